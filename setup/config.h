@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the command line asked for. Filled once, const afterwards. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netstack/base/addr.h"
+#include "netstack/base/podnet.h"
+#include "portfwd/spec.h"
+
+#define CONFIG_DNS_MAX	  8
+#define CONFIG_SEARCH_MAX 16
+
+enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
+
+/* NET: the options every verb that makes a pod's network has in common. */
+struct net_config {
+	struct podnet plan; /* plan.mtu_bytes 0: the host's uplink's */
+	bool host_loopback; /* the gateway's address reaches the host's lo */
+	bool serve_dns;
+	struct ip dns[CONFIG_DNS_MAX]; /* upstreams; none: the host's */
+	size_t n_dns;
+	const char *search[CONFIG_SEARCH_MAX]; /* none: the host's */
+	size_t n_search;
+	struct ip outbound4, outbound6; /* family 0: the host's choice */
+	enum datapath datapath;
+	struct spec *specs; /* owned by the config */
+	size_t n_specs;
+};
+
+struct volume {
+	char *src, *dst; /* owned by the config; dst is absolute */
+	bool read_only;
+};
+
+struct run_config {
+	struct net_config net;
+	const char *rootfs; /* NULL: the host's files */
+	const char *hostname;
+	struct volume *volumes; /* owned by the config */
+	size_t n_volumes;
+	const char **env; /* "K=V", owned array of borrowed strings */
+	size_t n_env;
+	const char *workdir; /* NULL: rootfs ? "/" : as it is */
+	bool interactive, tty;
+	char *const *argv; /* the command, NULL-terminated */
+};
+
+/**
+ * config_run_parse() - parse the arguments of `podsplice run`
+ * @argv: what follows "run", NULL-terminated; strings are borrowed for good
+ *
+ * Return: 0; 1 when --help was printed on stdout; -EINVAL with one error
+ *         line logged
+ */
+int config_run_parse(struct run_config *cfg, char **argv);
+
+/** config_run_free() - idempotent */
+void config_run_free(struct run_config *cfg);
