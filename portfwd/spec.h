@@ -46,5 +46,21 @@ struct spec {
  */
 int spec_parse(const char *text, struct spec *out, char *err);
 
-/** spec_format() - canonical text of @spec, for messages; Return: @buf */
+/* Room for any text spec_format() writes. */
+#define SPEC_TEXT_MAX 192
+
+/**
+ * spec_format() - canonical text of @spec, which spec_parse() takes back
+ * @cap: of @buf; SPEC_TEXT_MAX is always enough, less truncates
+ *
+ * Return: @buf
+ */
 const char *spec_format(const struct spec *spec, char *buf, size_t cap);
+
+/**
+ * spec_conflicts() - would the kernel refuse to listen on both at once?
+ *
+ * True for overlapping host ports of one protocol on addresses of which one
+ * includes the other. Free ports (host_port 0) never conflict.
+ */
+bool spec_conflicts(const struct spec *a, const struct spec *b);
