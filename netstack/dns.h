@@ -13,13 +13,16 @@
 #include "netstack/loop.h"
 
 #define DNS_SERVERS_MAX	    8
-#define DNS_UDP_PENDING_MAX 512 /* queries waiting at once; more are dropped   \
+#define DNS_UDP_PENDING_MAX 512 /* waiting at once; one more ends the oldest   \
 				 */
 #define DNS_TCP_MAX 64		/* clients at once; more wait in the backlog */
 
 struct dns;
 
-/* Who asked, opaque to this module: handed back with the reply. */
+/*
+ * Who asked, opaque to this module: handed back with the reply. Two queries are
+ * of the same peer when all bytes are equal, so unused ones must be zero.
+ */
 struct dns_peer {
 	_Alignas(8) uint8_t opaque[72];
 };
@@ -37,7 +40,8 @@ struct dns_stats {
 	uint64_t failures;  /* answered SERVFAIL by us: no server did */
 	uint64_t failovers; /* a server was passed over for the next */
 	uint64_t truncated; /* UDP replies cut for the pod's MTU (TC set) */
-	uint64_t dropped;   /* malformed or over a limit */
+	uint64_t dropped;   /* malformed, forged or over a limit */
+	uint64_t starved;   /* had to wait for a descriptor or memory */
 };
 
 /** dns_new() - @loop borrowed; Return: 0 or -errno, logged */

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The pod's UDP queries, and UDP towards the servers.
+ *
+ * Each attempt has a socket of its own, connected, so that the kernel picks a
+ * random port and lets in what comes from the server's address and port alone;
+ * with the random ID that is what RFC 5452 asks for. What doesn't match on top
+ * is counted and ignored, and the attempt goes on waiting.
+ *
+ * Pending queries are on a list, oldest first. It is searched linearly for the
+ * pod's retransmissions: 512 comparisons of an ID cost less than the system
+ * calls of one query. When the list is full the oldest one goes: it is the one
+ * whose client has most likely given up, and a flood can't keep others out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "netstack/dns_internal.h"
+
+#define READS_PER_TURN 8 /* of one socket; forgers don't get more time */
+
+struct udp_query {
+	struct dns_query q;
+	struct list link;
+	struct dns_peer peer;
+	size_t max_reply;
+	uint8_t msg[];
+};
+
+static int send_attempt(struct dns_attempt *a)
+{
+	const struct dns_query *q = a->query;
+	uint8_t id[2] = { (uint8_t)(a->id >> 8), (uint8_t)a->id };
+	struct iovec iov[2] = {
+		{ .iov_base = id, .iov_len = 2 },
+		{ .iov_base = (void *)(uintptr_t)(q->msg + 2),
+		  .iov_len = q->len - 2 },
+	};
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	if (sendmsg(a->src.fd, &mh, MSG_NOSIGNAL) >= 0)
+		return 0;
+	/* full queues: as good as lost on the way, the timer knows what to do
+	 */
+	return dns_is_starved(errno) || errno == EINTR ? 0 : -errno;
+}
+
+static void on_readable(struct loop_source *src, uint32_t revents)
+{
+	struct dns_attempt *a = container_of(src, struct dns_attempt, src);
+	struct dns_query *q = a->query;
+	struct dns *d = q->dns;
+
+	(void)revents; /* an error is what recv() returns */
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		ssize_t n = recv(src->fd, d->buf, sizeof(d->buf), 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			dns_attempt_failed(a, errno);
+			return;
+		}
+		if (dns_msg_is_reply(d->buf, (size_t)n, a->id, q->msg,
+				     q->qend)) {
+			dns_attempt_answered(a, d->buf, (size_t)n);
+			return;
+		}
+		d->stats.dropped++;
+	}
+}
+
+static int udp_start(struct dns_attempt *a)
+{
+	int rc = dns_attempt_open(a, SOCK_DGRAM, EPOLLIN, on_readable);
+
+	return rc ? rc : send_attempt(a);
+}
+
+const struct dns_transport dns_over_udp = {
+	.via = DNS_UDP,
+	.start = udp_start,
+	.again = send_attempt,
+};
+
+static void unlink_query(struct udp_query *u)
+{
+	list_del(&u->link);
+	u->q.dns->n_pending--;
+}
+
+static void on_done(struct dns_query *q, uint8_t *reply, size_t len)
+{
+	struct udp_query *u = container_of(q, struct udp_query, q);
+	struct dns *d = q->dns;
+
+	unlink_query(u);
+	if (len > u->max_reply) {
+		len = dns_msg_cut(reply, len, u->max_reply);
+		dns_msg_set_tc(reply);
+		d->stats.truncated++;
+	}
+	d->reply(d->arg, &u->peer, reply, len);
+	free(u);
+}
+
+static bool is_pending(const struct dns *d, const struct dns_peer *peer,
+		       const uint8_t *msg, size_t qend)
+{
+	list_for_each (e, &d->pending) {
+		struct udp_query *u = container_of(e, struct udp_query, link);
+
+		if (memcmp(u->msg, msg, 2) == 0 && u->q.qend == qend &&
+		    memcmp(&u->peer, peer, sizeof(*peer)) == 0 &&
+		    memcmp(u->msg + DNS_HEADER_BYTES, msg + DNS_HEADER_BYTES,
+			   qend - DNS_HEADER_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void drop_oldest(struct dns *d)
+{
+	struct udp_query *u =
+		container_of(d->pending.next, struct udp_query, link);
+
+	unlink_query(u);
+	dns_query_end(&u->q);
+	free(u);
+	d->stats.dropped++;
+}
+
+void dns_udp_query(struct dns *d, const struct dns_peer *peer, const void *msg,
+		   size_t len, size_t max_reply)
+{
+	struct udp_query *u;
+	size_t qend;
+
+	if (len > DNS_UDP_QUERY_MAX || dns_msg_query(msg, len, &qend)) {
+		d->stats.dropped++;
+		return;
+	}
+	if (is_pending(d, peer, msg, qend))
+		return; /* it is being asked, again and again */
+	u = malloc(sizeof(*u) + len);
+	if (!u) {
+		d->stats.dropped++;
+		return;
+	}
+	if (d->n_pending >= DNS_UDP_PENDING_MAX)
+		drop_oldest(d);
+	memcpy(u->msg, msg, len);
+	u->peer = *peer;
+	u->max_reply = max_reply < DNS_UDP_MIN ? DNS_UDP_MIN : max_reply;
+	u->q = (struct dns_query){
+		.dns = d,
+		.over = &dns_over_udp,
+		.msg = u->msg,
+		.len = len,
+		.qend = qend,
+		.done = on_done,
+	};
+	list_append(&d->pending, &u->link);
+	d->n_pending++;
+	dns_query_begin(&u->q);
+}
+
+void dns_udp_free(struct dns *d)
+{
+	while (!list_empty(&d->pending)) {
+		struct udp_query *u =
+			container_of(d->pending.next, struct udp_query, link);
+
+		unlink_query(u);
+		dns_query_end(&u->q);
+		free(u);
+	}
+}
