@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The generators behind load.c's command line. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netstack/base/addr.h"
+#include "netstack/base/mono.h"
+
+#define LOAD_CONNS_MAX 20000
+#define LOAD_SIZE_MAX  65536
+/* How long anything may take beyond what was asked for. */
+#define LOAD_GRACE_S 15
+
+/* Filled from the command line, const afterwards. */
+struct load_config {
+	union endpoint target;
+	struct mono duration; /* what is measured includes the warm-up */
+	uint64_t bytes;	      /* bulk: instead of a duration */
+	uint64_t conns;	      /* streams, clients, idle connections */
+	uint64_t size_bytes;  /* rr: of a message */
+	bool reverse;
+	char *const *command; /* spawn */
+};
+
+/*
+ * Each runs to its end and prints its JSON line.
+ * Return: 0, or -errno / 1, logged
+ */
+int load_serve(const struct load_config *cfg);
+int load_bulk(const struct load_config *cfg);
+int load_rr(const struct load_config *cfg);
+int load_crr(const struct load_config *cfg);
+int load_idle(const struct load_config *cfg);
+int load_spawn(const struct load_config *cfg);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Many connections that do nothing: each is opened through to the server and
+ * proven by one byte there and back, then held. One JSON line says when all
+ * are open; after end-of-file on stdin a second one says how many were lost
+ * meanwhile. At most OPENING at a time are under way, so that no listen queue
+ * overflows and retransmits for a second.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/session.h"
+#include "netstack/base/log.h"
+
+#define OPENING	     64
+#define OPEN_LIMIT_S 120
+
+struct idle;
+
+struct idler {
+	struct session session;
+	struct idle *idle;
+};
+
+struct idle {
+	struct run run;
+	struct idler *idlers;
+	uint64_t n_started, n_open;
+};
+
+static void idler_open(struct session *s);
+
+static void idle_more(struct idle *idle)
+{
+	uint64_t n = idle->run.cfg->conns;
+
+	while (idle->n_started < n && !idle->run.loop.stopped &&
+	       idle->n_started - idle->n_open < OPENING) {
+		struct idler *i = &idle->idlers[idle->n_started++];
+
+		i->idle = idle;
+		i->session.open = idler_open;
+		i->session.request.mode = WIRE_ECHO;
+		session_start(&i->session, &idle->run);
+	}
+}
+
+static void idler_proven(struct loop_source *src, uint32_t revents)
+{
+	struct session *s = container_of(src, struct session, src);
+	struct idle *idle = container_of(s, struct idler, session)->idle;
+	uint8_t byte = 0;
+	ssize_t n = recv(src->fd, &byte, 1, 0);
+
+	(void)revents;
+	if (n != 1 || byte != WIRE_ANSWER) {
+		run_fail(&idle->run, "connection %llu: no echo",
+			 (unsigned long long)idle->n_open + 1);
+		return;
+	}
+	/* from here on silent; a lost one is found at the end */
+	if (loop_mod(&idle->run.loop, src, EPOLLET))
+		run_fail(&idle->run, "epoll");
+	if (++idle->n_open == idle->run.cfg->conns)
+		loop_stop(&idle->run.loop, 0);
+	idle_more(idle);
+}
+
+static void idler_ignored(struct loop_source *src, uint32_t revents)
+{
+	(void)src;
+	(void)revents;
+}
+
+static void idler_event(struct loop_source *src, uint32_t revents)
+{
+	src->fn = idler_ignored;
+	idler_proven(src, revents);
+}
+
+static void idler_open(struct session *s)
+{
+	s->src.fn = idler_event;
+	if (send(s->src.fd, &(uint8_t){ WIRE_ANSWER }, 1, MSG_NOSIGNAL) != 1)
+		run_fail(s->run, "send: %s", strerror(errno));
+}
+
+/* All are open: hold them until nobody holds the other end of stdin. */
+static void idle_hold(const struct idle *idle, struct mono took)
+{
+	uint64_t n_lost = 0;
+	char buf[256];
+
+	printf("{\"schema\":1,\"test\":\"idle\",\"open\":%llu,"
+	       "\"seconds\":%.3f}\n",
+	       (unsigned long long)idle->n_open, (double)took.ns / 1e9);
+	(void)fflush(stdout);
+	while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
+		;
+	for (uint64_t i = 0; i < idle->n_open; i++) {
+		ssize_t n = recv(idle->idlers[i].session.src.fd, buf, 1,
+				 MSG_PEEK | MSG_DONTWAIT);
+
+		n_lost += n >= 0 || errno != EAGAIN;
+	}
+	printf("{\"schema\":1,\"test\":\"idle\",\"held\":%llu,"
+	       "\"lost\":%llu}\n",
+	       (unsigned long long)(idle->n_open - n_lost),
+	       (unsigned long long)n_lost);
+}
+
+int load_idle(const struct load_config *cfg)
+{
+	struct idle idle = { 0 };
+	struct mono start = mono_now();
+	int rc = run_init(&idle.run, "idle", cfg, mono_s(OPEN_LIMIT_S));
+
+	if (!rc) {
+		idle.idlers = calloc(cfg->conns, sizeof(*idle.idlers));
+		if (!idle.idlers)
+			rc = log_errno(ENOMEM, "connections");
+	}
+	if (!rc) {
+		idle_more(&idle);
+		rc = loop_run(&idle.run.loop);
+	}
+	if (!rc)
+		idle_hold(&idle, mono_sub(mono_now(), start));
+	for (uint64_t i = 0; i < idle.n_started; i++)
+		session_close(&idle.idlers[i].session);
+	free(idle.idlers);
+	run_deinit(&idle.run);
+	return rc;
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The command line of the generators: one table of generators, one of options
+ * with the generators they belong to; --help is printed from both.
+ */
+#include "bench/load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "bench/generators.h"
+#include "netstack/base/list.h"
+#include "netstack/base/log.h"
+#include "netstack/base/parse.h"
+
+#define EXIT_BENCH 125
+
+enum { SERVE = 1, BULK = 2, RR = 4, CRR = 8, IDLE = 16, SPAWN = 32 };
+
+static const struct generator {
+	const char *name, *operands, *help;
+	unsigned int bit;
+	uint64_t conns; /* default */
+	int (*run)(const struct load_config *cfg);
+} generators[] = {
+	{ "serve", "ADDR PORT", "serve all the others, until SIGTERM", SERVE, 1,
+	  load_serve },
+	{ "bulk", "ADDR PORT", "payload, checked by the receiver", BULK, 1,
+	  load_bulk },
+	{ "rr", "ADDR PORT", "round trips: latency", RR, 1, load_rr },
+	{ "crr", "ADDR PORT", "connect, 1 byte there and back, close", CRR, 1,
+	  load_crr },
+	{ "idle", "ADDR PORT", "connections held until stdin ends", IDLE, 1000,
+	  load_idle },
+	{ "spawn", "CMD [ARG…]", "time a command", SPAWN, 1, load_spawn },
+};
+
+/* "2", "0.25": at least a millisecond, at most a day */
+static int set_seconds(struct load_config *cfg, const char *value)
+{
+	size_t whole = strcspn(value, ".");
+	size_t n_digits = value[whole] ? strlen(value + whole + 1) : 0;
+	uint64_t s, part = 0;
+
+	if (parse_uint_n(value, whole, 0, 86400, &s) || n_digits > 3)
+		return -EINVAL;
+	if (value[whole] && parse_uint(value + whole + 1, 0, 999, &part))
+		return -EINVAL;
+	for (; n_digits < 3; n_digits++)
+		part *= 10;
+	cfg->duration = mono_ms((int64_t)(s * 1000 + part));
+	return cfg->duration.ns ? 0 : -EINVAL;
+}
+
+static int set_bytes(struct load_config *cfg, const char *value)
+{
+	return parse_uint(value, 1, UINT64_C(1) << 50, &cfg->bytes);
+}
+
+static int set_conns(struct load_config *cfg, const char *value)
+{
+	return parse_uint(value, 1, LOAD_CONNS_MAX, &cfg->conns);
+}
+
+static int set_size(struct load_config *cfg, const char *value)
+{
+	return parse_uint(value, 1, LOAD_SIZE_MAX, &cfg->size_bytes);
+}
+
+static int set_reverse(struct load_config *cfg, const char *value)
+{
+	(void)value;
+	cfg->reverse = true;
+	return 0;
+}
+
+static const struct opt {
+	unsigned int generators;
+	const char *name, *arg, *help; /* arg == NULL: takes no value */
+	int (*apply)(struct load_config *cfg, const char *value);
+} opts[] = {
+	{ BULK | RR | CRR, "seconds", "S", "how long (2)", set_seconds },
+	{ BULK, "bytes", "B", "so many per stream, instead of a time",
+	  set_bytes },
+	{ BULK, "reverse", NULL, "from the server to the client", set_reverse },
+	{ BULK, "streams", "N", "connections at once (1)", set_conns },
+	{ RR | CRR, "clients", "N", "connections at once (1)", set_conns },
+	{ RR, "size", "BYTES", "of a message (1)", set_size },
+	{ IDLE | SPAWN, "count", "N", "connections (1000), or runs (1)",
+	  set_conns },
+};
+
+static void usage(void)
+{
+	printf("Usage: podsplice bench-load GENERATOR [OPTION]… OPERAND…\n");
+	for (size_t i = 0; i < ARRAY_SIZE(generators); i++) {
+		const struct generator *g = &generators[i];
+
+		printf("\n%s %s\n    %s\n", g->name, g->operands, g->help);
+		for (size_t k = 0; k < ARRAY_SIZE(opts); k++)
+			if (opts[k].generators & g->bit)
+				printf("    --%s %-8s %s\n", opts[k].name,
+				       opts[k].arg ? opts[k].arg : "",
+				       opts[k].help);
+	}
+}
+
+static const struct generator *find_generator(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(generators); i++)
+		if (strcmp(generators[i].name, name) == 0)
+			return &generators[i];
+	return NULL;
+}
+
+static const struct opt *find_opt(const struct generator *g, const char *name,
+				  size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(opts); i++)
+		if ((opts[i].generators & g->bit) &&
+		    strlen(opts[i].name) == len &&
+		    strncmp(opts[i].name, name, len) == 0)
+			return &opts[i];
+	return NULL;
+}
+
+/* Return: index of the first operand, or -EINVAL, logged */
+static int parse_opts(const struct generator *g, struct load_config *cfg,
+		      int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+		const char *name = argv[i] + 2, *value;
+		size_t len = strcspn(name, "=");
+		const struct opt *o;
+
+		if (*name == '\0')
+			return i + 1;
+		o = find_opt(g, name, len);
+		value = name[len] ? name + len + 1 : NULL;
+		if (o && o->arg && !value && i + 1 < argc)
+			value = argv[++i];
+		if (!o || !o->arg != !value || o->apply(cfg, value)) {
+			log_error("bench-load %s: --%s: unknown option, or "
+				  "bad value (see bench-load --help)",
+				  g->name, name);
+			return -EINVAL;
+		}
+	}
+	return i;
+}
+
+static int parse_target(struct load_config *cfg, const struct generator *g,
+			int argc, char **argv)
+{
+	struct ip ip;
+	uint64_t port;
+
+	if (argc != 2 || ip_parse(argv[0], &ip) ||
+	    parse_uint(argv[1], g->bit == SERVE ? 0 : 1, 65535, &port)) {
+		log_error("bench-load %s: wanted: an address and a port",
+			  g->name);
+		return -EINVAL;
+	}
+	cfg->target = endpoint_make(&ip, (uint16_t)port);
+	return 0;
+}
+
+/* As many descriptors as we may have: the server and `idle` need them. */
+static void raise_nofile(void)
+{
+	struct rlimit rl;
+
+	/* ignored: whoever runs out says so */
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static int run_generator(const struct generator *g, int argc, char **argv)
+{
+	struct load_config cfg = {
+		.duration = mono_s(2),
+		.conns = g->conns,
+		.size_bytes = 1,
+	};
+	int i = parse_opts(g, &cfg, argc, argv);
+
+	if (i < 0)
+		return i;
+	if (g->bit == SPAWN) {
+		if (i >= argc) {
+			log_error("bench-load spawn: wanted: a command");
+			return -EINVAL;
+		}
+		cfg.command = argv + i;
+		return g->run(&cfg);
+	}
+	if (parse_target(&cfg, g, argc - i, argv + i))
+		return -EINVAL;
+	if (cfg.bytes)
+		cfg.duration = MONO_ZERO;
+	raise_nofile();
+	return g->run(&cfg);
+}
+
+int bench_load_main(int argc, char **argv)
+{
+	const struct generator *g;
+
+	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+		usage();
+		return 0;
+	}
+	g = argc >= 2 ? find_generator(argv[1]) : NULL;
+	if (!g) {
+		log_error("bench-load: wanted: a generator "
+			  "(see bench-load --help)");
+		return EXIT_BENCH;
+	}
+	if (run_generator(g, argc - 2, argv + 2))
+		return EXIT_BENCH;
+	if (fflush(stdout)) {
+		(void)log_errno(errno, "stdout");
+		return EXIT_BENCH;
+	}
+	return 0;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Round trips: each client sends a message, waits for all of it to come back,
+ * checks it, and sends the next. One message a client is under way at any
+ * time, so the time between write and last read is the latency and nothing
+ * else. The first tenth of the run warms up and is not counted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/session.h"
+#include "bench/stats.h"
+#include "netstack/base/log.h"
+
+struct rr;
+
+struct rr_client {
+	struct session session;
+	struct rr *rr;
+	uint64_t offset; /* in the pattern: of the message under way */
+	size_t n_out, n_in;
+	struct mono sent_at;
+};
+
+struct rr {
+	struct run run;
+	struct loop_timer stop;
+	struct rr_client *clients;
+	uint64_t n_open;
+	struct mono from; /* counted from here; 0: not all are open yet */
+	struct hist hist;
+};
+
+static void client_send(struct rr_client *c)
+{
+	const struct run *run = &c->rr->run;
+	size_t left = run->cfg->size_bytes - c->n_out;
+	ssize_t n = send(c->session.src.fd,
+			 pattern_at(run->pattern, c->offset) + c->n_out, left,
+			 MSG_NOSIGNAL);
+	uint32_t wanted;
+
+	if (n < 0 && errno != EAGAIN) {
+		run_fail(&c->rr->run, "send: %s", strerror(errno));
+		return;
+	}
+	if (n > 0)
+		c->n_out += (size_t)n;
+	/* a large message may not fit at once: its echo is read meanwhile */
+	wanted = EPOLLIN | (c->n_out < run->cfg->size_bytes ? EPOLLOUT : 0u);
+	if (wanted != c->session.src.events &&
+	    loop_mod(&c->rr->run.loop, &c->session.src, wanted))
+		run_fail(&c->rr->run, "epoll");
+}
+
+static void client_next(struct rr_client *c)
+{
+	c->offset += c->n_in;
+	c->n_out = c->n_in = 0;
+	c->sent_at = mono_now();
+	client_send(c);
+}
+
+static void client_answered(struct rr_client *c)
+{
+	struct rr *rr = c->rr;
+	struct mono now = mono_now();
+
+	if (rr->from.ns && !mono_before(c->sent_at, rr->from))
+		hist_add(&rr->hist, (uint64_t)mono_sub(now, c->sent_at).ns);
+	client_next(c);
+}
+
+static void client_recv(struct rr_client *c)
+{
+	struct run *run = &c->rr->run;
+	uint64_t bad;
+	ssize_t n = recv(c->session.src.fd, run->buf,
+			 run->cfg->size_bytes - c->n_in, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		run_fail(run, "recv: %s",
+			 n ? strerror(errno) : "closed by the other end");
+		return;
+	}
+	if (!pattern_check(run->pattern, c->offset + c->n_in, run->buf,
+			   (size_t)n, &bad)) {
+		run_fail(run, "payload is wrong at byte %llu",
+			 (unsigned long long)bad);
+		return;
+	}
+	c->n_in += (size_t)n;
+	if (c->n_in == run->cfg->size_bytes)
+		client_answered(c);
+}
+
+static void client_event(struct loop_source *src, uint32_t revents)
+{
+	struct session *s = container_of(src, struct session, src);
+	struct rr_client *c = container_of(s, struct rr_client, session);
+
+	if ((revents & EPOLLOUT) && c->n_out < c->rr->run.cfg->size_bytes)
+		client_send(c);
+	if (revents & ~(uint32_t)EPOLLOUT)
+		client_recv(c);
+}
+
+static void on_stop(struct loop_timer *t)
+{
+	struct rr *rr = container_of(t, struct rr, stop);
+
+	loop_stop(&rr->run.loop, 0);
+}
+
+static void client_open(struct session *s)
+{
+	struct rr_client *c = container_of(s, struct rr_client, session);
+	struct rr *rr = c->rr;
+	struct mono run_for = rr->run.cfg->duration;
+
+	s->src.fn = client_event;
+	if (++rr->n_open == rr->run.cfg->conns) {
+		rr->from =
+			mono_add(mono_now(), (struct mono){ run_for.ns / 10 });
+		if (loop_timer_set(&rr->run.loop, &rr->stop,
+				   mono_add(mono_now(), run_for)))
+			run_fail(&rr->run, "no timer");
+	}
+	client_next(c);
+}
+
+static void rr_print(const struct rr *rr)
+{
+	const struct load_config *cfg = rr->run.cfg;
+	const struct hist *h = &rr->hist;
+	double seconds = (double)cfg->duration.ns * 0.9 / 1e9;
+
+	printf("{\"schema\":1,\"test\":\"rr\",\"clients\":%llu,\"size\":%llu,"
+	       "\"count\":%llu,\"per_second\":%.0f,\"p50_ns\":%llu,"
+	       "\"p90_ns\":%llu,\"p99_ns\":%llu,\"p999_ns\":%llu,"
+	       "\"max_ns\":%llu,\"verified\":true,",
+	       (unsigned long long)cfg->conns,
+	       (unsigned long long)cfg->size_bytes, (unsigned long long)h->n,
+	       (double)h->n / seconds,
+	       (unsigned long long)hist_percentile(h, 50),
+	       (unsigned long long)hist_percentile(h, 90),
+	       (unsigned long long)hist_percentile(h, 99),
+	       (unsigned long long)hist_percentile(h, 99.9),
+	       (unsigned long long)h->max);
+	session_describe(&rr->clients[0].session);
+	printf("}\n");
+}
+
+static int rr_start(struct rr *rr)
+{
+	const struct load_config *cfg = rr->run.cfg;
+
+	rr->stop.fn = on_stop;
+	rr->clients = calloc(cfg->conns, sizeof(*rr->clients));
+	if (!rr->clients)
+		return log_errno(ENOMEM, "clients");
+	for (uint64_t i = 0; i < cfg->conns; i++) {
+		struct rr_client *c = &rr->clients[i];
+
+		c->rr = rr;
+		c->session.open = client_open;
+		c->session.request.mode = WIRE_ECHO;
+		session_start(&c->session, &rr->run);
+	}
+	return 0;
+}
+
+int load_rr(const struct load_config *cfg)
+{
+	struct rr *rr = calloc(1, sizeof(*rr)); /* the histogram is large */
+	int rc;
+
+	if (!rr)
+		return log_errno(ENOMEM, "rr");
+	rc = run_init(&rr->run, "rr", cfg,
+		      mono_add(cfg->duration, mono_s(LOAD_GRACE_S)));
+	if (!rc)
+		rc = rr_start(rr);
+	if (!rc)
+		rc = loop_run(&rr->run.loop);
+	if (!rc && rr->hist.n == 0) {
+		run_fail(&rr->run, "no answer in the time given");
+		rc = 1;
+	}
+	if (!rc)
+		rr_print(rr);
+	for (uint64_t i = 0; rr->clients && i < cfg->conns; i++)
+		session_close(&rr->clients[i].session);
+	free(rr->clients);
+	run_deinit(&rr->run);
+	free(rr);
+	return rc;
+}
