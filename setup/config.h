@@ -13,6 +13,8 @@
 #define CONFIG_DNS_MAX	  8
 #define CONFIG_SEARCH_MAX 16
 
+struct opt_table;
+
 enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
 
 /* NET: the options every verb that makes a pod's network has in common. */
@@ -41,19 +43,26 @@ struct run_config {
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */
 	size_t n_volumes;
-	const char **env; /* "K=V", owned array of borrowed strings */
+	const char *
+		*env; /* "K=V", owned array of borrowed strings, each K once */
 	size_t n_env;
 	const char *workdir; /* NULL: rootfs ? "/" : as it is */
 	bool interactive, tty;
 	char *const *argv; /* the command, NULL-terminated */
 };
 
+/* --log-level: of every verb, and before it. Fills nothing, needs no target. */
+extern const struct opt_table config_global_opts;
+
+/* What `run` has beyond the NET options; the target is a run_config. */
+extern const struct opt_table config_run_opts;
+
 /**
  * config_run_parse() - parse the arguments of `podsplice run`
  * @argv: what follows "run", NULL-terminated; strings are borrowed for good
  *
- * Return: 0; 1 when --help was printed on stdout; -EINVAL with one error
- *         line logged
+ * Return: 0; 1 when --help was printed on stdout; a negative errno with one
+ *         error line logged. @cfg holds nothing then.
  */
 int config_run_parse(struct run_config *cfg, char **argv);
 
