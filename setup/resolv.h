@@ -2,6 +2,7 @@
 #pragma once
 /* The host's resolv.conf: parsed, watched, and rewritten for the pod. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "netstack/base/addr.h"
@@ -18,19 +19,29 @@ struct resolv {
 	char options[256]; /* "ndots:2 edns0", or "" */
 };
 
-/** resolv_parse() - resolv.conf(5); what can't be read is skipped */
+/**
+ * resolv_parse() - resolv.conf(5); what can't be read is skipped
+ * @out: all bytes are set: two of them can be compared with resolv_equal()
+ */
 void resolv_parse(const char *text, struct resolv *out);
 
 /**
  * resolv_read() - read and parse @path; no file means no servers
+ *
+ * A file that names no server means the one on 127.0.0.1, as it does to the
+ * host's libc. Of a file over 64 KiB the lines that end before that are read.
+ *
  * Return: 0 or -errno (empty @out), not logged
  */
 int resolv_read(const char *path, struct resolv *out);
 
+/** resolv_equal() - do both say the same? */
+bool resolv_equal(const struct resolv *a, const struct resolv *b);
+
 /**
  * resolv_pod_text() - the text of the pod's resolv.conf
  * @plan: names the DNS address(es); NULL: no nameserver line (--no-dns)
- * @search: NULL: @host's; else these words
+ * @search: NULL: @host's; else these words, "" for none
  * @buf: RESOLV_TEXT_MAX bytes; cut at a whole line when it doesn't fit
  */
 void resolv_pod_text(const struct resolv *host, const struct podnet *plan,
@@ -44,7 +55,9 @@ typedef void (*resolv_changed_fn)(void *arg, const struct resolv *now);
  * @path: borrowed; "/etc/resolv.conf". Changes of the file, of any symbolic
  *        link on the way to it, of the file a link points to, its removal and
  *        return, and mounts over it are all seen, with no timer running while
- *        nothing happens. @fn is called only when the parsed content differs.
+ *        nothing happens. @fn is called only when the parsed content differs
+ *        from the last, at first from what it is now: so call resolv_read()
+ *        after this, and no change can fall in between.
  * Return: 0 or -errno, logged
  */
 int resolv_watch_new(struct resolv_watch **out, struct loop *loop,
