@@ -6,6 +6,7 @@
  * meanwhile. At most OPENING at a time are under way, so that no listen queue
  * overflows and retransmits for a second.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static void idle_more(struct idle *idle)
 {
 	uint64_t n = idle->run.cfg->conns;
 
+	assert(idle->idlers);
 	while (idle->n_started < n && !idle->run.loop.stopped &&
 	       idle->n_started - idle->n_open < OPENING) {
 		struct idler *i = &idle->idlers[idle->n_started++];

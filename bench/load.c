@@ -210,20 +210,18 @@ static int run_generator(const struct generator *g, int argc, char **argv)
 
 int bench_load_main(int argc, char **argv)
 {
-	const struct generator *g;
+	const char *name = argc >= 2 ? argv[1] : "";
+	const struct generator *g = find_generator(name);
 
-	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+	if (strcmp(name, "--help") == 0) {
 		usage();
-		return 0;
-	}
-	g = argc >= 2 ? find_generator(argv[1]) : NULL;
-	if (!g) {
+	} else if (!g) {
 		log_error("bench-load: wanted: a generator "
 			  "(see bench-load --help)");
 		return EXIT_BENCH;
-	}
-	if (run_generator(g, argc - 2, argv + 2))
+	} else if (run_generator(g, argc - 2, argv + 2)) {
 		return EXIT_BENCH;
+	}
 	if (fflush(stdout)) {
 		(void)log_errno(errno, "stdout");
 		return EXIT_BENCH;

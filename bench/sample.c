@@ -168,7 +168,7 @@ static bool inherits(const struct sample *s, const bool *in, size_t i)
 
 static int choose(const struct sample_query *q, struct sample *s)
 {
-	scoped_free bool *in = calloc(s->n + 1, sizeof(*in));
+	bool *in = calloc(s->n + 1, sizeof(*in));
 	bool changed = true;
 	size_t kept = 0;
 
@@ -189,6 +189,7 @@ static int choose(const struct sample_query *q, struct sample *s)
 		if (in[i] && !is_skipped(q, s->processes[i].comm))
 			s->processes[kept++] = s->processes[i];
 	s->n = kept;
+	free(in);
 	return 0;
 }
 
@@ -297,25 +298,36 @@ static int parse_args(int argc, char **argv, pid_t *pids,
 	return 0;
 }
 
-int bench_sample_main(int argc, char **argv)
+static int take_and_print(const struct sample_query *q)
 {
-	scoped_free pid_t *pids = calloc((size_t)argc + 1, sizeof(*pids));
-	struct sample_query q = { 0 };
 	struct sample s = SAMPLE_NULL;
+	int rc;
 
-	if (!pids || parse_args(argc, argv, pids, &q))
-		return EXIT_BENCH;
-	if (q.n_roots == 0) {
+	if (q->n_roots == 0) {
 		log_error("bench-sample: wanted: [--skip NAME]… PID…");
-		return EXIT_BENCH;
+		return -EINVAL;
 	}
-	if (sample_take(&q, &s))
-		return EXIT_BENCH;
+	rc = sample_take(q, &s);
+	if (rc)
+		return rc;
 	print_sample(&s);
 	sample_drop(&s);
-	if (fflush(stdout)) {
-		(void)log_errno(errno, "stdout");
+	return fflush(stdout) ? log_errno(errno, "stdout") : 0;
+}
+
+int bench_sample_main(int argc, char **argv)
+{
+	pid_t *pids = calloc((size_t)argc + 1, sizeof(*pids));
+	struct sample_query q = { 0 };
+	int rc;
+
+	if (!pids) {
+		(void)log_errno(ENOMEM, "bench-sample");
 		return EXIT_BENCH;
 	}
-	return 0;
+	rc = parse_args(argc, argv, pids, &q);
+	if (!rc)
+		rc = take_and_print(&q);
+	free(pids);
+	return rc ? EXIT_BENCH : 0;
 }

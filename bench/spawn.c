@@ -76,21 +76,21 @@ static int spawn_once(const struct load_config *cfg, double *ms)
 
 int load_spawn(const struct load_config *cfg)
 {
-	scoped_free double *ms = calloc(cfg->conns, sizeof(*ms));
+	double *ms = calloc(cfg->conns, sizeof(*ms));
 	struct stats s;
+	int rc = 0;
 
 	if (!ms)
 		return log_errno(ENOMEM, "times");
-	for (uint64_t i = 0; i < cfg->conns; i++) {
-		int rc = spawn_once(cfg, &ms[i]);
-
-		if (rc)
-			return rc;
+	for (uint64_t i = 0; i < cfg->conns && !rc; i++)
+		rc = spawn_once(cfg, &ms[i]);
+	if (!rc) {
+		s = stats_of(ms, cfg->conns);
+		printf("{\"schema\":1,\"test\":\"spawn\",\"count\":%zu,"
+		       "\"min_ms\":%.3f,\"median_ms\":%.3f,"
+		       "\"iqr_ms\":%.3f,\"max_ms\":%.3f}\n",
+		       s.n, s.min, s.median, stats_iqr(&s), s.max);
 	}
-	s = stats_of(ms, cfg->conns);
-	printf("{\"schema\":1,\"test\":\"spawn\",\"count\":%zu,"
-	       "\"min_ms\":%.3f,\"median_ms\":%.3f,\"iqr_ms\":%.3f,"
-	       "\"max_ms\":%.3f}\n",
-	       s.n, s.min, s.median, stats_iqr(&s), s.max);
-	return 0;
+	free(ms);
+	return rc;
 }

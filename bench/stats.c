@@ -90,12 +90,13 @@ void hist_add(struct hist *h, uint64_t value)
 
 uint64_t hist_percentile(const struct hist *h, double percent)
 {
-	double want = percent / 100 * (double)h->n;
+	/* a hair less: 99.9 % of 1000 is 999, whatever a double makes of it */
+	double want = percent / 100 * (double)h->n * (1 - 1e-12);
 	uint64_t seen = 0;
 
-	if (h->n == 0)
-		return 0;
-	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+	if (percent >= 100)
+		return h->max;
+	for (unsigned int i = 0; i < HIST_BUCKETS && h->n; i++) {
 		uint64_t v;
 
 		seen += h->count[i];

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Generators against their own server over loopback, each in a process of its
+ * own as in real use, and against servers and clients that get it wrong: a
+ * flipped byte, a cut-off stream, silence. Only 127.0.0.1 is touched.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bench/load.h"
+#include "bench/pattern.h"
+#include "bench/wire.h"
+
+#define ARGS_MAX   12
+#define OUTPUT_MAX 4096
+
+struct fixture {
+	pid_t server;
+	char port[8];
+};
+
+/* Runs a generator in a child; Return: the read end of its stdout. */
+static int start(const char *const *args, pid_t *pid)
+{
+	static char verb[] = "bench-load";
+	char *argv[ARGS_MAX + 2] = { verb };
+	int out[2], argc = 1;
+
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
+	assert_int_equal(pipe(out), 0);
+	(void)fflush(NULL);
+	*pid = fork();
+	assert_true(*pid >= 0);
+	if (*pid == 0) {
+		/* lost when the parent ends before this; the guards remain */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)dup2(out[1], STDOUT_FILENO);
+		(void)close(out[0]);
+		(void)close(out[1]);
+		_exit(bench_load_main(argc, argv));
+	}
+	(void)close(out[1]);
+	return out[0];
+}
+
+/* To its end; Return: its exit status */
+static int run(char *output, const char *const *args)
+{
+	size_t len = 0;
+	ssize_t n;
+	int status = 0;
+	pid_t pid;
+	int fd = start(args, &pid);
+
+	while ((n = read(fd, output + len, OUTPUT_MAX - 1 - len)) > 0)
+		len += (size_t)n;
+	output[len] = '\0';
+	(void)close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define RUN(output, ...) run(output, (const char *const[]){ __VA_ARGS__, NULL })
+
+static double number(const char *json, const char *key)
+{
+	const char *at = strstr(json, key);
+
+	assert_non_null(at);
+	return strtod(at + strlen(key), NULL);
+}
+
+static int setup(void **state)
+{
+	static const char *const args[] = { "serve", "127.0.0.1", "0", NULL };
+	struct fixture *f = calloc(1, sizeof(*f));
+	char line[256];
+	ssize_t n;
+	int fd;
+
+	if (!f)
+		return -1;
+	fd = start(args, &f->server);
+	n = read(fd, line, sizeof(line) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return -1;
+	line[n] = '\0';
+	(void)snprintf(f->port, sizeof(f->port), "%d",
+		       (int)number(line, "\"port\":"));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	int status = -1;
+
+	(void)kill(f->server, SIGTERM);
+	(void)waitpid(f->server, &status, 0);
+	free(f);
+	return status; /* 0: it ended in order */
+}
+
+static void bulk_counts_what_arrived(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	assert_int_equal(RUN(out, "bulk", "--bytes", "3000000", "--streams",
+			     "2", "127.0.0.1", f->port),
+			 0);
+	assert_true(number(out, "\"bytes\":") == 6000000);
+	assert_non_null(strstr(out, "\"verified\":true"));
+	assert_non_null(strstr(out, "\"peer\":\"127.0.0.1:"));
+	assert_int_equal(RUN(out, "bulk", "--reverse", "--bytes=3000000",
+			     "127.0.0.1", f->port),
+			 0);
+	assert_true(number(out, "\"bytes\":") == 3000000);
+}
+
+static void bulk_measures_for_a_time(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	assert_int_equal(
+		RUN(out, "bulk", "--seconds", "0.2", "127.0.0.1", f->port), 0);
+	assert_true(number(out, "\"bits_per_second\":") > 0);
+	assert_int_equal(RUN(out, "bulk", "--reverse", "--seconds", "0.2",
+			     "--streams", "3", "127.0.0.1", f->port),
+			 0);
+	assert_true(number(out, "\"bits_per_second\":") > 0);
+}
+
+static void rr_reports_ordered_percentiles(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	assert_int_equal(RUN(out, "rr", "--seconds", "0.2", "--clients", "3",
+			     "--size", "60000", "127.0.0.1", f->port),
+			 0);
+	assert_true(number(out, "\"count\":") > 0);
+	assert_true(number(out, "\"p50_ns\":") > 0);
+	assert_true(number(out, "\"p50_ns\":") <= number(out, "\"p90_ns\":"));
+	assert_true(number(out, "\"p99_ns\":") <= number(out, "\"p999_ns\":"));
+	assert_true(number(out, "\"p999_ns\":") <= number(out, "\"max_ns\":"));
+}
+
+static void crr_counts_connections(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	assert_int_equal(RUN(out, "crr", "--seconds", "0.2", "--clients", "8",
+			     "127.0.0.1", f->port),
+			 0);
+	assert_true(number(out, "\"count\":") > 0);
+	assert_true(number(out, "\"all\":") == 0);
+	assert_true(number(out, "\"connect_p50_ns\":") > 0);
+}
+
+static void idle_holds_connections_until_stdin_ends(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+	int saved = dup(STDIN_FILENO), fds[2];
+
+	/* nobody writes: stdin is at its end at once */
+	assert_int_equal(pipe(fds), 0);
+	(void)close(fds[1]);
+	(void)dup2(fds[0], STDIN_FILENO);
+	(void)close(fds[0]);
+	assert_int_equal(
+		RUN(out, "idle", "--count", "200", "127.0.0.1", f->port), 0);
+	assert_true(number(out, "\"open\":") == 200);
+	assert_true(number(out, "\"held\":") == 200);
+	assert_true(number(out, "\"lost\":") == 0);
+	(void)dup2(saved, STDIN_FILENO);
+	(void)close(saved);
+}
+
+static void spawn_times_a_command_and_reports_its_failure(void **state)
+{
+	char out[OUTPUT_MAX];
+
+	(void)state;
+	assert_int_equal(RUN(out, "spawn", "--count", "3", "true"), 0);
+	assert_true(number(out, "\"median_ms\":") > 0);
+	assert_int_equal(RUN(out, "spawn", "--", "false"), 125);
+	assert_string_equal(out, "");
+}
+
+static void bad_command_lines_print_no_figure(void **state)
+{
+	char out[OUTPUT_MAX];
+
+	(void)state;
+	assert_int_equal(RUN(out, "nothing"), 125);
+	assert_int_equal(RUN(out, "bulk", "127.0.0.1"), 125);
+	assert_int_equal(RUN(out, "bulk", "localhost", "80"), 125);
+	assert_int_equal(RUN(out, "rr", "--seconds", "0", "127.0.0.1", "80"),
+			 125);
+	assert_int_equal(
+		RUN(out, "rr", "--seconds", "1.2345", "127.0.0.1", "80"), 125);
+	assert_int_equal(RUN(out, "crr", "--reverse", "127.0.0.1", "80"), 125);
+	assert_int_equal(RUN(out, "rr", "--clients"), 125);
+	assert_string_equal(out, "");
+	assert_int_equal(RUN(out, "--help"), 0);
+	assert_non_null(strstr(out, "--streams"));
+}
+
+/* A server of one connection. It sends @len bytes of pattern, one of them
+ * flipped (@bad < @len), and ends. */
+static pid_t fake_source(char *port, size_t port_cap, size_t len, size_t bad)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t at_len = sizeof(at);
+	struct wire_request request;
+	struct wire_hello hello = { .magic = WIRE_MAGIC };
+	struct pattern *p = malloc(sizeof(*p));
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+	pid_t pid;
+
+	assert_non_null(p);
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	(void)getsockname(listener, (struct sockaddr *)&at, &at_len);
+	(void)snprintf(port, port_cap, "%u", ntohs(at.sin_port));
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pattern_fill(p);
+		if (bad < len)
+			p->ring[bad] ^= 0x10;
+		fd = accept(listener, NULL, NULL);
+		(void)recv(fd, &request, sizeof(request), MSG_WAITALL);
+		(void)send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
+		(void)send(fd, p->ring, len, MSG_NOSIGNAL);
+		_exit(0);
+	}
+	free(p);
+	(void)close(listener);
+	return pid;
+}
+
+static void a_flipped_byte_is_no_figure(void **state)
+{
+	char out[OUTPUT_MAX], port[8];
+	pid_t pid = fake_source(port, sizeof(port), 100000, 77777);
+
+	(void)state;
+	assert_int_equal(RUN(out, "bulk", "--reverse", "--bytes", "100000",
+			     "127.0.0.1", port),
+			 125);
+	assert_string_equal(out, "");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void a_stream_cut_short_is_no_figure(void **state)
+{
+	char out[OUTPUT_MAX], port[8];
+	pid_t pid = fake_source(port, sizeof(port), 50000, SIZE_MAX);
+
+	(void)state;
+	assert_int_equal(RUN(out, "bulk", "--reverse", "--bytes", "100000",
+			     "127.0.0.1", port),
+			 125);
+	assert_string_equal(out, "");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	/* with a duration, an end that we didn't ask for */
+	pid = fake_source(port, sizeof(port), 50000, SIZE_MAX);
+	assert_int_equal(RUN(out, "bulk", "--reverse", "--seconds", "5",
+			     "127.0.0.1", port),
+			 125);
+	assert_string_equal(out, "");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void the_server_reports_a_flipped_byte(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				  .sin_port = htons((uint16_t)strtoul(
+					  f->port, NULL, 10)) };
+	struct wire_request request = { .kind = WIRE_SESSION,
+					.mode = WIRE_SINK,
+					.magic = WIRE_MAGIC };
+	struct wire_hello hello;
+	struct wire_report report;
+	struct pattern *p = malloc(sizeof(*p));
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_non_null(p);
+	pattern_fill(p);
+	p->ring[40000] ^= 1;
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(send(fd, &request, sizeof(request), 0),
+			 sizeof(request));
+	assert_int_equal(recv(fd, &hello, sizeof(hello), MSG_WAITALL),
+			 sizeof(hello));
+	assert_int_equal(send(fd, p->ring, 60000, 0), 60000);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(recv(fd, &report, sizeof(report), MSG_WAITALL),
+			 sizeof(report));
+	assert_int_equal(report.status, WIRE_CORRUPT);
+	assert_int_equal(report.bad_offset, 40000);
+	assert_int_equal(report.bytes, 60000);
+	(void)close(fd);
+	free(p);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bulk_counts_what_arrived),
+		cmocka_unit_test(bulk_measures_for_a_time),
+		cmocka_unit_test(rr_reports_ordered_percentiles),
+		cmocka_unit_test(crr_counts_connections),
+		cmocka_unit_test(idle_holds_connections_until_stdin_ends),
+		cmocka_unit_test(spawn_times_a_command_and_reports_its_failure),
+		cmocka_unit_test(bad_command_lines_print_no_figure),
+		cmocka_unit_test(a_flipped_byte_is_no_figure),
+		cmocka_unit_test(a_stream_cut_short_is_no_figure),
+		cmocka_unit_test(the_server_reports_a_flipped_byte),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
