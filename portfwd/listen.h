@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Host-side listening sockets of a published TCP port or range. */
+
+#include <stdint.h>
+
+#include "portfwd/spec.h"
+
+/**
+ * listen_open() - bind and listen on each host port of @spec
+ * @spec:	TCP
+ * @fds:	spec->count elements; all owned by the caller on success
+ * @host_ports: spec->count elements: the ports, consecutive
+ *
+ * All of it or none. A free host port (host_port 0) is the kernel's choice; for
+ * a range it is a block of free ports. Sockets are non-blocking and CLOEXEC.
+ * Must be called in the host's network namespace.
+ *
+ * Return: 0 or -errno with one line logged that says what to do; @fds are -1
+ *         then.
+ */
+int listen_open(const struct spec *spec, int *fds, uint16_t *host_ports);
+
+/** listen_close() - close @n descriptors and make them -1 */
+void listen_close(int *fds, unsigned int n);
