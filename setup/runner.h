@@ -7,7 +7,6 @@
  */
 
 #include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "setup/config.h"
@@ -15,10 +14,9 @@
 /* Messages on the socketpair. */
 enum runner_msg {
 	/* front to runner */
-	RUNNER_GO = 1,	/* network is up: start the command */
-	RUNNER_SIGNAL,	/* struct runner_signal */
-	RUNNER_WINSIZE, /* struct winsize */
-	RUNNER_RESOLV,	/* new text of the pod's resolv.conf, no NUL */
+	RUNNER_GO = 1, /* network is up: start the command */
+	RUNNER_SIGNAL, /* struct runner_signal */
+	RUNNER_RESOLV, /* new text of the pod's resolv.conf, no NUL */
 	/* runner to front */
 	RUNNER_READY = 64, /* mounts are made; with -t: the pty's master */
 	RUNNER_STARTED,	   /* the command was executed */
@@ -50,5 +48,7 @@ struct runner_config {
  * signals. Exits with the command's status (128+N for a signal; 126, 127 when
  * it can't be executed, isn't there; 125 with one error line when the runner
  * itself failed). Never returns.
+ *
+ * Closes every descriptor but 0, 1, 2 and @ctl, and logs to 2 from then on.
  */
 _Noreturn void runner_main(const struct runner_config *cfg, int ctl);

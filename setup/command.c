@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The child of pid 1 that becomes the command. Errors before execve(2) are
+ * written to the user's stderr, not to the pty: a copy of that descriptor is
+ * kept until execution. The pipe closes by execution, which is how pid 1, and
+ * then the front, learns that the command runs; until then the front leaves
+ * the terminal in its normal mode, so such errors print as they should.
+ *
+ * Without a pty the command leads a process group in pid 1's session. Were it
+ * a session leader its group would be orphaned, and the kernel discards
+ * SIGTSTP for such: ^Z would do nothing.
+ */
+#include "setup/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/caps.h"
+#include "setup/env.h"
+#include "setup/log_here.h"
+#include "setup/sys_mount.h"
+
+enum { CHILD_FAILED = 125 };
+
+/* After this: the child is in its own session or process group. */
+static int stage_1_session(const struct command *c)
+{
+	if (c->slave < 0)
+		return setpgid(0, 0) ? log_errno(errno, "setpgid") : 0;
+	if (setsid() < 0)
+		return log_errno(errno, "setsid");
+	if (ioctl(c->slave, TIOCSCTTY, 0))
+		return log_errno(errno, "controlling terminal");
+	return 0;
+}
+
+static int redirect(int fd, int to)
+{
+	return dup2(fd, to) < 0 ? log_errno(errno, "dup2") : 0;
+}
+
+/* After this: 0, 1, 2 are the command's. */
+static int stage_2_stdio(const struct command *c)
+{
+	scoped_fd null = -1;
+	int rc = 0;
+
+	if (c->slave >= 0) {
+		for (int fd = 0; fd < 3 && !rc; fd++)
+			rc = redirect(c->slave, fd);
+		return rc;
+	}
+	if (c->cfg->run->interactive)
+		return 0;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return log_errno(errno, "open /dev/null");
+	return null == 0 ? 0 : redirect(null, 0);
+}
+
+/* After this: signals, limits and umask are what a command may expect. */
+static int stage_3_process(const struct command *c)
+{
+	sigset_t none;
+
+	/* fails for SIGKILL, SIGSTOP and libc's own: as it should */
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	(void)sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL))
+		return log_errno(errno, "sigprocmask");
+	if (setrlimit(RLIMIT_NOFILE, &c->cfg->nofile))
+		return log_errno(errno, "restore the limit of descriptors");
+	(void)umask(c->umask);
+	return 0;
+}
+
+/*
+ * After this: user and group 0, podman's capabilities, no_new_privs.
+ * Must not yet: anything that needs more, the sessions' keyring among it.
+ */
+static int stage_4_privilege(const struct command *c)
+{
+	/* with the user's files, the user's groups stay of use */
+	if (c->cfg->run->rootfs && c->cfg->may_setgroups && setgroups(0, NULL))
+		return log_errno(errno, "setgroups");
+	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		return log_errno(errno, "become user 0 of the container");
+	/* a full key quota: the command then keeps the caller's, as it would
+	 * outside */
+	(void)sys_session_keyring();
+	return caps_command();
+}
+
+/*
+ * execvp() also says EACCES when a directory of PATH can't be searched. Is
+ * there a file of that name at all?
+ */
+static bool in_path(const char *cmd)
+{
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+	struct stat st;
+
+	for (const char *p = path; p && *p; p += *p == ':') {
+		size_t len = strcspn(p, ":");
+
+		if ((size_t)snprintf(file, sizeof(file), "%.*s/%s", (int)len, p,
+				     cmd) < sizeof(file) &&
+		    stat(file, &st) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+static int exec_failed(const char *cmd, int err)
+{
+	struct stat st;
+
+	if (err == EACCES && !strchr(cmd, '/') && !in_path(cmd))
+		err = ENOENT;
+	if (err == ENOENT && strchr(cmd, '/') && stat(cmd, &st) == 0) {
+		log_error("%s: its interpreter or loader is not there", cmd);
+		return COMMAND_NOT_FOUND;
+	}
+	if (err == ENOENT || err == ENOTDIR) {
+		log_error("%s: not found", cmd);
+		return COMMAND_NOT_FOUND;
+	}
+	if (err == EACCES && strchr(cmd, '/') && stat(cmd, &st) == 0 &&
+	    S_ISDIR(st.st_mode))
+		log_error("%s: is a directory", cmd);
+	else if (err == EACCES)
+		log_error("%s: permission denied", cmd);
+	else
+		(void)log_errno(err, "%s", cmd);
+	return COMMAND_NOT_EXECUTABLE;
+}
+
+static int become(const struct command *c)
+{
+	const struct run_config *run = c->cfg->run;
+	char **env = env_command(run);
+
+	if (!env) {
+		(void)log_errno(ENOMEM, "environment");
+		return CHILD_FAILED;
+	}
+	if (stage_1_session(c) || stage_2_stdio(c) || stage_3_process(c) ||
+	    stage_4_privilege(c))
+		return CHILD_FAILED;
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)) {
+		(void)log_errno(errno, "close_range");
+		return CHILD_FAILED;
+	}
+	/* execvp() searches the PATH of environ */
+	environ = env;
+	(void)execvp(run->argv[0], run->argv);
+	return exec_failed(run->argv[0], errno);
+}
+
+static _Noreturn void child(const struct command *c, int pipe_fd)
+{
+	int status = CHILD_FAILED;
+	int err_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	if (err_fd >= 0)
+		log_here(err_fd);
+	status = become(c);
+	/* the pipe can't be full, and pid 1 not gone */
+	(void)!write(pipe_fd, "", 1);
+	_exit(status);
+}
+
+int command_start(const struct command *c, pid_t *out, int *started)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return log_errno(errno, "pipe");
+	pid = fork();
+	if (pid == 0)
+		child(c, fds[1]);
+	fd_drop(&fds[1]);
+	if (pid < 0) {
+		int rc = log_errno(errno, "fork");
+
+		fd_drop(&fds[0]);
+		return rc;
+	}
+	/* also by the parent: a signal for the group may come at once */
+	if (c->slave < 0)
+		(void)setpgid(pid, pid);
+	*out = pid;
+	*started = fds[0];
+	return 0;
+}
