@@ -5,11 +5,10 @@
  * in the supervisor's loop; its peer is runner_main().
  */
 
-#include <stdbool.h>
 #include <sys/types.h>
-#include <termios.h>
 
 #include "netstack/loop.h"
+#include "setup/config.h"
 
 struct front;
 
@@ -30,17 +29,22 @@ struct front_ops {
  * @loop: borrowed
  * @ctl:  owned by the front on success: our end of the socketpair
  * @init: the pod's pid 1 (a child of this process, not yet reaped)
- * @tty:  -t was given
+ * @run:  borrowed; for -i and -t
  *
  * From here on SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP,
  * SIGCONT, SIGWINCH come through the loop and go to the command; before
- * front_go() a terminating one ends the pod. The terminal is touched only
- * between front_go() and the end, and is put back in every case.
+ * front_go() a terminating one ends the pod. SIGPIPE is blocked, too. They all
+ * stay blocked after front_free(). The terminal is touched only between
+ * front_go() and the end, and is put back in every case.
+ *
+ * What is typed at the terminal goes to every process of the foreground group:
+ * the helper's other processes must ignore SIGINT, SIGQUIT, SIGTSTP, SIGTTIN,
+ * SIGTTOU and SIGHUP, or be in a session of their own.
  *
  * Return: 0 or -errno, logged
  */
 int front_new(struct front **out, struct loop *loop, int ctl, pid_t init,
-	      bool tty, const struct front_ops *ops);
+	      const struct run_config *run, const struct front_ops *ops);
 
 /** front_go() - the network is up: let the command start */
 void front_go(struct front *f);

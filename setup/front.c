@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The command has no part in the user's terminal session: its process group
+ * can't be the terminal's foreground group. So the front stands for it there.
+ * What the terminal sends (si_code SI_KERNEL) was meant for the foreground
+ * group and goes to the command's group; what a process sent (SI_USER) goes
+ * to the command alone. When the command stops, the front stops itself, so
+ * that the shell sees a stopped job, and continues it when it is continued.
+ *
+ * States only go forward. done() is called from a job, when no handler of the
+ * front is on the stack, so that it may free the front.
+ */
+#include "setup/front.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+#include "setup/console.h"
+#include "setup/init.h"
+#include "setup/runner.h"
+
+enum front_state {
+	FRONT_SETUP,   /* before front_go(): a terminating signal is for us */
+	FRONT_RUNNING, /* signals are the command's */
+	FRONT_ENDING,  /* pid 1 is reaped; output may be left to write */
+	FRONT_DONE,    /* done() is to be called, or was; nothing else */
+};
+
+struct front {
+	struct loop *loop;
+	struct front_ops ops;
+	const struct run_config *run;
+	pid_t init; /* not to be signalled from FRONT_ENDING on */
+	enum front_state state;
+	struct loop_source ctl, sig, child;
+	struct loop_job finish;
+	bool ready, has_console;
+	struct console console;
+	int status;
+	int end_sig; /* the signal that ended us before the start, or 0 */
+};
+
+static void source_drop(struct loop *loop, struct loop_source *src)
+{
+	int fd = src->fd;
+
+	loop_del(loop, src);
+	fd_drop(&fd);
+}
+
+static void tell(struct front *f, uint32_t type, const void *body, size_t len)
+{
+	int rc;
+
+	if (f->ctl.fd < 0)
+		return;
+	rc = msg_send(f->ctl.fd, type, body, len, NULL, 0);
+	/* gone: its end is noticed by the pidfd */
+	if (rc && rc != -EPIPE)
+		log_debug("message %u to pid 1: %s", type, strerror(-rc));
+}
+
+static void on_finish(struct loop_job *job)
+{
+	struct front *f = container_of(job, struct front, finish);
+
+	if (f->has_console)
+		console_restore(&f->console);
+	f->ops.done(f->ops.arg, f->status);
+}
+
+static void finish(void *arg)
+{
+	struct front *f = arg;
+
+	if (f->state == FRONT_DONE)
+		return;
+	f->state = FRONT_DONE;
+	loop_defer(f->loop, &f->finish);
+}
+
+void front_kill(struct front *f)
+{
+	if (f->state <= FRONT_RUNNING && kill(f->init, SIGKILL))
+		(void)log_errno(errno, "kill the pod");
+}
+
+/*
+ * Is there a shell that will notice, and continue us? In an orphaned process
+ * group nobody does: there the kernel discards SIGTSTP, and so do we.
+ */
+static bool has_job_control(void)
+{
+	pid_t parent = getppid();
+
+	return getpgid(parent) != getpgrp() && getsid(parent) == getsid(0);
+}
+
+static void stop(struct front *f)
+{
+	if (!has_job_control())
+		return;
+	if (f->has_console)
+		console_restore(&f->console);
+	/* only this process: the pod's network goes on */
+	(void)raise(SIGSTOP);
+	/* SIGCONT is read from the signalfd next */
+}
+
+static void proceed(struct front *f)
+{
+	const struct runner_signal s = { SIGCONT, 1 };
+
+	if (f->state != FRONT_RUNNING)
+		return;
+	if (f->has_console) {
+		console_raw(&f->console);
+		console_resize(&f->console);
+	}
+	tell(f, RUNNER_SIGNAL, &s, sizeof(s));
+}
+
+/* A signal before the command was let start. */
+static void early_signal(struct front *f, int sig)
+{
+	switch (sig) {
+	case SIGTSTP:
+		stop(f);
+		break;
+	case SIGCONT:
+	case SIGWINCH:
+		break;
+	default:
+		f->end_sig = sig;
+		front_kill(f);
+	}
+}
+
+static void late_signal(struct front *f, int sig, bool typed)
+{
+	const struct runner_signal s = { sig, typed };
+	bool by_key = sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP;
+
+	if (sig == SIGCONT)
+		proceed(f);
+	else if (f->has_console && sig == SIGWINCH)
+		console_resize(&f->console);
+	else if (f->has_console && typed && by_key)
+		console_typed(&f->console, sig);
+	else
+		tell(f, RUNNER_SIGNAL, &s, sizeof(s));
+}
+
+/* Whoever doesn't read our output must not keep us from ending. */
+static void last_signal(struct front *f, int sig)
+{
+	if (sig == SIGTSTP)
+		stop(f);
+	else if (sig != SIGCONT && sig != SIGWINCH)
+		finish(f);
+}
+
+static void on_signal(struct loop_source *src, uint32_t revents)
+{
+	struct front *f = container_of(src, struct front, sig);
+	struct signalfd_siginfo si;
+
+	(void)revents;
+	while (read(src->fd, &si, sizeof(si)) == sizeof(si)) {
+		int sig = (int)si.ssi_signo;
+
+		if (sig == SIGPIPE)
+			continue; /* write() has told already */
+		if (f->state == FRONT_SETUP)
+			early_signal(f, sig);
+		else if (f->state == FRONT_RUNNING)
+			late_signal(f, sig, si.ssi_code == SI_KERNEL);
+		else
+			last_signal(f, sig);
+	}
+}
+
+static void on_ready(struct front *f, struct msg *m)
+{
+	scoped_fd master = msg_take_fd(m, 0);
+
+	if (f->ready)
+		return;
+	f->ready = true;
+	if (f->run->tty) {
+		if (master < 0 || console_init(&f->console, f->loop, master)) {
+			log_error("pid 1 of the pod gave no terminal");
+			front_kill(f);
+			return;
+		}
+		(void)fd_take(&master);
+		f->has_console = true;
+	}
+	if (f->ops.ready)
+		f->ops.ready(f->ops.arg);
+}
+
+static void on_ctl(struct loop_source *src, uint32_t revents)
+{
+	struct front *f = container_of(src, struct front, ctl);
+	struct msg m;
+	int rc = msg_recv(src->fd, &m);
+
+	(void)revents;
+	if (rc == -EAGAIN)
+		return;
+	if (rc <= 0) {
+		/* its end follows, unless it has gone mad */
+		source_drop(f->loop, src);
+		if (rc < 0)
+			front_kill(f);
+		return;
+	}
+	if (m.type == RUNNER_STARTED && f->has_console && f->run->interactive)
+		console_input(&f->console);
+	else if (m.type == RUNNER_STOPPED)
+		stop(f);
+	else if (m.type == RUNNER_READY)
+		on_ready(f, &m);
+	msg_drop(&m);
+}
+
+static void on_child(struct loop_source *src, uint32_t revents)
+{
+	struct front *f = container_of(src, struct front, child);
+	int wstatus;
+
+	(void)revents;
+	if (waitpid(f->init, &wstatus, WNOHANG) != f->init)
+		return;
+	source_drop(f->loop, src);
+	f->state = FRONT_ENDING;
+	f->status = f->end_sig ? 128 + f->end_sig : init_status(wstatus);
+	if (f->has_console)
+		console_drain(&f->console, finish, f);
+	else
+		finish(f);
+}
+
+static int watch(struct front *f, int ctl)
+{
+	static const int signals[] = { SIGINT,	 SIGTERM, SIGHUP,  SIGQUIT,
+				       SIGUSR1,	 SIGUSR2, SIGTSTP, SIGCONT,
+				       SIGWINCH, SIGPIPE };
+	sigset_t set;
+	int rc;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaddset(&set, signals[i]);
+	rc = loop_signals(f->loop, &f->sig, &set, on_signal);
+	if (!rc)
+		rc = loop_child(f->loop, &f->child, f->init, on_child);
+	if (!rc)
+		rc = fd_nonblock(ctl);
+	if (rc)
+		return rc;
+	f->ctl = (struct loop_source){ .fd = ctl,
+				       .events = EPOLLIN,
+				       .fn = on_ctl };
+	rc = loop_add(f->loop, &f->ctl);
+	if (rc)
+		f->ctl.fd = -1; /* still the caller's */
+	return rc;
+}
+
+int front_new(struct front **out, struct loop *loop, int ctl, pid_t init,
+	      const struct run_config *run, const struct front_ops *ops)
+{
+	struct front *f = calloc(1, sizeof(*f));
+	int rc;
+
+	if (!f)
+		return log_errno(ENOMEM, "front");
+	f->loop = loop;
+	f->ops = *ops;
+	f->run = run;
+	f->init = init;
+	f->ctl = f->sig = f->child = (struct loop_source)LOOP_SOURCE_NULL;
+	f->finish.fn = on_finish;
+	list_init(&f->finish.link);
+	rc = watch(f, ctl);
+	if (rc) {
+		(void)front_free(f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+void front_go(struct front *f)
+{
+	if (f->state != FRONT_SETUP || f->end_sig)
+		return;
+	f->state = FRONT_RUNNING;
+	tell(f, RUNNER_GO, NULL, 0);
+}
+
+void front_resolv(struct front *f, const char *text)
+{
+	if (f->state <= FRONT_RUNNING)
+		tell(f, RUNNER_RESOLV, text, strlen(text));
+}
+
+struct front *front_free(struct front *f)
+{
+	if (!f)
+		return NULL;
+	if (f->has_console)
+		console_deinit(&f->console);
+	source_drop(f->loop, &f->child);
+	source_drop(f->loop, &f->sig);
+	source_drop(f->loop, &f->ctl);
+	list_del(&f->finish.link);
+	free(f);
+	return NULL;
+}
