@@ -372,6 +372,8 @@ int opt_help(const struct opt_cmd *cmd, FILE *f)
 	(void)fprintf(f, "Usage: podsplice%s%s %s\n\n", cmd_space(cmd),
 		      cmd_name(cmd), cmd->synopsis);
 	opt_wrap(f, cmd->about, 0, 0);
+	if (cmd->list)
+		cmd->list(f);
 	for (size_t g = 0; g < cmd->n_groups; g++) {
 		const struct opt_table *t = cmd->groups[g].table;
 

@@ -40,9 +40,10 @@ struct opt_later {
 };
 
 struct opt_cmd {
-	const char *name;     /* "run"; NULL: podsplice itself */
-	const char *synopsis; /* behind the name in the usage line */
-	const char *about;    /* what it does, a sentence or two */
+	const char *name;      /* "run"; NULL: podsplice itself */
+	const char *synopsis;  /* behind the name in the usage line */
+	const char *about;     /* what it does, a sentence or two */
+	void (*list)(FILE *f); /* prints a section of its own, or NULL */
 	const struct opt_group *groups;
 	size_t n_groups;
 	const struct opt_later *later;
