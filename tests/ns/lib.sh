@@ -131,6 +131,12 @@ finish()
 
 # Set-up
 
+# mine PID: a child of this script still, and no stranger with its number
+mine()
+{
+	[ "$(ps -o ppid= -p "$1" 2>/dev/null | tr -d ' ')" = "$$" ]
+}
+
 cleanup()
 {
 	local rc=$? p
@@ -147,12 +153,12 @@ cleanup()
 	}
 	disown -a # no word about whom we kill
 	for p in "${SPAWNED[@]}"; do
-		kill -KILL "$p" 2>/dev/null
+		mine "$p" && kill -KILL "$p" 2>/dev/null
 	done
 	for p in $(ours); do
 		kill -KILL "$p" 2>/dev/null
 	done
-	for p in "$HOSTNS" "$PEERNS"; do
+	for p in "$HOSTNS" "$PEERNS" "${EXTRA_NS[@]}"; do
 		[ -e "/run/netns/$p" ] && ip netns del "$p"
 	done
 	wait 2>/dev/null
@@ -172,7 +178,7 @@ cleanup()
 	exit 1
 }
 
-SPAWNED=() HOSTNS=psh$$ PEERNS=psp$$ MARK=PODSPLICE_TEST_RUN=$$
+SPAWNED=() EXTRA_NS=() HOSTNS=psh$$ PEERNS=psp$$ MARK=PODSPLICE_TEST_RUN=$$
 T=$(mktemp -d /tmp/podsplice-ns.XXXXXX)
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -517,6 +523,21 @@ ports_of_host()
 links_of_host()
 {
 	in_host ip -o link | awk -F': ' '{ print $2 }' | sort | tr '\n' ' '
+}
+
+nobody_new_listens()
+{
+	[ "$(ports_of_host)" = "${PORTS_BEFORE-}" ]
+}
+
+# stop_spawned: the tests' own servers
+stop_spawned()
+{
+	local p
+	for p in "${SPAWNED[@]}"; do
+		[ "$p" = "$HOLD" ] || { mine "$p" && kill "$p" 2>/dev/null; }
+	done
+	wait_for 5 nobody_new_listens
 }
 
 # leftovers NAME: everything the pods had is gone, soon
