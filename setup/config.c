@@ -302,7 +302,7 @@ static const struct opt run_opts[] = {
 	{ "env", 'e', "NAME[=VALUE]",
 	  "environment variable, without =VALUE the caller's; may be repeated",
 	  add_env },
-	{ "hostname", 'h', "NAME", "the pod's host name (a name of its own)",
+	{ "hostname", 'h', "NAME", "the pod's host name (the host's)",
 	  set_hostname },
 	{ "interactive", 'i', NULL,
 	  "keep stdin open (without it the command reads end-of-file)",
