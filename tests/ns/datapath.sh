@@ -51,12 +51,9 @@ for args in '' '--datapath auto'; do
 	pod_end
 	leftovers 'no hop'
 done
-for args in '--datapath slirp'; do
-	# shellcheck disable=SC2086 # two words
-	timeout "$GUARD" "${NO_HOP[@]}" "$PODSPLICE" run $args -- true \
-		>"$T/out" 2>&1 </dev/null
-	is "$?" 0 "no hop, $args: works"
-done
+timeout "$GUARD" "${NO_HOP[@]}" "$PODSPLICE" run --datapath slirp -- true \
+	>"$T/out" 2>&1 </dev/null
+is "$?" 0 'no hop, --datapath slirp: works'
 timeout "$GUARD" "${NO_HOP[@]}" "$PODSPLICE" run --datapath splice -- \
 	echo no >"$T/out" 2>"$T/err" </dev/null
 is "$? $(cat "$T/out")" '125 ' '--datapath splice without a hop fails'
@@ -68,8 +65,7 @@ for mtu in 1280 1500 9000 65520; do
 	pod "mtu-$mtu" --mtu "$mtu" -p 8080:80 -- "$PY" "$T/net.py" serve 80 ||
 		bail "--mtu $mtu: no start"
 	wait_port pod 80
-	is "$(
-		in_pod ip -o link show tap0 | grep -o 'mtu [0-9]*')" \
+	is "$(in_pod ip -o link show tap0 | grep -o 'mtu [0-9]*')" \
 		"mtu $mtu" "--mtu $mtu"
 	is "$(peer_net put "$HOST4" 8080 20000000)" OK "--mtu $mtu: published"
 	is "$(pod_net put "$FAR4" 9000 20000000)" OK "--mtu $mtu: egress, up"

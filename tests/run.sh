@@ -1,0 +1,323 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs what is missing, builds, and runs every test. As root, or as a user
+# with sudo. Usage: sh tests/run.sh [--long] [SUITE...]
+#
+# Suites: lint, unit, fuzz, ns, or one file of tests/ns by its name without
+# the .sh; none means all. --long adds what is too long for every change.
+# One line for each program, its whole log in build/test-logs/; what failed is
+# shown. The last line is "N passed, N failed, N skipped".
+# shellcheck disable=SC2046 # lists of files and flags, meant to be split
+set -u
+exec </dev/null
+export LC_ALL=C
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+cd "$TOP" || exit 1
+
+LONG=
+SUITES=
+for arg; do
+	case $arg in
+	--long) LONG=1 ;;
+	-h | --help)
+		sed -n '3,9s/^# \{0,1\}//p' "$0"
+		exit 0
+		;;
+	-*)
+		echo "tests/run.sh: $arg: no such option" >&2
+		exit 2
+		;;
+	*) SUITES="$SUITES $arg" ;;
+	esac
+done
+FUZZ_SECONDS=5 NS_SECONDS=400
+[ -z "$LONG" ] || FUZZ_SECONDS=120 NS_SECONDS=1800
+
+LOGS=build/test-logs
+JOBS=$(nproc)
+PASSED=0 FAILED=0 SKIPPED=0
+
+# The one way out: the totals are the last line, whatever happened.
+end()
+{
+	trap - EXIT
+	echo
+	echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	[ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+	exit
+}
+trap end EXIT
+trap 'FAILED=$((FAILED + 1)); exit 1' HUP INT TERM
+
+wanted() # SUITE
+{
+	[ -z "$SUITES" ] && return 0
+	case "$SUITES " in *" $1 "*) return 0 ;; esac
+	return 1
+}
+
+wanted_ns() # NAME
+{
+	wanted ns || wanted "$1"
+}
+
+stage()
+{
+	echo
+	echo "== $1"
+	STAGE=$1
+	S_PASSED=$PASSED S_FAILED=$FAILED S_SKIPPED=$SKIPPED S_TIME=$(date +%s)
+}
+
+stage_end()
+{
+	printf -- '-- %s: %d passed, %d failed, %d skipped (%d s)\n' "$STAGE" \
+		$((PASSED - S_PASSED)) $((FAILED - S_FAILED)) \
+		$((SKIPPED - S_SKIPPED)) $(($(date +%s) - S_TIME))
+}
+
+show() # LOG: what a failure left, at most 60 lines of it
+{
+	tail -n 60 "$1" | sed 's/^/    | /'
+}
+
+# one NAME CMD...: a check that is one test
+one()
+{
+	log=$LOGS/$(echo "$1" | tr -c 'a-zA-Z0-9.\n' -).log
+	name=$1
+	shift
+	if "$@" >"$log" 2>&1; then
+		PASSED=$((PASSED + 1))
+		printf '%-32s ok\n' "$name"
+	else
+		FAILED=$((FAILED + 1))
+		printf '%-32s FAILED\n' "$name"
+		show "$log"
+	fi
+}
+
+# tally NAME LOG STATUS: counts a TAP program
+tally()
+{
+	ok=$(grep -cE '^ok ' "$2")
+	skip=$(grep -cE '^ok .*# [Ss][Kk][Ii][Pp]' "$2")
+	bad=$(grep -cE '^not ok ' "$2")
+	ok=$((ok - skip))
+	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$2" | head -n 1)
+	why=
+	if [ "$3" = 77 ]; then
+		skip=$((skip + 1))
+		why=$(sed -n 's/^1\.\.0 # SKIP //p' "$2" | head -n 1)
+	elif [ "$3" = 124 ] || [ "$3" = 137 ]; then
+		bad=$((bad + 1))
+		why='timed out'
+	elif [ "$bad" = 0 ] && [ "$3" != 0 ]; then
+		bad=1
+		why="status $3"
+	elif [ "${plan:-0}" != $((ok + bad + skip)) ]; then
+		bad=$((bad + 1))
+		why="planned ${plan:-nothing}"
+	fi
+	PASSED=$((PASSED + ok)) FAILED=$((FAILED + bad))
+	SKIPPED=$((SKIPPED + skip))
+	printf '%-32s %d passed, %d failed, %d skipped' "$1" "$ok" "$bad" \
+		"$skip"
+	printf '%s\n' "${4:+ ($4 s)}${why:+: $why}"
+	grep -E '^ok .*# [Ss][Kk][Ii][Pp]' "$2" | sed 's/^ok /    skipped /'
+	[ "$bad" = 0 ] || {
+		# each failure with its diagnostics, then, if it broke off, its end
+		awk '/^not ok/ { on = 1 } /^ok / { on = 0 } on' "$2" |
+			head -n 200 | sed 's/^/    | /'
+		[ -z "$why" ] || show "$2"
+	}
+}
+
+sources() # PATTERN...: files of the project that match
+{
+	git -c safe.directory="$TOP" ls-files -- "$@" 2>/dev/null ||
+		find . -path './build*' -prune -o -name "$1" -print
+}
+
+# configure DIR ARGS...: a build directory, kept when it is there already
+configure()
+{
+	dir=$1
+	shift
+	if [ -f "$dir/build.ninja" ]; then
+		meson configure "$dir" "$@"
+	else
+		meson setup "$dir" "$@"
+	fi
+}
+
+build() # DIR ARGS...
+{
+	configure "$@" && ninja -C "$1"
+}
+
+stage build
+mkdir -p "$LOGS" || exit 1
+one 'packages' sh setup/deps.sh build test
+[ "$FAILED" = 0 ] || exit 1
+one 'build' build build
+[ "$FAILED" = 0 ] || exit 1
+stage_end
+
+# What needs root. A user without sudo gets all the rest, and is told.
+if [ "$(id -u)" = 0 ]; then
+	ROOT=
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+	ROOT='sudo -n'
+else
+	ROOT=none
+fi
+
+format()
+{
+	sources '*.c' '*.h' | xargs clang-format --dry-run -Werror
+}
+
+shell()
+{
+	sources '*.sh' .ci/run | xargs shellcheck -x
+}
+
+lint_c()
+{
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$JOBS" \
+		--enable=warning,portability,performance --library=posix,gnu \
+		--suppress=missingIncludeSystem \
+		--suppress='*:/usr/*' -D_GNU_SOURCE -I. $(sources '*.c')
+}
+
+# clang's own compile commands: gcc's options are not all known to it
+tidy()
+{
+	known=$(grep -o '"file": "[^"]*"' build-clang/compile_commands.json |
+		sed 's/.*"\.\.\/\(.*\)"/\1/')
+	for f in $(sources '*.c'); do
+		case "
+$known
+" in *"
+$f
+"*) echo "$f" ;; esac
+	done | xargs -P "$JOBS" -n 2 clang-tidy --quiet -p build-clang
+}
+
+clang_build()
+{
+	CC=clang build build-clang --werror
+}
+
+# O3 finds what assert() hides, and warnings of the optimiser
+release()
+{
+	build build-release --werror --buildtype=release -Db_ndebug=true
+}
+
+if wanted lint; then
+	stage lint
+	one 'clang-format' format
+	one 'shellcheck' shell
+	one 'gcc -Werror' build build-werror --werror
+	one 'clang -Werror' clang_build
+	one 'gcc -O3 -DNDEBUG -Werror' release
+	one 'cppcheck' lint_c
+	one 'clang-tidy' tidy
+	stage_end
+fi
+
+if wanted unit; then
+	stage 'unit (ASan, UBSan)'
+	one 'build' build build-asan -Db_sanitize=address,undefined \
+		-Db_lundef=false
+	export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+	rm -f build-asan/meson-logs/testlog.json
+	meson test -C build-asan --no-rebuild -t 3 >$LOGS/meson-test.log 2>&1
+	[ -s build-asan/meson-logs/testlog.json ] ||
+		one 'meson test' cat $LOGS/meson-test.log /nonexistent
+	# one log for each program, as meson recorded it; its name and status
+	/usr/bin/python3 - build-asan/meson-logs/testlog.json $LOGS \
+		>$LOGS/unit.list <<-'END'
+		import json, sys
+		for line in open(sys.argv[1]):
+		    t = json.loads(line)
+		    name = t['name'].split('/')[-1].replace(' ', '-')
+		    status = t.get('returncode', 0)
+		    if t['result'] == 'TIMEOUT':
+		        status = 124
+		    elif t['result'] not in ('OK', 'SKIP') and not status:
+		        status = 1
+		    with open(f'{sys.argv[2]}/{name}.log', 'w') as f:
+		        f.write(t.get('stdout') or '')
+		        f.write(t.get('stderr') or '')
+		    print(name, status)
+	END
+	while read -r name status; do
+		tally "$name" "$LOGS/$name.log" "$status"
+	done <$LOGS/unit.list
+	unset ASAN_OPTIONS UBSAN_OPTIONS
+	stage_end
+fi
+
+# fuzz_NAME.c over the seeds, and a while longer. The project's objects come
+# from a build of their own, with the fuzzer's instrumentation.
+fuzz_build()
+{
+	CC=clang build build-fuzz -Db_sanitize=address,undefined \
+		-Db_lundef=false -Dtests=false \
+		-Dc_args=-fsanitize=fuzzer-no-link
+}
+
+fuzz_one() # NAME
+{
+	mkdir -p "build-fuzz/corpus-$1" "build-fuzz/found-$1"
+	# the archives name each other in no particular order
+	clang -std=gnu17 -D_GNU_SOURCE -I. -Ibuild-fuzz/setup -g -O1 \
+		-fsanitize=fuzzer,address,undefined "tests/fuzz/fuzz_$1.c" \
+		-o "build-fuzz/fuzz_$1" -Wl,--start-group \
+		$(find build-fuzz -name '*.a') -Wl,--end-group -lslirp \
+		$(pkg-config --libs libnl-route-3.0 libnl-3.0 libnftnl libmnl \
+			libcap-ng) || return 1
+	"build-fuzz/fuzz_$1" -runs=0 "tests/fuzz/seeds/$1" || return 1
+	"build-fuzz/fuzz_$1" -max_total_time="$FUZZ_SECONDS" \
+		-rss_limit_mb=2048 -timeout=10 \
+		-artifact_prefix="build-fuzz/found-$1/" \
+		"build-fuzz/corpus-$1" "tests/fuzz/seeds/$1"
+}
+
+if wanted fuzz; then
+	stage fuzz
+	one 'build with instrumentation' fuzz_build
+	for f in tests/fuzz/fuzz_*.c; do
+		[ -e "$f" ] || continue
+		f=${f##*/fuzz_}
+		one "fuzz ${f%.c}" fuzz_one "${f%.c}"
+	done
+	stage_end
+fi
+
+stage 'ns (real namespaces, an ordinary account)'
+for f in tests/ns/*.sh; do
+	name=${f##*/}
+	name=${name%.sh}
+	if [ "$name" = lib ] || ! wanted_ns "$name"; then
+		continue
+	fi
+	log=$LOGS/ns-$name.log
+	start=$(date +%s)
+	if [ "$ROOT" = none ]; then
+		echo '1..0 # SKIP neither root nor sudo for the test hosts' >"$log"
+		status=77
+	else
+		# shellcheck disable=SC2086 # no word, or two
+		timeout -k 20 "$NS_SECONDS" $ROOT env \
+			PODSPLICE_BINARY="$TOP/build/setup/podsplice" \
+			PODSPLICE_LONG="$LONG" bash "$f" >"$log" 2>&1
+		status=$?
+	fi
+	tally "$name" "$log" "$status" $(($(date +%s) - start))
+done
+stage_end
