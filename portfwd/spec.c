@@ -89,7 +89,7 @@ static int parse_range(struct span sp, const char *what, uint64_t min,
 		       struct range *out, char *err)
 {
 	const char *dash = span_find(sp, '-');
-	uint16_t last;
+	uint16_t last = 0;
 
 	if (!dash) {
 		out->count = 1;
