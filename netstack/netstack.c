@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames come from the TAP in batches and go to one of: our DNS (UDP to the
+ * DNS address), the hop's TAP (only where the kernel doesn't steer, switch.h),
+ * libslirp. Answers go straight into the TAP. What policy.h refuses, and what
+ * can't be parsed, is dropped and counted.
+ *
+ * A TAP that was deleted reports EPOLLERR for ever; that ends the process with
+ * a reason, and the supervisor decides what follows.
+ */
+#include "netstack/netstack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+#include "netstack/dns.h"
+#include "netstack/frame.h"
+#include "netstack/loop.h"
+#include "netstack/policy.h"
+#include "netstack/stack.h"
+#include "netstack/switch.h"
+
+#define FRAMES_A_TURN 64
+#define UDP_OVERHEAD4 28
+#define UDP_OVERHEAD6 48
+
+struct netstack_stats {
+	uint64_t frames_in, frames_out;
+	uint64_t malformed, refused, write_errors;
+};
+
+struct netstack {
+	struct loop loop;
+	struct netstack_config cfg;
+	struct loop_source ctl, peer, tap, tap_hop;
+	struct stack *stack;
+	struct dns *dns;
+	struct flow_switch *sw; /* NULL where the kernel steers */
+	struct netstack_stats stats;
+	struct netstack_servers servers;
+	uint8_t buf[FRAME_MAX], out[FRAME_MAX];
+};
+
+/* How a DNS reply gets back: fits in struct dns_peer. */
+struct dns_return {
+	struct frame_udp udp;
+};
+_Static_assert(sizeof(struct dns_return) <= sizeof(struct dns_peer),
+	       "struct dns_peer is too small");
+
+static void write_frame(struct netstack *ns, int fd, const void *frame,
+			size_t len)
+{
+	/* a full or vanished device loses packets, as a wire does */
+	if (write(fd, frame, len) < 0)
+		ns->stats.write_errors++;
+	else
+		ns->stats.frames_out++;
+}
+
+static void send_to_pod(void *arg, const void *frame, size_t len)
+{
+	struct netstack *ns = arg;
+
+	write_frame(ns, ns->tap.fd, frame, len);
+}
+
+static void dns_reply(void *arg, const struct dns_peer *peer, const void *msg,
+		      size_t len)
+{
+	struct netstack *ns = arg;
+	struct dns_return ret;
+	size_t n;
+
+	memcpy(&ret, peer->opaque, sizeof(ret));
+	n = frame_build_udp(ns->out, &ret.udp, msg, len);
+	if (n)
+		write_frame(ns, ns->tap.fd, ns->out, n);
+}
+
+static bool is_dns(const struct netstack *ns, const struct frame *f)
+{
+	const struct podnet *plan = &ns->cfg.plan;
+
+	if (!ns->dns || !f->has_ports || f->dport != 53 ||
+	    f->proto != IPPROTO_UDP)
+		return false;
+	return ip_equal(&f->dst, &plan->dns4) ||
+	       (plan->has_ipv6 && ip_equal(&f->dst, &plan->dns6));
+}
+
+static void dns_query(struct netstack *ns, const struct frame *f)
+{
+	struct dns_return ret = {
+		.udp = { .src = f->dst,
+			 .dst = f->src,
+			 .sport = f->dport,
+			 .dport = f->sport },
+	};
+	size_t over = f->src.family == AF_INET ? UDP_OVERHEAD4 : UDP_OVERHEAD6;
+	struct dns_peer peer = { 0 };
+
+	memcpy(ret.udp.dst_mac, f->eth + 6, 6);
+	memcpy(ret.udp.src_mac, f->eth, 6);
+	memcpy(peer.opaque, &ret, sizeof(ret));
+	dns_udp_query(ns->dns, &peer, f->payload, f->payload_len,
+		      ns->cfg.plan.mtu_bytes - over);
+}
+
+static void from_pod(struct netstack *ns, size_t len)
+{
+	struct frame f;
+
+	ns->stats.frames_in++;
+	if (!frame_parse(ns->buf, len, &f)) {
+		ns->stats.malformed++;
+		return;
+	}
+	if (is_dns(ns, &f)) {
+		dns_query(ns, &f);
+	} else if (ns->sw && switch_from_pod(ns->sw, &f)) {
+		write_frame(ns, ns->tap_hop.fd, ns->buf, len);
+	} else if (policy_allows(&f, &ns->cfg.plan, ns->cfg.host_loopback)) {
+		stack_input(ns->stack, ns->buf, len);
+	} else {
+		ns->stats.refused++;
+	}
+}
+
+static void from_hop(struct netstack *ns, size_t len)
+{
+	struct frame f;
+
+	/* the hop's kernel also sends what the pod has no use for */
+	if (!frame_parse(ns->buf, len, &f) || !f.is_ip)
+		return;
+	switch_from_hop(ns->sw, &f);
+	write_frame(ns, ns->tap.fd, ns->buf, len);
+}
+
+/* Read one batch; the rest waits a turn, so that timers and sockets live. */
+static void drain(struct netstack *ns, struct loop_source *src,
+		  uint32_t revents, void (*fn)(struct netstack *ns, size_t len))
+{
+	if (revents & (EPOLLERR | EPOLLHUP)) {
+		log_error("TAP device %s: it is gone", ns->cfg.plan.tap);
+		loop_stop(&ns->loop, 1);
+		return;
+	}
+	for (int i = 0; i < FRAMES_A_TURN; i++) {
+		ssize_t n = read(src->fd, ns->buf, sizeof(ns->buf));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			(void)log_errno(n ? errno : EIO, "TAP device %s: read",
+					ns->cfg.plan.tap);
+			loop_stop(&ns->loop, 1);
+			return;
+		}
+		fn(ns, (size_t)n);
+	}
+}
+
+static void on_tap(struct loop_source *src, uint32_t revents)
+{
+	drain(container_of(src, struct netstack, tap), src, revents, from_pod);
+}
+
+static void on_tap_hop(struct loop_source *src, uint32_t revents)
+{
+	drain(container_of(src, struct netstack, tap_hop), src, revents,
+	      from_hop);
+}
+
+static int watch(struct netstack *ns, struct loop_source *src, int fd,
+		 loop_source_fn fn)
+{
+	*src = (struct loop_source){ .fd = fd, .events = EPOLLIN, .fn = fn };
+	return loop_add(&ns->loop, src);
+}
+
+static int start_dns(struct netstack *ns, struct msg *m, size_t next)
+{
+	int rc = dns_new(&ns->dns, &ns->loop, dns_reply, ns);
+
+	if (rc)
+		return rc;
+	dns_set_servers(ns->dns, ns->servers.servers, ns->servers.n);
+	for (int i = 0; i < 2 && !rc; i++)
+		if (ns->cfg.has_dns[i])
+			rc = dns_tcp_listen(ns->dns, msg_take_fd(m, next++));
+	return rc;
+}
+
+static int configure(struct netstack *ns, struct msg *m)
+{
+	struct stack_config sc = { .plan = &ns->cfg.plan,
+				   .send = send_to_pod,
+				   .arg = ns };
+	size_t next = 0;
+	int rc;
+
+	if (m->len != sizeof(ns->cfg) || m->n_fds < 1 || ns->stack)
+		return log_errno(EPROTO, "netstack: configuration");
+	memcpy(&ns->cfg, m->body, sizeof(ns->cfg));
+	sc.host_loopback = ns->cfg.host_loopback;
+	sc.outbound4 = ns->cfg.outbound4;
+	sc.outbound6 = ns->cfg.outbound6;
+	rc = stack_new(&ns->stack, &ns->loop, &sc);
+	if (!rc)
+		rc = watch(ns, &ns->tap, msg_take_fd(m, next++), on_tap);
+	if (!rc && ns->cfg.has_tap_hop) {
+		rc = switch_new(&ns->sw, &ns->cfg.plan, ns->cfg.serve_dns);
+		if (!rc)
+			rc = watch(ns, &ns->tap_hop, msg_take_fd(m, next++),
+				   on_tap_hop);
+	}
+	if (!rc && ns->cfg.serve_dns)
+		rc = start_dns(ns, m, next);
+	if (!rc)
+		rc = msg_send(ns->ctl.fd, NETSTACK_READY, NULL, 0, NULL, 0);
+	return rc;
+}
+
+static void set_servers(struct netstack *ns, const struct msg *m)
+{
+	if (m->len != sizeof(ns->servers))
+		return;
+	memcpy(&ns->servers, m->body, sizeof(ns->servers));
+	if (ns->servers.n > NETSTACK_SERVERS_MAX)
+		ns->servers.n = NETSTACK_SERVERS_MAX;
+	if (ns->dns)
+		dns_set_servers(ns->dns, ns->servers.servers, ns->servers.n);
+}
+
+static void on_ctl(struct loop_source *src, uint32_t revents)
+{
+	struct netstack *ns = container_of(src, struct netstack, ctl);
+	struct msg m;
+	int rc = msg_recv(src->fd, &m);
+
+	(void)revents;
+	if (rc == -EAGAIN)
+		return;
+	if (rc <= 0) {
+		loop_stop(&ns->loop, rc ? 1 : 0);
+		return;
+	}
+	if (m.type == NETSTACK_CONFIG && configure(ns, &m))
+		loop_stop(&ns->loop, 1);
+	else if (m.type == NETSTACK_SERVERS)
+		set_servers(ns, &m);
+	msg_drop(&m);
+}
+
+/* Nothing is said here yet; its end of file means that portfwd is gone. */
+static void on_peer(struct loop_source *src, uint32_t revents)
+{
+	struct netstack *ns = container_of(src, struct netstack, peer);
+	struct msg m;
+	int fd = src->fd;
+	int rc = msg_recv(fd, &m);
+
+	(void)revents;
+	if (rc > 0) {
+		msg_drop(&m);
+		return;
+	}
+	loop_del(&ns->loop, src);
+	fd_drop(&fd);
+}
+
+static void close_all(struct netstack *ns)
+{
+	struct loop_source *all[] = { &ns->ctl, &ns->peer, &ns->tap,
+				      &ns->tap_hop };
+
+	ns->stack = stack_free(ns->stack);
+	ns->dns = dns_free(ns->dns);
+	ns->sw = switch_free(ns->sw);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		int fd = all[i]->fd;
+
+		loop_del(&ns->loop, all[i]);
+		fd_drop(&fd);
+	}
+	loop_deinit(&ns->loop);
+}
+
+int netstack_main(int ctl, int peer)
+{
+	struct netstack *ns = calloc(1, sizeof(*ns));
+	int rc;
+
+	if (!ns)
+		return log_errno(ENOMEM, "netstack") ? 1 : 0;
+	ns->ctl.fd = ns->peer.fd = ns->tap.fd = ns->tap_hop.fd = -1;
+	rc = loop_init(&ns->loop);
+	if (!rc)
+		rc = watch(ns, &ns->ctl, ctl, on_ctl);
+	if (!rc)
+		rc = watch(ns, &ns->peer, peer, on_peer);
+	if (!rc)
+		rc = loop_run(&ns->loop);
+	log_debug("frames in %llu, out %llu, malformed %llu, refused %llu",
+		  (unsigned long long)ns->stats.frames_in,
+		  (unsigned long long)ns->stats.frames_out,
+		  (unsigned long long)ns->stats.malformed,
+		  (unsigned long long)ns->stats.refused);
+	close_all(ns);
+	free(ns);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The user-space network: a process that drives libslirp over the TAP, answers
+ * DNS, and hands TCP's first SYNs to portfwd. It speaks to the supervisor
+ * (control) and portfwd (@peer), each over a SOCK_SEQPACKET socketpair.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "netstack/base/podnet.h"
+
+#define NETSTACK_SERVERS_MAX 8
+
+enum netstack_msg {
+	/* supervisor to netstack */
+	NETSTACK_CONFIG = 1, /* struct netstack_config; fds: netstack_fd */
+	NETSTACK_SERVERS,    /* struct netstack_servers: DNS upstreams */
+	/* netstack to supervisor */
+	NETSTACK_READY = 64, /* frames are served from here on */
+};
+
+struct netstack_config {
+	struct podnet plan;
+	bool host_loopback; /* the gateway's address is the host's loopback */
+	bool serve_dns;
+	struct ip outbound4, outbound6; /* family 0: the host's choice */
+	/* which descriptors follow, in this order */
+	bool has_tap_hop; /* TAP first, always; then the hop's TAP */
+	bool has_dns[2];  /* DNS listeners: IPv4, IPv6 */
+};
+
+struct netstack_servers {
+	uint32_t n;
+	union endpoint servers[NETSTACK_SERVERS_MAX];
+};
+
+/**
+ * netstack_main() - be the user-space network
+ * @ctl, @peer: owned
+ *
+ * Return: exit status: 0 when the supervisor closed @ctl, 1 after an error,
+ *         logged
+ */
+int netstack_main(int ctl, int peer);

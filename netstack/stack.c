@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * libslirp brings its own poll set, which it describes anew before each sleep
+ * (slirp_pollfds_fill) and asks about after it (slirp_pollfds_poll). Walking
+ * all its sockets costs time in proportion to their number, so both calls are
+ * left out of a turn in which nothing of libslirp's has happened: no frame, no
+ * event, no timer of its own due.
+ *
+ * What libslirp wants of a descriptor is kept per descriptor and compared with
+ * what epoll was told last. A descriptor it doesn't ask for is taken out of
+ * epoll altogether, because EPOLLHUP and EPOLLERR can't be masked.
+ *
+ * Units: libslirp's clock is in nanoseconds, its timers and its timeout are in
+ * milliseconds of that clock. The conversions are in clock_ns(), timer_mod()
+ * and before(), and nowhere else.
+ */
+#include "netstack/stack.h"
+
+#include <errno.h>
+#include <slirp/libslirp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/base/log.h"
+
+struct watched {
+	struct loop_source src; /* src.fd -1: not in epoll */
+	struct stack *stack;
+	int fd;
+	uint32_t want, got;
+	uint32_t seen; /* the fill in which it was asked for */
+};
+
+struct timer {
+	struct loop_timer t;
+	struct stack *stack;
+	SlirpTimerId id;
+	void *cb_opaque;
+};
+
+struct stack {
+	struct loop *loop;
+	Slirp *slirp;
+	struct loop_hook hook;
+	stack_send_fn send;
+	void *arg;
+	struct sockaddr_in outbound4;
+	struct sockaddr_in6 outbound6;
+	struct watched **by_fd; /* indexed by descriptor */
+	size_t cap;
+	int *active; /* the descriptors asked for, for the sweep */
+	size_t n_active, cap_active;
+	uint32_t fill;
+	struct mono due; /* when libslirp wants to be called again */
+	bool touched;	 /* a frame came in since the last fill */
+	bool events;	 /* a descriptor has something to tell */
+};
+
+static void on_event(struct loop_source *src, uint32_t revents)
+{
+	struct watched *w = container_of(src, struct watched, src);
+
+	w->got |= revents;
+	w->stack->events = true;
+}
+
+static struct watched *watched_get(struct stack *s, int fd)
+{
+	if ((size_t)fd >= s->cap) {
+		size_t cap = s->cap ? s->cap : 64;
+		struct watched **p;
+
+		while (cap <= (size_t)fd)
+			cap *= 2;
+		p = realloc(s->by_fd, cap * sizeof(struct watched *));
+		if (!p)
+			return NULL;
+		memset(p + s->cap, 0,
+		       (cap - s->cap) * sizeof(struct watched *));
+		s->by_fd = p;
+		s->cap = cap;
+	}
+	if (!s->by_fd[fd]) {
+		struct watched *w = calloc(1, sizeof(*w));
+
+		if (!w)
+			return NULL;
+		w->stack = s;
+		w->fd = fd;
+		w->src = (struct loop_source){ .fd = -1, .fn = on_event };
+		s->by_fd[fd] = w;
+	}
+	return s->by_fd[fd];
+}
+
+/* libslirp closes this descriptor: forget all about it. */
+static void forget(struct stack *s, int fd)
+{
+	struct watched *w =
+		fd >= 0 && (size_t)fd < s->cap ? s->by_fd[fd] : NULL;
+
+	if (!w)
+		return;
+	loop_del(s->loop, &w->src);
+	w->want = w->got = 0;
+}
+
+static uint32_t to_epoll(int ev)
+{
+	return (ev & SLIRP_POLL_IN ? EPOLLIN : 0) |
+	       (ev & SLIRP_POLL_OUT ? EPOLLOUT : 0) |
+	       (ev & SLIRP_POLL_PRI ? EPOLLPRI : 0);
+}
+
+static int from_epoll(uint32_t ev)
+{
+	return (ev & EPOLLIN ? SLIRP_POLL_IN : 0) |
+	       (ev & EPOLLOUT ? SLIRP_POLL_OUT : 0) |
+	       (ev & EPOLLPRI ? SLIRP_POLL_PRI : 0) |
+	       (ev & EPOLLERR ? SLIRP_POLL_ERR : 0) |
+	       (ev & EPOLLHUP ? SLIRP_POLL_HUP : 0);
+}
+
+static void arm(struct stack *s, struct watched *w, uint32_t want)
+{
+	if (w->src.fd < 0) {
+		w->src.fd = w->fd;
+		w->src.events = want;
+		/* logged; the flow stalls, and its peer gives up some day */
+		if (loop_add(s->loop, &w->src))
+			w->src.fd = -1;
+	} else if (w->want != want) {
+		(void)loop_mod(s->loop, &w->src, want);
+	}
+	w->want = want;
+}
+
+static int add_poll(int fd, int events, void *opaque)
+{
+	struct stack *s = opaque;
+	struct watched *w = watched_get(s, fd);
+
+	if (!w)
+		return -1;
+	if (s->n_active == s->cap_active) {
+		size_t cap = s->cap_active ? s->cap_active * 2 : 64;
+		int *p = realloc(s->active, cap * sizeof(int));
+
+		if (!p)
+			return -1;
+		s->active = p;
+		s->cap_active = cap;
+	}
+	if (w->seen != s->fill) {
+		w->seen = s->fill;
+		s->active[s->n_active++] = fd;
+	}
+	arm(s, w, to_epoll(events));
+	return fd;
+}
+
+static int get_revents(int idx, void *opaque)
+{
+	struct stack *s = opaque;
+
+	if (idx < 0 || (size_t)idx >= s->cap || !s->by_fd[idx])
+		return 0;
+	return from_epoll(s->by_fd[idx]->got);
+}
+
+/* Before a sleep: what does libslirp want, and until when may we sleep? */
+static struct mono before(struct loop_hook *hook)
+{
+	struct stack *s = container_of(hook, struct stack, hook);
+	size_t n_old = s->n_active;
+	uint32_t ms = UINT32_MAX;
+	int old[256];
+	int *was = old;
+
+	if (!s->touched)
+		return s->due;
+	if (n_old > ARRAY_SIZE(old))
+		was = malloc(n_old * sizeof(int));
+	if (was && n_old)
+		memcpy(was, s->active, n_old * sizeof(int));
+	s->touched = false;
+	s->n_active = 0;
+	s->fill++;
+	slirp_pollfds_fill(s->slirp, &ms, add_poll, s);
+	for (size_t i = 0; was && i < n_old; i++)
+		if (s->by_fd[was[i]]->seen != s->fill)
+			forget(s, was[i]);
+	if (was != old)
+		free(was);
+	s->due = ms == UINT32_MAX ? MONO_NEVER
+				  : mono_add(mono_now(), mono_ms(ms));
+	return s->due;
+}
+
+static void after(struct loop_hook *hook)
+{
+	struct stack *s = container_of(hook, struct stack, hook);
+
+	if (!s->events && mono_before(loop_now(s->loop), s->due))
+		return;
+	s->events = false;
+	s->touched = true; /* its wishes have changed */
+	slirp_pollfds_poll(s->slirp, 0, get_revents, s);
+	for (size_t i = 0; i < s->n_active; i++)
+		s->by_fd[s->active[i]]->got = 0;
+}
+
+/* ---- callbacks ---- */
+
+static ssize_t send_packet(const void *buf, size_t len, void *opaque)
+{
+	struct stack *s = opaque;
+
+	s->send(s->arg, buf, len);
+	return (ssize_t)len;
+}
+
+static void guest_error(const char *msg, void *opaque)
+{
+	(void)opaque;
+	log_debug("libslirp: %s", msg);
+}
+
+static int64_t clock_ns(void *opaque)
+{
+	(void)opaque;
+	return mono_now().ns;
+}
+
+static void on_timer(struct loop_timer *t)
+{
+	struct timer *timer = container_of(t, struct timer, t);
+
+	timer->stack->touched = true;
+	slirp_handle_timer(timer->stack->slirp, timer->id, timer->cb_opaque);
+}
+
+static void *timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
+{
+	struct timer *timer = calloc(1, sizeof(*timer));
+
+	if (!timer)
+		return NULL;
+	timer->stack = opaque;
+	timer->id = id;
+	timer->cb_opaque = cb_opaque;
+	timer->t.fn = on_timer;
+	return timer;
+}
+
+static void timer_free(void *p, void *opaque)
+{
+	struct stack *s = opaque;
+	struct timer *timer = p;
+
+	if (timer)
+		loop_timer_stop(s->loop, &timer->t);
+	free(timer);
+}
+
+static void timer_mod(void *p, int64_t expire_ms, void *opaque)
+{
+	struct stack *s = opaque;
+	struct timer *timer = p;
+
+	if (timer)
+		(void)loop_timer_set(s->loop, &timer->t, mono_ms(expire_ms));
+}
+
+static void register_fd(int fd, void *opaque)
+{
+	/* a number that was closed behind our back may come again */
+	forget(opaque, fd);
+}
+
+static void unregister_fd(int fd, void *opaque)
+{
+	forget(opaque, fd);
+}
+
+static void notify(void *opaque)
+{
+	struct stack *s = opaque;
+
+	s->touched = true;
+}
+
+static void init_completed(Slirp *slirp, void *opaque)
+{
+	struct stack *s = opaque;
+
+	s->slirp = slirp;
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = send_packet,
+	.guest_error = guest_error,
+	.clock_get_ns = clock_ns,
+	.timer_new_opaque = timer_new,
+	.timer_free = timer_free,
+	.timer_mod = timer_mod,
+	.register_poll_fd = register_fd,
+	.unregister_poll_fd = unregister_fd,
+	.notify = notify,
+	.init_completed = init_completed,
+};
+
+static SlirpConfig slirp_config(struct stack *s, const struct stack_config *cfg)
+{
+	const struct podnet *plan = cfg->plan;
+	SlirpConfig c = {
+		.version = 4,
+		.in_enabled = true,
+		.vnetwork = plan->net4.v4,
+		.vhost = plan->gw4.v4,
+		.vnameserver = plan->dns4.v4,
+		.vdhcp_start = ip_offset(&plan->net4, 15).v4,
+		.in6_enabled = plan->has_ipv6,
+		.if_mtu = plan->mtu_bytes,
+		.if_mru = plan->mtu_bytes,
+		.disable_host_loopback = !cfg->host_loopback,
+	};
+
+	c.vnetmask.s_addr =
+		htonl(plan->prefix4 ? ~0U << (32 - plan->prefix4) : 0);
+	if (plan->has_ipv6) {
+		c.vprefix_addr6 = plan->net6.v6;
+		c.vprefix_len = (uint8_t)plan->prefix6;
+		c.vhost6 = plan->gw6.v6;
+		c.vnameserver6 = plan->dns6.v6;
+	}
+	/* DHCP and router advertisements name .3 only when libslirp thinks it
+	 * serves DNS; queries never reach it (netstack.c answers them) */
+	c.disable_dns = false;
+	if (cfg->outbound4.family) {
+		s->outbound4 = endpoint_make(&cfg->outbound4, 0).v4;
+		c.outbound_addr = &s->outbound4;
+	}
+	if (cfg->outbound6.family) {
+		s->outbound6 = endpoint_make(&cfg->outbound6, 0).v6;
+		c.outbound_addr6 = &s->outbound6;
+	}
+	return c;
+}
+
+int stack_new(struct stack **out, struct loop *loop,
+	      const struct stack_config *cfg)
+{
+	struct stack *s = calloc(1, sizeof(*s));
+	SlirpConfig slirp_cfg;
+
+	if (!s)
+		return log_errno(ENOMEM, "libslirp");
+	s->loop = loop;
+	s->send = cfg->send;
+	s->arg = cfg->arg;
+	s->touched = true;
+	s->due = MONO_NEVER;
+	slirp_cfg = slirp_config(s, cfg);
+	s->slirp = slirp_new(&slirp_cfg, &callbacks, s);
+	if (!s->slirp) {
+		free(s);
+		log_error("libslirp: refused its configuration");
+		return -EINVAL;
+	}
+	s->hook.before = before;
+	s->hook.after = after;
+	loop_hook_add(loop, &s->hook);
+	*out = s;
+	return 0;
+}
+
+void stack_input(struct stack *s, const void *frame, size_t len)
+{
+	s->touched = true;
+	slirp_input(s->slirp, frame, (int)len);
+}
+
+struct stack *stack_free(struct stack *s)
+{
+	if (!s)
+		return NULL;
+	slirp_cleanup(s->slirp);
+	list_del(&s->hook.link);
+	for (size_t i = 0; i < s->cap; i++) {
+		if (s->by_fd[i])
+			loop_del(s->loop, &s->by_fd[i]->src);
+		free(s->by_fd[i]);
+	}
+	free(s->by_fd);
+	free(s->active);
+	free(s);
+	return NULL;
+}
+
+const char *stack_version(void)
+{
+	return slirp_version_string();
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * libslirp in our loop: the user-space TCP/IP that answers whatever the pod
+ * sends and the kernel doesn't relay. The only user of libslirp.h.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netstack/base/podnet.h"
+#include "netstack/loop.h"
+
+struct stack;
+
+/** A frame for the pod, borrowed. May be called from stack_input(). */
+typedef void (*stack_send_fn)(void *arg, const void *frame, size_t len);
+
+struct stack_config {
+	const struct podnet *plan;
+	bool host_loopback;
+	struct ip outbound4, outbound6; /* family 0: the host's choice */
+	stack_send_fn send;
+	void *arg;
+};
+
+/**
+ * stack_new() - @loop is borrowed and must outlive the stack
+ * Return: 0 or -errno, logged
+ */
+int stack_new(struct stack **out, struct loop *loop,
+	      const struct stack_config *cfg);
+
+/** stack_input() - a frame from the pod, borrowed */
+void stack_input(struct stack *s, const void *frame, size_t len);
+
+/** stack_free() - closes all its sockets; NULL is fine; Return: NULL */
+struct stack *stack_free(struct stack *s);
+
+/** stack_version() - libslirp's version, static */
+const char *stack_version(void);

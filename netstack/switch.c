@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A table of 4-tuples. A SYN that comes from the hop opens an entry (a
+ * published port is being connected to); frames of the pod that match it go to
+ * the hop. A RST ends it. When both sides have sent a FIN the entry moves to a
+ * second list, whose oldest members make room first; then the longest idle.
+ *
+ * The hash is seeded: clients choose the addresses and ports in it.
+ */
+#include "netstack/switch.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "netstack/base/list.h"
+#include "netstack/base/log.h"
+
+#define BUCKETS 16384 /* a power of two */
+
+enum { FIN_POD = 1, FIN_HOP = 2 };
+
+/* Seen from the pod: its address and port, then the remote's. */
+struct key {
+	struct ip pod, remote;
+	uint16_t pod_port, remote_port;
+};
+
+struct entry {
+	struct list age; /* on live or closing, longest idle first */
+	struct entry *next;
+	struct key key;
+	unsigned int fins;
+};
+
+struct flow_switch {
+	const struct podnet *plan;
+	bool serve_dns;
+	uint64_t seed;
+	size_t n;
+	struct list live, closing;
+	struct entry *buckets[BUCKETS];
+};
+
+int switch_new(struct flow_switch **out, const struct podnet *plan,
+	       bool serve_dns)
+{
+	struct flow_switch *sw = calloc(1, sizeof(*sw));
+
+	if (!sw)
+		return log_errno(ENOMEM, "switch");
+	if (getrandom(&sw->seed, sizeof(sw->seed), 0) != sizeof(sw->seed)) {
+		free(sw);
+		return log_errno(errno, "getrandom");
+	}
+	sw->plan = plan;
+	sw->serve_dns = serve_dns;
+	list_init(&sw->live);
+	list_init(&sw->closing);
+	*out = sw;
+	return 0;
+}
+
+static uint64_t mix(uint64_t h, const uint8_t *p, size_t len)
+{
+	while (len--)
+		h = (h ^ *p++) * 0x100000001b3ULL; /* FNV-1a */
+	return h;
+}
+
+static size_t bucket(const struct flow_switch *sw, const struct key *k)
+{
+	uint64_t h = sw->seed;
+
+	h = mix(h, ip_bytes(&k->pod), ip_len(&k->pod));
+	h = mix(h, ip_bytes(&k->remote), ip_len(&k->remote));
+	h = mix(h, (const uint8_t *)&k->pod_port, 2);
+	h = mix(h, (const uint8_t *)&k->remote_port, 2);
+	return (h ^ h >> 32) & (BUCKETS - 1);
+}
+
+static bool key_equal(const struct key *a, const struct key *b)
+{
+	return a->pod_port == b->pod_port && a->remote_port == b->remote_port &&
+	       ip_equal(&a->pod, &b->pod) && ip_equal(&a->remote, &b->remote);
+}
+
+static struct key key_of(const struct frame *f, bool from_pod)
+{
+	return (struct key){
+		.pod = from_pod ? f->src : f->dst,
+		.remote = from_pod ? f->dst : f->src,
+		.pod_port = from_pod ? f->sport : f->dport,
+		.remote_port = from_pod ? f->dport : f->sport,
+	};
+}
+
+static struct entry *find(struct flow_switch *sw, const struct key *k)
+{
+	struct entry *e = sw->buckets[bucket(sw, k)];
+
+	while (e && !key_equal(&e->key, k))
+		e = e->next;
+	return e;
+}
+
+static void drop(struct flow_switch *sw, struct entry *e)
+{
+	struct entry **p = &sw->buckets[bucket(sw, &e->key)];
+
+	while (*p != e)
+		p = &(*p)->next;
+	*p = e->next;
+	list_del(&e->age);
+	free(e);
+	sw->n--;
+}
+
+static void make_room(struct flow_switch *sw)
+{
+	struct list *from = list_empty(&sw->closing) ? &sw->live : &sw->closing;
+
+	if (sw->n >= SWITCH_FLOWS_MAX)
+		drop(sw, container_of(from->next, struct entry, age));
+}
+
+static struct entry *open_entry(struct flow_switch *sw, const struct key *k)
+{
+	struct entry *e;
+	size_t b = bucket(sw, k);
+
+	make_room(sw);
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return NULL;
+	e->key = *k;
+	e->next = sw->buckets[b];
+	sw->buckets[b] = e;
+	list_append(&sw->live, &e->age);
+	sw->n++;
+	return e;
+}
+
+static void touch(struct flow_switch *sw, struct entry *e, uint8_t flags,
+		  unsigned int side)
+{
+	if (flags & FRAME_TCP_RST) {
+		drop(sw, e);
+		return;
+	}
+	if (flags & FRAME_TCP_FIN)
+		e->fins |= side;
+	list_del(&e->age);
+	list_append(e->fins == (FIN_POD | FIN_HOP) ? &sw->closing : &sw->live,
+		    &e->age);
+}
+
+/* Errors that answer the hop's own packets: RFC 792, RFC 4443. */
+static bool is_icmp_error(const struct frame *f)
+{
+	size_t at = FRAME_ETH_LEN + (f->src.family == AF_INET ? 20 : 40);
+	uint8_t type;
+
+	if (f->is_fragment || f->len <= at)
+		return false;
+	type = f->eth[at];
+	if (f->src.family == AF_INET)
+		return f->proto == IPPROTO_ICMP &&
+		       (type == 3 || type == 11 || type == 12);
+	return f->proto == IPPROTO_ICMPV6 && type >= 1 && type <= 4;
+}
+
+bool switch_from_pod(struct flow_switch *sw, const struct frame *f)
+{
+	struct entry *e;
+	struct key k;
+
+	if (!f->is_ip)
+		return false;
+	if (is_icmp_error(f))
+		return true;
+	if (!f->has_ports || f->proto != IPPROTO_TCP)
+		return false;
+	if (sw->serve_dns && f->dport == 53 &&
+	    (ip_equal(&f->dst, &sw->plan->dns4) ||
+	     (sw->plan->has_ipv6 && ip_equal(&f->dst, &sw->plan->dns6))))
+		return true;
+	k = key_of(f, true);
+	e = find(sw, &k);
+	/* a first SYN with an old flow's ports is a new flow of the pod's */
+	if (!e || frame_is_first_syn(f))
+		return false;
+	touch(sw, e, f->tcp_flags, FIN_POD);
+	return true;
+}
+
+void switch_from_hop(struct flow_switch *sw, const struct frame *f)
+{
+	struct entry *e;
+	struct key k;
+
+	if (!f->has_ports || f->proto != IPPROTO_TCP)
+		return;
+	k = key_of(f, false);
+	e = find(sw, &k);
+	if (frame_is_first_syn(f)) {
+		if (e)
+			drop(sw, e);
+		e = open_entry(sw, &k);
+	}
+	if (e)
+		touch(sw, e, f->tcp_flags, FIN_HOP);
+}
+
+size_t switch_count(const struct flow_switch *sw)
+{
+	return sw->n;
+}
+
+struct flow_switch *switch_free(struct flow_switch *sw)
+{
+	if (!sw)
+		return NULL;
+	while (!list_empty(&sw->live))
+		drop(sw, container_of(sw->live.next, struct entry, age));
+	while (!list_empty(&sw->closing))
+		drop(sw, container_of(sw->closing.next, struct entry, age));
+	free(sw);
+	return NULL;
+}
