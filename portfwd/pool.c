@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One request is under way at a time per family. A request that brings nothing
+ * (no descriptors here or there) is repeated by a timer, so that a shortage
+ * ends by itself.
+ */
+#include "portfwd/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+#include "portfwd/portfwd.h"
+
+#define RETRY_MS 100
+
+struct shelf {
+	int family;
+	bool used, asked;
+	size_t n;
+	int fds[POOL_SIZE];
+};
+
+struct pool {
+	struct loop *loop;
+	struct loop_source maker;
+	struct loop_timer retry;
+	struct shelf shelves[2];
+	bool wanted; /* pool_has() has said no */
+	pool_refilled_fn refilled;
+	void *arg;
+};
+
+static struct shelf *shelf_of(struct pool *p, int family)
+{
+	return &p->shelves[family == AF_INET6];
+}
+
+static void ask(struct pool *p, struct shelf *s)
+{
+	struct maker_want want = { s->family, (uint32_t)(POOL_SIZE - s->n) };
+	int rc;
+
+	if (!s->used || s->asked || s->n > POOL_SIZE / 2)
+		return;
+	rc = msg_send(p->maker.fd, MAKER_WANT, &want, sizeof(want), NULL, 0);
+	s->asked = rc == 0;
+	if (rc && !p->retry.pos)
+		(void)loop_timer_set(
+			p->loop, &p->retry,
+			mono_add(loop_now(p->loop), mono_ms(RETRY_MS)));
+}
+
+static void on_retry(struct loop_timer *t)
+{
+	struct pool *p = container_of(t, struct pool, retry);
+
+	for (int i = 0; i < 2; i++)
+		ask(p, &p->shelves[i]);
+}
+
+/* The answer came without sockets: ask again in a while. */
+static void shortage(struct pool *p, int err)
+{
+	log_debug("no sockets from the maker: %s", strerror(err));
+	for (int i = 0; i < 2; i++)
+		p->shelves[i].asked = false;
+	if (!p->retry.pos)
+		(void)loop_timer_set(
+			p->loop, &p->retry,
+			mono_add(loop_now(p->loop), mono_ms(RETRY_MS)));
+}
+
+static void put_on_shelf(struct pool *p, struct msg *m)
+{
+	struct maker_want reply;
+	struct shelf *s;
+
+	if (m->type != MAKER_SOCKETS || m->len != sizeof(reply))
+		return;
+	memcpy(&reply, m->body, sizeof(reply));
+	if (m->n_fds == 0) {
+		shortage(p, (int)reply.count);
+		return;
+	}
+	s = shelf_of(p, reply.family);
+	s->asked = false;
+	for (size_t i = 0; i < m->n_fds && s->n < POOL_SIZE; i++)
+		s->fds[s->n++] = msg_take_fd(m, i);
+	if (p->wanted && pool_has(p)) {
+		p->wanted = false;
+		p->refilled(p->arg);
+	}
+}
+
+static void on_maker(struct loop_source *src, uint32_t revents)
+{
+	struct pool *p = container_of(src, struct pool, maker);
+	struct msg m;
+	int rc = msg_recv(src->fd, &m);
+
+	(void)revents;
+	if (rc == -EPROTO) { /* truncated: no descriptors left on our side */
+		shortage(p, EMFILE);
+		return;
+	}
+	if (rc <= 0) {
+		int fd = src->fd;
+
+		if (rc == -EAGAIN)
+			return;
+		/* the supervisor notices the maker's death, too */
+		loop_del(p->loop, src);
+		fd_drop(&fd);
+		return;
+	}
+	put_on_shelf(p, &m);
+	msg_drop(&m);
+}
+
+int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
+	     pool_refilled_fn refilled, void *arg)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return log_errno(ENOMEM, "socket pool");
+	p->loop = loop;
+	p->refilled = refilled;
+	p->arg = arg;
+	p->retry.fn = on_retry;
+	p->shelves[0] = (struct shelf){ .family = AF_INET, .used = true };
+	p->shelves[1] = (struct shelf){ .family = AF_INET6, .used = ipv6 };
+	p->maker = (struct loop_source){ maker, EPOLLIN, on_maker };
+	rc = loop_add(loop, &p->maker);
+	if (rc) {
+		free(p);
+		return rc;
+	}
+	for (int i = 0; i < 2; i++)
+		ask(p, &p->shelves[i]);
+	*out = p;
+	return 0;
+}
+
+struct pool *pool_free(struct pool *p)
+{
+	int fd;
+
+	if (!p)
+		return NULL;
+	fd = p->maker.fd;
+	loop_timer_stop(p->loop, &p->retry);
+	loop_del(p->loop, &p->maker);
+	fd_drop(&fd);
+	for (int i = 0; i < 2; i++)
+		while (p->shelves[i].n)
+			fd_drop(&p->shelves[i].fds[--p->shelves[i].n]);
+	free(p);
+	return NULL;
+}
+
+bool pool_has(struct pool *p)
+{
+	bool all = true;
+
+	for (int i = 0; i < 2; i++) {
+		struct shelf *s = &p->shelves[i];
+
+		if (s->used && s->n == 0) {
+			ask(p, s);
+			all = false;
+		}
+	}
+	if (!all)
+		p->wanted = true;
+	return all;
+}
+
+int pool_get(struct pool *p, int family)
+{
+	struct shelf *s = shelf_of(p, family);
+	int fd;
+
+	if (s->n == 0) {
+		ask(p, s);
+		return -EAGAIN;
+	}
+	fd = fd_take(&s->fds[--s->n]);
+	ask(p, s);
+	return fd;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Transparent sockets of the hop, fetched ahead of need from the socket maker:
+ * an accepted connection then costs no round trip to another process.
+ */
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "netstack/loop.h"
+
+/* Kept per family; one request asks for as many as are missing. */
+#define POOL_SIZE 32
+
+struct pool;
+
+/** Called from the loop when sockets have come after pool_has() said no. */
+typedef void (*pool_refilled_fn)(void *arg);
+
+/**
+ * pool_new() - @maker: owned; @ipv6: keep IPv6 sockets, too
+ * Return: 0 or -errno, logged
+ */
+int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
+	     pool_refilled_fn refilled, void *arg);
+
+/** pool_free() - NULL is fine; Return: NULL */
+struct pool *pool_free(struct pool *p);
+
+/**
+ * pool_has() - is there a socket of every family? When not, more are on their
+ * way, and the callback tells when they are there.
+ */
+bool pool_has(struct pool *p);
+
+/**
+ * pool_get() - take one socket: non-blocking, transparent, SO_REUSEADDR,
+ * SO_LINGER {1, 0}, TCP_NODELAY
+ * Return: descriptor or -EAGAIN: none now
+ */
+int pool_get(struct pool *p, int family);

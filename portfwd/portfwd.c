@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The port forwarder's process: takes listeners from the supervisor, gives
+ * them to ingress.c, and ends when the supervisor does. The TPROXY listeners
+ * and the socketpair to netstack are held for spliced egress.
+ */
+#include "portfwd/portfwd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+#include "netstack/loop.h"
+#include "portfwd/ingress.h"
+#include "portfwd/relay.h"
+
+struct portfwd {
+	struct loop loop;
+	struct loop_source ctl;
+	int peer, maker;
+	int tproxy[2];
+	struct podnet plan;
+	struct relay relay;
+	struct ingress *ingress; /* NULL until configured */
+};
+
+static int configure(struct portfwd *pf, struct msg *m)
+{
+	if (m->len != sizeof(pf->plan) || pf->ingress)
+		return log_errno(EPROTO, "portfwd: configuration");
+	memcpy(&pf->plan, m->body, sizeof(pf->plan));
+	for (int i = 0; i < 2; i++)
+		pf->tproxy[i] = msg_take_fd(m, (size_t)i);
+	return ingress_new(&pf->ingress, &pf->loop, &pf->relay, &pf->plan,
+			   fd_take(&pf->maker));
+}
+
+static int publish(struct portfwd *pf, struct msg *m)
+{
+	struct portfwd_publish p;
+	int rc;
+
+	if (m->len != sizeof(p) || !pf->ingress)
+		return log_errno(EPROTO, "portfwd: publish");
+	memcpy(&p, m->body, sizeof(p));
+	if (p.n != m->n_fds || p.n > PORTFWD_BATCH)
+		return log_errno(EPROTO, "portfwd: publish");
+	rc = ingress_publish(pf->ingress, &p, m->fds);
+	/* after a failure the process ends: nothing can leak */
+	m->n_fds = 0;
+	return rc;
+}
+
+static int start(struct portfwd *pf)
+{
+	int rc;
+
+	if (!pf->ingress)
+		return log_errno(EPROTO, "portfwd: start");
+	rc = ingress_start(pf->ingress);
+	return rc ? rc : msg_send(pf->ctl.fd, PORTFWD_READY, NULL, 0, NULL, 0);
+}
+
+static void on_ctl(struct loop_source *src, uint32_t revents)
+{
+	struct portfwd *pf = container_of(src, struct portfwd, ctl);
+	struct msg m;
+	int rc = msg_recv(src->fd, &m);
+
+	(void)revents;
+	if (rc == -EAGAIN)
+		return;
+	if (rc <= 0) {
+		loop_stop(&pf->loop, rc ? 1 : 0);
+		return;
+	}
+	rc = 0;
+	if (m.type == PORTFWD_CONFIG)
+		rc = configure(pf, &m);
+	else if (m.type == PORTFWD_PUBLISH)
+		rc = publish(pf, &m);
+	else if (m.type == PORTFWD_START)
+		rc = start(pf);
+	if (rc)
+		loop_stop(&pf->loop, 1);
+	msg_drop(&m);
+}
+
+static void close_all(struct portfwd *pf)
+{
+	int ctl = pf->ctl.fd;
+
+	pf->ingress = ingress_free(pf->ingress);
+	relay_deinit(&pf->relay);
+	loop_del(&pf->loop, &pf->ctl);
+	fd_drop(&ctl);
+	fd_drop(&pf->peer);
+	fd_drop(&pf->maker);
+	fd_drop(&pf->tproxy[0]);
+	fd_drop(&pf->tproxy[1]);
+	loop_deinit(&pf->loop);
+}
+
+int portfwd_main(int ctl, int peer, int maker)
+{
+	struct portfwd *pf = calloc(1, sizeof(*pf));
+	int rc;
+
+	if (!pf)
+		return log_errno(ENOMEM, "portfwd") ? 1 : 0;
+	pf->peer = peer;
+	pf->maker = maker;
+	pf->tproxy[0] = pf->tproxy[1] = -1;
+	pf->ctl = (struct loop_source){ ctl, EPOLLIN, on_ctl };
+	rc = loop_init(&pf->loop);
+	if (!rc)
+		rc = relay_init(&pf->relay, &pf->loop);
+	if (!rc)
+		rc = loop_add(&pf->loop, &pf->ctl);
+	if (!rc)
+		rc = loop_run(&pf->loop);
+	close_all(pf);
+	free(pf);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The port forwarder: a process that holds the published listeners and relays
+ * TCP between them and the pod. It speaks to the supervisor (control), the
+ * socket maker (transparent sockets of the hop) and netstack, each over a
+ * SOCK_SEQPACKET socketpair (netstack/base/msg.h).
+ */
+
+#include <stdint.h>
+
+#include "netstack/base/podnet.h"
+#include "portfwd/spec.h"
+
+/* Listeners in one PORTFWD_PUBLISH; longer ranges come in several. */
+#define PORTFWD_BATCH 32
+
+enum portfwd_msg {
+	/* supervisor to portfwd */
+	PORTFWD_CONFIG = 1, /* struct podnet; fds: TPROXY listeners, 0 to 2 */
+	PORTFWD_PUBLISH,    /* struct portfwd_publish; fds: n listeners */
+	PORTFWD_START,	    /* everything is there: accept; reply READY */
+	/* portfwd to supervisor */
+	PORTFWD_READY = 64,
+	/* portfwd to the socket maker */
+	MAKER_WANT = 128, /* struct maker_want */
+	/* socket maker to portfwd */
+	MAKER_SOCKETS = 192, /* struct maker_want; fds: 0 to MSG_FDS_MAX */
+};
+
+struct portfwd_publish {
+	struct spec spec;
+	uint32_t id;	/* of the SPEC, from 1 */
+	uint16_t first; /* index in the range of the first listener here */
+	uint16_t n;
+	uint16_t host_ports[PORTFWD_BATCH]; /* as bound */
+};
+
+/* TCP sockets with IP_TRANSPARENT, made in the hop. */
+struct maker_want {
+	int32_t family;
+	uint32_t count; /* wanted; in the reply: errno when there are none */
+};
+
+/**
+ * portfwd_main() - be the port forwarder
+ * @ctl, @peer, @maker: owned: supervisor, netstack, socket maker
+ *
+ * Return: exit status: 0 when the supervisor closed @ctl, 1 after an error,
+ *         logged
+ */
+int portfwd_main(int ctl, int peer, int maker);

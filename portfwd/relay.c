@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Nothing is held between turns: a side is read only for as much as the other
+ * side's send buffer has room (SO_MEMINFO), so the pipe that all flows share
+ * is empty again before the next flow uses it, and a sink that doesn't read
+ * stops its source through TCP's own window.
+ *
+ * Sockets are watched edge-triggered, with all events at once, and what may be
+ * read or written is remembered per end: a flow then costs no epoll_ctl() but
+ * one per stall. The edge that says "there is room again" comes only after the
+ * kernel has noticed that there was none, which EPOLL_CTL_MOD makes it look
+ * for (tcp_poll() sets SOCK_NOSPACE); that is loop_mod() in wait_for_room().
+ * "Room" is what EPOLLOUT means by it (sk_stream_is_writeable() in
+ * include/net/sock.h), or a flow could wait for an edge that never comes.
+ *
+ * splice() says EAGAIN both when a socket is empty and when it stands at an
+ * urgent mark; past() steps over the mark. SO_ERROR is never asked on a live
+ * flow: asking clears it, and a reset would then read as an end of file.
+ */
+#include "portfwd/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+
+#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+struct relay_stash {
+	size_t len, at;
+	uint8_t data[];
+};
+
+/* What one attempt to move bytes came to. */
+enum moved {
+	MOVED,	 /* something; there may be more */
+	EMPTY,	 /* nothing to read now */
+	BLOCKED, /* no room to write now */
+	END,	 /* end of file */
+	BROKEN,	 /* an error on either side */
+};
+
+static void open_pipe(struct relay *relay)
+{
+	static const int sizes[] = { RELAY_PIPE_BYTES, 262144, 65536 };
+
+	if (pipe2(relay->pipe, O_CLOEXEC | O_NONBLOCK)) {
+		log_warn("relay: no pipe (%s): data is copied, slower",
+			 strerror(errno));
+		relay->pipe[0] = relay->pipe[1] = -1;
+		return;
+	}
+	/* the quota (pipe-user-pages-soft in pipe(7)) may allow less */
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (fcntl(relay->pipe[1], F_SETPIPE_SZ, sizes[i]) >= 0)
+			break;
+}
+
+static void run_again(struct loop_job *job);
+
+int relay_init(struct relay *relay, struct loop *loop)
+{
+	*relay = (struct relay){ .loop = loop, .pipe = { -1, -1 } };
+	list_init(&relay->runnable);
+	list_init(&relay->again.link);
+	relay->again.fn = run_again;
+	relay->buf = malloc(RELAY_BUF_BYTES);
+	if (!relay->buf)
+		return log_errno(ENOMEM, "relay");
+	open_pipe(relay);
+	return 0;
+}
+
+void relay_deinit(struct relay *relay)
+{
+	if (!relay->loop)
+		return;
+	list_del(&relay->again.link);
+	fd_drop(&relay->pipe[0]);
+	fd_drop(&relay->pipe[1]);
+	free(relay->buf);
+	relay->buf = NULL;
+	relay->loop = NULL;
+}
+
+/* ---- room ---- */
+
+/* Bytes that may be written to @fd now; 0: wait for EPOLLOUT. */
+static size_t room(int fd)
+{
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+	uint32_t queued, size;
+
+	memset(mem, 0, sizeof(mem));
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len))
+		return 0; /* a socket always has it; stalls rather than spins */
+	queued = mem[SK_MEMINFO_WMEM_QUEUED];
+	size = mem[SK_MEMINFO_SNDBUF];
+	if (size <= queued || size - queued < queued / 2)
+		return 0;
+	return size - queued;
+}
+
+static void wait_for_room(struct relay_flow *f, struct relay_end *to)
+{
+	to->writable = false;
+	(void)loop_mod(f->relay->loop, &to->src, EVENTS); /* can't fail here */
+}
+
+/* ---- moving bytes ---- */
+
+/* Keep @len bytes for @to until it has room. */
+static bool stash(struct relay_end *to, const uint8_t *data, size_t len)
+{
+	struct relay_stash *s = malloc(sizeof(*s) + len);
+
+	if (!s)
+		return false;
+	s->len = len;
+	s->at = 0;
+	memcpy(s->data, data, len);
+	to->stash = s;
+	return true;
+}
+
+static enum moved flush_stash(struct relay_flow *f, struct relay_end *to)
+{
+	struct relay_stash *s = to->stash;
+
+	while (s && s->at < s->len) {
+		ssize_t n = send(to->src.fd, s->data + s->at, s->len - s->at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			wait_for_room(f, to);
+			return BLOCKED;
+		}
+		if (n < 0)
+			return BROKEN;
+		s->at += (size_t)n;
+	}
+	free(s);
+	to->stash = NULL;
+	return MOVED;
+}
+
+/* Send all of @len, or stash what doesn't go. */
+static enum moved put(struct relay_flow *f, struct relay_end *to,
+		      const uint8_t *data, size_t len, int flags)
+{
+	ssize_t n;
+
+	do {
+		n = send(to->src.fd, data, len,
+			 flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return BROKEN;
+	if (n < 0)
+		n = 0;
+	if ((size_t)n == len)
+		return MOVED;
+	f->relay->stats.stashed++;
+	return stash(to, data + n, len - (size_t)n) ? MOVED : BROKEN;
+}
+
+/* The rare case: the sink took less than it had room for. */
+static enum moved empty_pipe(struct relay_flow *f, struct relay_end *to,
+			     size_t left)
+{
+	uint8_t *tmp = malloc(left);
+	enum moved rc = BROKEN;
+	size_t got = 0;
+
+	while (tmp && got < left) {
+		ssize_t n = read(f->relay->pipe[0], tmp + got, left - got);
+
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	if (got == left && tmp) {
+		f->relay->stats.stashed++;
+		rc = stash(to, tmp, left) ? MOVED : BROKEN;
+	}
+	free(tmp);
+	return rc;
+}
+
+/* Throw away what a broken sink left in the shared pipe. */
+static void discard(struct relay *r, size_t left)
+{
+	while (left > 0) {
+		size_t want = left < RELAY_BUF_BYTES ? left : RELAY_BUF_BYTES;
+		ssize_t n = read(r->pipe[0], r->buf, want);
+
+		if (n <= 0)
+			return;
+		left -= (size_t)n;
+	}
+}
+
+static enum moved move_splice(struct relay_flow *f, struct relay_end *from,
+			      struct relay_end *to, size_t max)
+{
+	struct relay *r = f->relay;
+	ssize_t n, m;
+	size_t left;
+
+	n = splice(from->src.fd, NULL, r->pipe[1], NULL, max,
+		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n == 0)
+		return END;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
+	from->bytes += (uint64_t)n;
+	r->stats.chunks_spliced++;
+	for (left = (size_t)n; left > 0; left -= (size_t)m) {
+		m = splice(r->pipe[0], NULL, to->src.fd, NULL, left,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (m < 0 && errno == EINTR)
+			m = 0;
+		else if (m <= 0 && (m == 0 || errno == EAGAIN))
+			return empty_pipe(f, to, left);
+		else if (m < 0) {
+			discard(r, left);
+			return BROKEN;
+		}
+	}
+	return MOVED;
+}
+
+static enum moved move_copy(struct relay_flow *f, struct relay_end *from,
+			    struct relay_end *to, size_t max)
+{
+	struct relay *r = f->relay;
+	ssize_t n = recv(from->src.fd, r->buf,
+			 max < RELAY_BUF_BYTES ? max : RELAY_BUF_BYTES,
+			 MSG_DONTWAIT);
+
+	if (n == 0)
+		return END;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
+	from->bytes += (uint64_t)n;
+	r->stats.chunks_copied++;
+	return put(f, to, r->buf, (size_t)n, 0);
+}
+
+/*
+ * An urgent byte is announced and the socket gives nothing more: at the mark?
+ * Then take the byte out of band, send it so, and step over the mark with one
+ * recv(), which splice can't (tcp_read_sock() stops there for good).
+ */
+static enum moved past(struct relay_flow *f, struct relay_end *from,
+		       struct relay_end *to, size_t max)
+{
+	int at_mark = 0;
+	uint8_t byte;
+	enum moved rc = MOVED;
+
+	if (ioctl(from->src.fd, SIOCATMARK, &at_mark) || !at_mark)
+		return EMPTY;
+	from->urgent = false;
+	if (recv(from->src.fd, &byte, 1, MSG_OOB | MSG_DONTWAIT) == 1) {
+		from->bytes++;
+		rc = put(f, to, &byte, 1, MSG_OOB);
+	}
+	if (rc != MOVED || to->stash)
+		return rc;
+	rc = move_copy(f, from, to, max > 1 ? max - 1 : 1);
+	return rc == EMPTY ? MOVED : rc;
+}
+
+static enum moved move(struct relay_flow *f, struct relay_end *from,
+		       struct relay_end *to)
+{
+	enum moved rc;
+	size_t max;
+
+	if (to->stash) {
+		rc = flush_stash(f, to);
+		if (rc != MOVED)
+			return rc;
+	}
+	max = room(to->src.fd);
+	if (max == 0) {
+		wait_for_room(f, to);
+		return BLOCKED;
+	}
+	if (max > RELAY_PIPE_BYTES)
+		max = RELAY_PIPE_BYTES;
+	rc = f->relay->pipe[0] >= 0 ? move_splice(f, from, to, max)
+				    : move_copy(f, from, to, max);
+	if (rc == EMPTY && from->urgent)
+		rc = past(f, from, to, max);
+	return rc;
+}
+
+/*
+ * Move what there is from @from to @to, but no more than a turn's share.
+ * Return: MOVED when there may be more, EMPTY when it has to wait, BROKEN
+ */
+static enum moved pump(struct relay_flow *f, struct relay_end *from,
+		       struct relay_end *to)
+{
+	for (int i = 0; i < RELAY_CHUNKS_A_TURN; i++) {
+		enum moved rc;
+
+		if (!to->writable || !(from->readable || to->stash))
+			return EMPTY;
+		if (from->eof) {
+			/* only the stash is left to go before the FIN */
+			if (!to->stash)
+				return EMPTY;
+			rc = flush_stash(f, to);
+			if (rc == MOVED)
+				rc = END;
+		} else {
+			rc = move(f, from, to);
+		}
+		switch (rc) {
+		case MOVED:
+			continue;
+		case END:
+			from->eof = true;
+			if (to->stash)
+				continue;
+			to->shut = true;
+			/* fails when it is reset meanwhile: the event says so
+			 */
+			(void)shutdown(to->src.fd, SHUT_WR);
+			return EMPTY;
+		case EMPTY:
+			from->readable = false;
+			return EMPTY;
+		case BLOCKED:
+			return EMPTY;
+		case BROKEN:
+			return BROKEN;
+		}
+	}
+	return MOVED;
+}
+
+/* ---- a flow's life ---- */
+
+static void close_end(struct relay_flow *f, struct relay_end *e, bool clean)
+{
+	static const struct linger off = { 0, 0 };
+	int fd = e->src.fd;
+
+	loop_del(f->relay->loop, &e->src);
+	/* with linger still on, close() resets and drops what is unsent */
+	if (clean)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	fd_drop(&fd);
+	free(e->stash);
+	e->stash = NULL;
+}
+
+static void finish(struct relay_flow *f, bool clean)
+{
+	struct relay *r = f->relay;
+
+	list_del(&f->runnable);
+	close_end(f, &f->a, clean);
+	close_end(f, &f->b, clean);
+	r->n_flows--;
+	if (clean)
+		r->stats.ended_clean++;
+	else
+		r->stats.ended_reset++;
+	f->ended(f, clean);
+}
+
+void relay_abort(struct relay_flow *f)
+{
+	finish(f, false);
+}
+
+static void run(struct relay_flow *f)
+{
+	enum moved ab = pump(f, &f->a, &f->b);
+	enum moved ba = ab == BROKEN ? BROKEN : pump(f, &f->b, &f->a);
+
+	if (ab == BROKEN || ba == BROKEN) {
+		finish(f, false);
+		return;
+	}
+	if (f->a.shut && f->b.shut) {
+		finish(f, true);
+		return;
+	}
+	/* reset by its peer: what could still be delivered has been */
+	if (f->a.failed || f->b.failed) {
+		finish(f, false);
+		return;
+	}
+	if ((ab == MOVED || ba == MOVED) && !list_linked(&f->runnable)) {
+		list_append(&f->relay->runnable, &f->runnable);
+		loop_defer(f->relay->loop, &f->relay->again);
+	}
+}
+
+static void run_again(struct loop_job *job)
+{
+	struct relay *r = container_of(job, struct relay, again);
+	struct list todo = r->runnable;
+
+	if (list_empty(&r->runnable))
+		return;
+	todo.next->prev = &todo;
+	todo.prev->next = &todo;
+	list_init(&r->runnable);
+	while (!list_empty(&todo)) {
+		struct relay_flow *f =
+			container_of(todo.next, struct relay_flow, runnable);
+
+		list_del(&f->runnable);
+		run(f);
+	}
+}
+
+static void on_event(struct relay_flow *f, struct relay_end *e,
+		     uint32_t revents)
+{
+	if (revents & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		e->readable = true;
+	if (revents & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		e->writable = true;
+	if (revents & EPOLLPRI)
+		e->urgent = e->readable = true;
+	if (revents & EPOLLERR)
+		e->failed = true;
+	if (!list_linked(&f->runnable))
+		run(f);
+}
+
+static void on_a(struct loop_source *src, uint32_t revents)
+{
+	struct relay_flow *f = container_of(src, struct relay_flow, a.src);
+
+	on_event(f, &f->a, revents);
+}
+
+static void on_b(struct loop_source *src, uint32_t revents)
+{
+	struct relay_flow *f = container_of(src, struct relay_flow, b.src);
+
+	on_event(f, &f->b, revents);
+}
+
+int relay_start(struct relay *relay, struct relay_flow *flow, int fd_a,
+		int fd_b)
+{
+	int rc;
+
+	flow->relay = relay;
+	list_init(&flow->runnable);
+	flow->a = (struct relay_end){ .src = { fd_a, EVENTS, on_a } };
+	flow->b = (struct relay_end){ .src = { fd_b, EVENTS, on_b } };
+	rc = loop_add(relay->loop, &flow->a.src);
+	if (!rc)
+		rc = loop_add(relay->loop, &flow->b.src);
+	if (rc) {
+		loop_del(relay->loop, &flow->a.src);
+		flow->b.src.fd = -1;
+		return rc;
+	}
+	relay->n_flows++;
+	relay->stats.opened++;
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The relay engine: moves bytes between two connected TCP sockets with
+ * splice(2), in both directions, whoever opened them. FIN, half-close, reset
+ * and urgent data cross over as what they are.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netstack/loop.h"
+
+/* The pipe all flows of a process share, and how much one gets per turn. */
+#define RELAY_PIPE_BYTES    1048576
+#define RELAY_BUF_BYTES	    65536
+#define RELAY_CHUNKS_A_TURN 8
+
+struct relay_flow;
+
+/*
+ * Called once, from the loop, when a flow has ended. Both sockets are closed;
+ * the flow may be freed.
+ * @clean: both directions ended in order; false: reset
+ */
+typedef void (*relay_ended_fn)(struct relay_flow *flow, bool clean);
+
+/* Bytes that were taken from one side and found no room on the other. */
+struct relay_stash;
+
+/* One side of a flow. */
+struct relay_end {
+	struct loop_source src;
+	struct relay_stash *stash; /* waiting to be written to this end */
+	uint64_t bytes;		   /* read from this end */
+	bool readable : 1;	   /* reading hasn't yet said EAGAIN */
+	bool writable : 1;	   /* the last look found room */
+	bool urgent : 1;	   /* an urgent byte waits to be read */
+	bool failed : 1;	   /* the kernel reported an error */
+	bool eof : 1;		   /* its FIN was read */
+	bool shut : 1; /* the other side's FIN was passed on to it */
+};
+
+struct relay_flow {
+	struct relay *relay;
+	struct relay_end a, b;
+	struct list runnable; /* on relay->runnable: has more to do at once */
+	relay_ended_fn ended;
+};
+
+struct relay_stats {
+	uint64_t opened, ended_clean, ended_reset;
+	uint64_t chunks_spliced, chunks_copied, stashed;
+};
+
+struct relay {
+	struct loop *loop;
+	int pipe[2];  /* empty between turns; -1: copy instead */
+	uint8_t *buf; /* for copying and urgent data, RELAY_BUF_BYTES */
+	struct list runnable;
+	struct loop_job again;
+	size_t n_flows;
+	struct relay_stats stats;
+};
+
+/**
+ * relay_init() - @loop is borrowed
+ *
+ * Without a pipe (quota, descriptors) flows are copied, which is told once.
+ *
+ * Return: 0 or -errno, logged
+ */
+int relay_init(struct relay *relay, struct loop *loop);
+
+/** relay_deinit() - all flows must have ended; idempotent */
+void relay_deinit(struct relay *relay);
+
+/**
+ * relay_start() - start relaying between @fd_a and @fd_b
+ * @flow: zeroed by the caller but for @ended; must live until @ended is called
+ * @fd_a, @fd_b: connected, non-blocking, SO_LINGER {1, 0} and TCP_NODELAY set;
+ *	  owned by the flow on success, still the caller's on failure
+ *
+ * With that linger a process that dies resets its flows: a cut-off transfer
+ * must never look complete.
+ *
+ * Return: 0 or -errno, logged; @ended is not called then
+ */
+int relay_start(struct relay *relay, struct relay_flow *flow, int fd_a,
+		int fd_b);
+
+/** relay_abort() - reset both sides now; @ended is called */
+void relay_abort(struct relay_flow *flow);
