@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * PR_SET_PDEATHSIG alone is not enough to follow the supervisor into death: it
+ * is lost when credentials change, and a parent that died before the call is
+ * never noticed. So every child also reads its control socket, whose end of
+ * file means the same.
+ */
+#include "setup/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/sys.h"
+
+int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
+	       size_t n)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return log_errno(errno, "fork %s", role);
+	if (pid == 0) {
+		/* ^C and ^Z are for the command; can't fail in a fresh child */
+		(void)setsid();
+		log_role(role);
+		sys_keep_fds(fds, n);
+		if (quiet) {
+			sys_sever();
+			sys_null_stdio();
+			/* splice() has no MSG_NOSIGNAL */
+			(void)signal(SIGPIPE, SIG_IGN);
+		}
+		return 1;
+	}
+	c->role = role;
+	c->pid = pid;
+	return 0;
+}
+
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 0;
+	return status;
+}
+
+void child_stop(struct child *c, struct loop *loop)
+{
+	int fd = c->ended.fd;
+
+	if (loop)
+		loop_del(loop, &c->ended);
+	fd_drop(&fd);
+	c->ended.fd = -1;
+	if (c->pid > 0) {
+		(void)kill(c->pid, SIGKILL); /* ESRCH: it has ended already */
+		(void)reap(c->pid);
+	}
+	c->pid = 0;
+	fd_drop(&c->ctl);
+}
+
+const char *child_why(struct child *c, char *buf, size_t cap)
+{
+	int status = reap(c->pid);
+
+	c->pid = 0;
+	if (WIFSIGNALED(status))
+		(void)snprintf(buf, cap, "ended by signal %d (%s)",
+			       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(buf, cap, "ended with status %d",
+			       WEXITSTATUS(status));
+	return buf;
+}

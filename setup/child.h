@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A long-running process of the helper, forked and never exec'd. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "netstack/loop.h"
+
+struct child {
+	const char *role;
+	pid_t pid;		  /* 0: none */
+	int ctl;		  /* our end of its control socket */
+	struct loop_source ended; /* its pidfd, once watched */
+};
+
+#define CHILD_NULL                                                             \
+	{                                                                      \
+		.ctl = -1, .ended = LOOP_SOURCE_NULL                           \
+	}
+
+/**
+ * child_fork() - fork @role
+ * @fds: what it keeps besides 0, 1, 2; updated to the numbers it has there
+ *
+ * The child is out of the terminal's session, has /dev/null as stdin and
+ * stdout when @quiet, and ends when its parent does.
+ *
+ * Return: 1 in the child, 0 in the parent, -errno, logged
+ */
+int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
+	       size_t n);
+
+/** child_stop() - SIGKILL, reap, close; idempotent */
+void child_stop(struct child *c, struct loop *loop);
+
+/** child_why() - reap an ended child and say how it ended, in @buf */
+const char *child_why(struct child *c, char *buf, size_t cap);

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ *  pod: tap0 (address, default route)      hop: p0, TAP, tables, nftables
+ *        └───────────── veth ───────────────────┘
+ *
+ * p0 has the gateway's MAC, a route to the pod with a permanent neighbour
+ * entry, and no address: whatever arrives on it is local by policy routing
+ * ("iif p0 lookup T", "local default dev lo table T"), and whatever leaves
+ * comes from transparent sockets that name their own source.
+ *
+ * Where veth or nftables are missing, p0 is a second TAP: its frames go through
+ * netstack, which does what the nftables rules would have done (switch.h). The
+ * hop's half of the configuration is the same, so that published ports keep
+ * the client's address there, too; only the speed is less.
+ */
+#include "setup/hop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/idmap.h"
+#include "setup/link.h"
+#include "setup/nft.h"
+#include "setup/sys.h"
+
+#define P0	    "p0"
+#define TAP	    "tap0"
+#define TABLE_LOCAL 100
+/* 1,000, the default, loses most of a burst of SYNs waiting in the TAP */
+#define TAP_QUEUE 32768
+#define BACKLOG	  4096
+
+/* A sysctl of the network namespace we are in. */
+static int set_sysctl(const char *key, const char *value, bool must)
+{
+	char path[128], now[64];
+	size_t len = strlen(value);
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s", key);
+	rc = fd_write_text(path, value);
+	if (!rc)
+		return 0;
+	/* /proc/sys may be read-only in a container, and right already */
+	if (fd_read_text(path, now, sizeof(now)) >= (ssize_t)len &&
+	    strncmp(now, value, len) == 0 && now[len] == '\n')
+		return 0;
+	if (must)
+		return log_errno(-rc, "write %s", path);
+	log_debug("write %s: %s", path, strerror(-rc));
+	return 0;
+}
+
+static int set_dev_sysctl(const char *family, const char *dev, const char *key,
+			  const char *value, bool must)
+{
+	char name[96];
+
+	(void)snprintf(name, sizeof(name), "%s/conf/%s/%s", family, dev, key);
+	return set_sysctl(name, value, must);
+}
+
+static int open_tap(const char *name, const uint8_t *mac)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	scoped_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		return log_errno(
+			errno,
+			"/dev/net/tun: can't be opened by this user (sudo chmod 666 /dev/net/tun)");
+	if (fd < 0 && (errno == ENOENT || errno == ENODEV))
+		return log_errno(
+			errno,
+			"/dev/net/tun: this kernel or container has no TAP device (sudo modprobe tun)");
+	if (fd < 0)
+		return log_errno(errno, "open /dev/net/tun");
+	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	if (ioctl(fd, TUNSETIFF, &ifr))
+		return log_errno(errno, "TAP device %s: TUNSETIFF", name);
+	if (mac) {
+		struct ifreq hw = { .ifr_hwaddr.sa_family = 1 /* Ethernet */ };
+
+		memcpy(hw.ifr_hwaddr.sa_data, mac, 6);
+		if (ioctl(fd, SIOCSIFHWADDR, &hw))
+			return log_errno(errno, "TAP device %s: set MAC", name);
+	}
+	return fd_take(&fd);
+}
+
+/* The hop's sysctls that hold for every device; before any is made. */
+static int hop_sysctls(void)
+{
+	int rc = set_dev_sysctl("ipv4", "all", "rp_filter", "0", true);
+
+	/* a client's source port may be below 1024, and is bound here */
+	if (!rc)
+		rc = set_sysctl("ipv4/ip_unprivileged_port_start", "0", true);
+	if (rc)
+		return rc;
+	/* the rest makes it better where it is allowed */
+	(void)set_sysctl("ipv4/tcp_tw_reuse", "1", false);
+	(void)set_sysctl("ipv4/ip_local_port_range", "1024 65535", false);
+	/* a pod that drops SYNs costs a client half a minute, not two */
+	(void)set_sysctl("ipv4/tcp_syn_retries", "4", false);
+	/* between the hop and the pod nothing is lost: pacing only costs */
+	(void)set_sysctl("ipv4/tcp_congestion_control", "reno", false);
+	(void)set_dev_sysctl("ipv6", "default", "accept_dad", "0", false);
+	(void)set_dev_sysctl("ipv6", "default", "accept_ra", "0", false);
+	/* no link-local address: the hop's devices have nothing to say */
+	(void)set_dev_sysctl("ipv6", "default", "addr_gen_mode", "1", false);
+	return 0;
+}
+
+static int local_table(struct nl_sock *nl, const struct podnet *plan, int lo)
+{
+	int rc = 0;
+
+	for (int f = 0; f < (plan->has_ipv6 ? 2 : 1) && !rc; f++) {
+		int family = f ? AF_INET6 : AF_INET;
+		struct link_route all = {
+			.family = (sa_family_t)family,
+			.local = true,
+			.table = TABLE_LOCAL,
+			.ifindex = lo,
+		};
+
+		rc = link_route_add(nl, &all);
+		if (!rc)
+			rc = link_rule(nl, family, P0, TABLE_LOCAL);
+		if (!rc)
+			rc = link_rule(nl, family, TAP, TABLE_LOCAL);
+	}
+	return rc;
+}
+
+/* Routes and the permanent neighbour of the pod, over p0. */
+static int to_pod(struct nl_sock *nl, const struct podnet *plan, int p0)
+{
+	struct link_route def4 = {
+		.family = AF_INET,
+		.via = &plan->pod4,
+		.onlink = true,
+		.ifindex = p0,
+	};
+	struct link_route pod6 = {
+		.dst = &plan->pod6,
+		.prefix = 128,
+		.family = AF_INET6,
+		.ifindex = p0,
+	};
+	struct link_route def6 = {
+		.family = AF_INET6,
+		.via = &plan->pod6,
+		.ifindex = p0,
+	};
+	int rc = link_route_add(nl, &def4);
+
+	if (!rc)
+		rc = link_neigh(nl, p0, &plan->pod4, plan->pod_mac);
+	if (rc || !plan->has_ipv6)
+		return rc;
+	rc = link_route_add(nl, &pod6);
+	if (!rc)
+		rc = link_route_add(nl, &def6);
+	if (!rc)
+		rc = link_neigh(nl, p0, &plan->pod6, plan->pod_mac);
+	return rc;
+}
+
+/* The configuration of the hop around an existing p0. */
+static int hop_config(struct nl_sock *nl, const struct podnet *plan, int *p0)
+{
+	struct link_opts up = { .up = true };
+	int lo, rc;
+
+	rc = set_dev_sysctl("ipv4", P0, "rp_filter", "0", true);
+	if (plan->has_ipv6 && !rc)
+		(void)set_dev_sysctl("ipv6", P0, "disable_ipv6", "0", false);
+	if (!rc)
+		rc = link_set(nl, "lo", &up);
+	if (!rc)
+		rc = link_set(nl, P0, &up);
+	if (!rc)
+		rc = link_index(nl, "lo", &lo);
+	if (!rc)
+		rc = link_index(nl, P0, p0);
+	if (!rc)
+		rc = local_table(nl, plan, lo);
+	if (!rc)
+		rc = to_pod(nl, plan, *p0);
+	return rc;
+}
+
+int hop_transparent(int family, int type)
+{
+	static const struct linger reset = { 1, 0 };
+	static const int one = 1;
+	scoped_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (!rc && family == AF_INET)
+		rc = setsockopt(fd, SOL_IP, IP_TRANSPARENT, &one, sizeof(one));
+	if (!rc && family == AF_INET6)
+		rc = setsockopt(fd, SOL_IPV6, IPV6_TRANSPARENT, &one,
+				sizeof(one));
+	if (!rc && family == AF_INET6)
+		rc = setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	/* what every relayed socket wants, here where it costs no relay time */
+	if (!rc && type == SOCK_STREAM)
+		rc = setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
+				sizeof(reset));
+	if (!rc && type == SOCK_STREAM)
+		rc = setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one));
+	return rc ? -errno : fd_take(&fd);
+}
+
+/* @reset: accepted sockets are for the relay, which wants SO_LINGER {1, 0} */
+static int listener(const struct ip *ip, uint16_t port, bool reset, int *out)
+{
+	static const struct linger orderly = { 0, 0 };
+	union endpoint ep = endpoint_make(ip, port);
+	char text[ADDR_TEXT_MAX];
+	scoped_fd fd = hop_transparent(ip->family, SOCK_STREAM);
+
+	if (fd < 0)
+		return log_errno(-fd, "transparent socket in the hop");
+	if ((!reset && setsockopt(fd, SOL_SOCKET, SO_LINGER, &orderly,
+				  sizeof(orderly))) ||
+	    bind(fd, &ep.sa, endpoint_len(&ep)) || listen(fd, BACKLOG))
+		return log_errno(errno, "listen in the hop on %s",
+				 endpoint_format(&ep, text));
+	*out = fd_take(&fd);
+	return 0;
+}
+
+static int hop_listeners(const struct hop_config *cfg, struct hop *hop)
+{
+	const struct podnet *plan = cfg->plan;
+	int rc = listener(&plan->gw4, HOP_TPROXY_PORT, true, &hop->tproxy[0]);
+
+	if (!rc && plan->has_ipv6)
+		rc = listener(&plan->gw6, HOP_TPROXY_PORT, true,
+			      &hop->tproxy[1]);
+	if (!rc && cfg->serve_dns)
+		rc = listener(&plan->dns4, 53, false, &hop->dns[0]);
+	if (!rc && cfg->serve_dns && plan->has_ipv6)
+		rc = listener(&plan->dns6, 53, false, &hop->dns[1]);
+	return rc;
+}
+
+/* ---- the pod's side, from within its network namespace ---- */
+
+static void pod_sysctls(const struct podnet *plan)
+{
+	char range[32];
+
+	(void)snprintf(range, sizeof(range), "0 %u", idmap_last_gid());
+	/* each is a convenience: where it can't be set, the kernel's default
+	 * stays */
+	(void)set_sysctl("ipv4/ip_unprivileged_port_start", "0", false);
+	(void)set_sysctl("ipv4/ping_group_range", range, false);
+	if (!plan->has_ipv6)
+		return;
+	(void)set_dev_sysctl("ipv6", plan->tap, "disable_ipv6", "0", false);
+	(void)set_dev_sysctl("ipv6", plan->tap, "accept_dad", "0", false);
+	/* we configure the address; who wants libslirp's may turn this on */
+	(void)set_dev_sysctl("ipv6", plan->tap, "accept_ra", "0", false);
+}
+
+static struct link_route pod_default(const struct podnet *plan, int family,
+				     int ifindex)
+{
+	return (struct link_route){
+		.family = (sa_family_t)family,
+		.via = family == AF_INET ? &plan->gw4 : &plan->gw6,
+		.ifindex = ifindex,
+	};
+}
+
+static int pod_addresses(struct nl_sock *nl, const struct hop_config *cfg,
+			 int dev)
+{
+	const struct podnet *plan = cfg->plan;
+	struct link_route def4 = pod_default(plan, AF_INET, dev);
+	struct link_route def6 = pod_default(plan, AF_INET6, dev);
+	int rc = link_addr(nl, dev, &plan->pod4, plan->prefix4);
+
+	if (!rc)
+		rc = link_route_add(nl, &def4);
+	if (!rc)
+		rc = link_neigh(nl, dev, &plan->gw4, plan->gw_mac);
+	if (rc || !plan->has_ipv6)
+		return rc;
+	rc = link_addr(nl, dev, &plan->pod6, plan->prefix6);
+	if (!rc)
+		rc = link_neigh(nl, dev, &plan->gw6, plan->gw_mac);
+	if (!rc && cfg->route6)
+		rc = link_route_add(nl, &def6);
+	return rc;
+}
+
+/* @tap: NULL, or where to put a TAP that becomes the pod's device */
+static int pod_config(const struct hop_config *cfg, int *tap)
+{
+	const struct podnet *plan = cfg->plan;
+	struct link_opts up = { .mac = plan->pod_mac,
+				.mtu_bytes = plan->mtu_bytes,
+				.up = true };
+	struct link_opts lo_up = { .up = true };
+	struct nl_sock *nl = NULL;
+	int dev, rc;
+
+	if (tap) {
+		up.txqueuelen = TAP_QUEUE;
+		*tap = open_tap(plan->tap, NULL);
+		if (*tap < 0)
+			return *tap;
+	}
+	pod_sysctls(plan);
+	rc = link_open(&nl);
+	if (!rc)
+		rc = link_set(nl, "lo", &lo_up);
+	if (!rc)
+		rc = link_set(nl, plan->tap, &up);
+	if (!rc)
+		rc = link_index(nl, plan->tap, &dev);
+	if (!rc)
+		rc = pod_addresses(nl, cfg, dev);
+	link_close(nl);
+	return rc;
+}
+
+static int pod_enter_and_config(const struct hop_config *cfg, int ns_pod,
+				int *tap)
+{
+	scoped_fd here = sys_open_ns(0, "net");
+	int rc, back;
+
+	if (here < 0)
+		return here;
+	rc = sys_setns(ns_pod, CLONE_NEWNET);
+	if (rc)
+		return log_errno(-rc, "enter the pod's network namespace");
+	rc = pod_config(cfg, tap);
+	back = sys_setns(here, CLONE_NEWNET);
+	if (back)
+		return log_errno(-back, "return to the hop");
+	return rc;
+}
+
+/* ---- the two kinds of hop ---- */
+
+static int kernel_hop_rules(const struct hop_config *cfg, struct nl_sock *nl,
+			    int p0)
+{
+	struct nft_hop rules = {
+		.plan = cfg->plan,
+		.p0 = P0,
+		.tap = TAP,
+		.p0_index = p0,
+		.serve_dns = cfg->serve_dns,
+		.tproxy_port = HOP_TPROXY_PORT,
+	};
+	int rc = link_index(nl, TAP, &rules.tap_index);
+
+	return rc ? rc : nft_hop_install(&rules);
+}
+
+static int make_veth(const struct hop_config *cfg, struct nl_sock *nl,
+		     int ns_pod)
+{
+	const struct podnet *plan = cfg->plan;
+	struct link_opts here = { .mac = plan->gw_mac,
+				  .mtu_bytes = plan->mtu_bytes };
+	struct link_opts there = { .mac = plan->pod_mac,
+				   .mtu_bytes = plan->mtu_bytes };
+
+	return link_add_veth(nl, P0, &here, plan->tap, ns_pod, &there);
+}
+
+/* veth, TAP, nftables: packets are steered by the kernel. */
+static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
+{
+	struct link_opts tap = { .mtu_bytes = cfg->plan->mtu_bytes,
+				 .txqueuelen = TAP_QUEUE,
+				 .up = true };
+	struct nl_sock *nl = NULL;
+	int p0, rc;
+
+	rc = hop_sysctls();
+	if (rc)
+		return rc;
+	out->tap = open_tap(TAP, NULL);
+	if (out->tap < 0)
+		return out->tap;
+	rc = link_open(&nl);
+	if (rc)
+		return rc;
+	rc = set_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);
+	if (!rc)
+		rc = link_set(nl, TAP, &tap);
+	if (!rc)
+		rc = make_veth(cfg, nl, ns_pod);
+	if (rc) {
+		link_close(nl);
+		return rc;
+	}
+	rc = hop_config(nl, cfg->plan, &p0);
+	if (!rc)
+		rc = kernel_hop_rules(cfg, nl, p0);
+	if (!rc)
+		rc = pod_enter_and_config(cfg, ns_pod, NULL);
+	if (!rc)
+		rc = hop_listeners(cfg, out);
+	if (rc)
+		(void)link_del(nl, P0); /* takes the pod's end along */
+	link_close(nl);
+	return rc;
+}
+
+/* Two TAPs: packets are steered by netstack. */
+static int user_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
+{
+	struct link_opts p0_opts = { .mtu_bytes = cfg->plan->mtu_bytes,
+				     .txqueuelen = TAP_QUEUE };
+	struct nl_sock *nl = NULL;
+	int p0, rc;
+
+	/* a fresh namespace is the surest way to undo the first attempt */
+	rc = sys_unshare(CLONE_NEWNET);
+	if (rc)
+		return log_errno(-rc, "make a network namespace");
+	rc = hop_sysctls();
+	if (rc)
+		return rc;
+	out->tap_hop = open_tap(P0, cfg->plan->gw_mac);
+	if (out->tap_hop < 0)
+		return out->tap_hop;
+	rc = link_open(&nl);
+	if (!rc)
+		rc = link_set(nl, P0, &p0_opts);
+	if (!rc)
+		rc = hop_config(nl, cfg->plan, &p0);
+	link_close(nl);
+	if (!rc)
+		rc = pod_enter_and_config(cfg, ns_pod, &out->tap);
+	if (!rc)
+		rc = hop_listeners(cfg, out);
+	return rc;
+}
+
+void hop_close(struct hop *hop)
+{
+	fd_drop(&hop->tap);
+	fd_drop(&hop->tap_hop);
+	for (int i = 0; i < 2; i++) {
+		fd_drop(&hop->tproxy[i]);
+		fd_drop(&hop->dns[i]);
+	}
+	fd_drop(&hop->ns_user);
+	fd_drop(&hop->ns_pod);
+}
+
+/* The test knob: pretend that the kernel can't. */
+static bool told_to_fail(void)
+{
+	const char *env = getenv("PODSPLICE_FAIL_HOP");
+
+	return env && *env == '1';
+}
+
+static int set_up(const struct hop_config *cfg, struct hop *out)
+{
+	int rc = -EOPNOTSUPP;
+	int ns_pod;
+
+	out->ns_user = sys_open_ns(0, "user");
+	out->ns_pod = sys_open_ns(cfg->pod, "net");
+	if (out->ns_user < 0 || out->ns_pod < 0)
+		return -EINVAL;
+	ns_pod = out->ns_pod;
+	if (!told_to_fail())
+		rc = kernel_hop(cfg, ns_pod, out);
+	if (!rc || cfg->datapath == DATAPATH_SPLICE)
+		return rc;
+	/* without a TAP there is no other way, either; the reason is told */
+	if (!told_to_fail() && out->tap < 0)
+		return rc;
+	log_warn(
+		"hop: veth and nftables can't be set up (%s): all packets go through user space, slower",
+		strerror(-rc));
+	fd_drop(&out->tap);
+	for (int i = 0; i < 2; i++) {
+		fd_drop(&out->tproxy[i]);
+		fd_drop(&out->dns[i]);
+	}
+	return user_hop(cfg, ns_pod, out);
+}
+
+int hop_setup(const struct hop_config *cfg, struct hop *out)
+{
+	struct hop hop = HOP_NULL;
+	int rc = set_up(cfg, &hop);
+
+	if (rc) {
+		hop_close(&hop);
+		return rc;
+	}
+	*out = hop;
+	return 0;
+}
+
+static int route6_child(const struct hop *hop, const struct podnet *plan,
+			bool add)
+{
+	struct nl_sock *nl = NULL;
+	struct link_route def6;
+	int dev, rc;
+
+	rc = sys_setns(hop->ns_user, CLONE_NEWUSER);
+	if (!rc)
+		rc = sys_setns(hop->ns_pod, CLONE_NEWNET);
+	if (rc)
+		return log_errno(-rc, "enter the pod's network namespace");
+	rc = link_open(&nl);
+	if (!rc)
+		rc = link_index(nl, plan->tap, &dev);
+	if (!rc) {
+		def6 = pod_default(plan, AF_INET6, dev);
+		rc = add ? link_route_add(nl, &def6)
+			 : link_route_del(nl, &def6);
+	}
+	link_close(nl);
+	return rc;
+}
+
+int hop_route6(const struct hop *hop, const struct podnet *plan, bool add)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return log_errno(errno, "fork");
+	if (pid == 0) {
+		sys_sever();
+		_exit(route6_child(hop, plan, add) ? 1 : 0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return log_errno(errno, "waitpid");
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The hop: the network namespace between the pod and the host, and the pod's
+ * own device. Everything the data path needs is made here and handed over as
+ * descriptors.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "setup/config.h"
+
+/* The TPROXY listeners' port on the gateway's addresses, inside the hop. */
+#define HOP_TPROXY_PORT 1
+
+struct hop_config {
+	const struct podnet *plan;
+	enum datapath datapath;
+	bool serve_dns;
+	bool route6; /* the host has an IPv6 default route now */
+	pid_t pod;   /* a process in the pod's namespaces */
+};
+
+/* What hop_setup() made; -1 where there is none. Owned by the caller. */
+struct hop {
+	int tap;       /* libslirp's device */
+	int tap_hop;   /* only without veth and nftables: the hop's device */
+	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
+	int dns[2];    /* listeners on the DNS addresses, TCP */
+	int ns_user, ns_pod; /* the helper's user, the pod's net namespace */
+};
+
+#define HOP_NULL                                                               \
+	{                                                                      \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1,                        \
+	}
+
+/**
+ * hop_setup() - make the hop and configure the pod's network
+ * @cfg:    the caller is root of the helper's user namespace, which owns the
+ *          current network namespace and is the parent of the pod's
+ * @out:    set on success
+ *
+ * The caller is in the hop afterwards, which may be another network namespace
+ * than before: where veth or nftables are missing and @cfg->datapath is not
+ * DATAPATH_SPLICE, what was made is undone and user space takes the kernel's
+ * part (netstack/switch.h); one warning says why.
+ *
+ * Return: 0 or -errno, logged
+ */
+int hop_setup(const struct hop_config *cfg, struct hop *out);
+
+/** hop_close() - close what is left in @hop; idempotent */
+void hop_close(struct hop *hop);
+
+/**
+ * hop_transparent() - a socket that may be bound to any address
+ * @type: SOCK_STREAM or SOCK_DGRAM; it is non-blocking and CLOEXEC
+ *
+ * Needs CAP_NET_RAW or CAP_NET_ADMIN over the network namespace; using the
+ * socket needs nothing (ip(7), IP_TRANSPARENT).
+ *
+ * Return: descriptor or -errno, not logged
+ */
+int hop_transparent(int family, int type);
+
+/**
+ * hop_route6() - add or remove the pod's IPv6 default route
+ * Forks; the child enters @hop's namespaces. For a live change.
+ * Return: 0 or -errno, logged
+ */
+int hop_route6(const struct hop *hop, const struct podnet *plan, bool add);

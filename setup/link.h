@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Links, addresses, routes and rules over rtnetlink. A handle speaks to the
+ * network namespace it was opened in, whatever namespace its user enters
+ * later. All functions return 0 or -errno, logged with the object's name.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "netstack/base/addr.h"
+
+struct nl_sock;
+
+int link_open(struct nl_sock **out);
+struct nl_sock *link_close(struct nl_sock *sk); /* NULL is fine; returns NULL */
+
+struct link_opts {
+	const uint8_t *mac;  /* NULL: as it is */
+	uint32_t mtu_bytes;  /* 0: as it is */
+	uint32_t txqueuelen; /* 0: as it is */
+	bool up;
+};
+
+int link_index(struct nl_sock *sk, const char *name, int *out);
+int link_set(struct nl_sock *sk, const char *name, const struct link_opts *o);
+int link_del(struct nl_sock *sk, const char *name);
+
+/**
+ * link_add_veth() - a pair: @name here with @o, @peer in @peer_netns with @p
+ * The "up" of @o and @p is not looked at: both ends are down.
+ */
+int link_add_veth(struct nl_sock *sk, const char *name,
+		  const struct link_opts *o, const char *peer, int peer_netns,
+		  const struct link_opts *p);
+
+/** link_addr() - add an address; IPv6 without duplicate address detection */
+int link_addr(struct nl_sock *sk, int ifindex, const struct ip *ip,
+	      unsigned int prefix);
+
+struct link_route {
+	const struct ip *dst; /* NULL: default */
+	unsigned int prefix;
+	sa_family_t family;
+	const struct ip *via; /* NULL: none */
+	bool onlink;
+	bool local;	/* type local */
+	uint32_t table; /* 0: main */
+	int ifindex;
+};
+
+int link_route_add(struct nl_sock *sk, const struct link_route *r);
+int link_route_del(struct nl_sock *sk, const struct link_route *r);
+
+/** link_rule() - "from all iif @iif lookup @table" */
+int link_rule(struct nl_sock *sk, int family, const char *iif, uint32_t table);
+
+/** link_neigh() - a permanent neighbour entry */
+int link_neigh(struct nl_sock *sk, int ifindex, const struct ip *ip,
+	       const uint8_t mac[6]);

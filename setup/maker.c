@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Order matters here:
+ *  1. a user namespace for the helper; the supervisor, outside, writes its
+ *     maps (only it may run newuidmap for its own ids);
+ *  2. the hop's network namespace, owned by that user namespace;
+ *  3. the pod: a clone with namespaces of its own, its user namespace a child
+ *     of ours, so that the pod's root has no power over the hop. CLONE_PARENT
+ *     makes it the supervisor's child, who reports its exit status;
+ *  4. hop and pod network;
+ *  5. all capabilities but CAP_NET_RAW are dropped, and sockets are served.
+ */
+#include "setup/maker.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/list.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+#include "portfwd/portfwd.h"
+#include "setup/idmap.h"
+#include "setup/sys.h"
+
+#define POD_NAMESPACES                                                         \
+	(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |          \
+	 CLONE_NEWPID | CLONE_NEWNS)
+
+/* The descriptors of struct hop as a list, for sending and receiving. */
+#define HOP_FDS(h)                                                             \
+	{                                                                      \
+		&(h)->tap, &(h)->tap_hop, &(h)->tproxy[0], &(h)->tproxy[1],    \
+			&(h)->dns[0], &(h)->dns[1], &(h)->ns_user,             \
+			&(h)->ns_pod,                                          \
+	}
+
+static int own_userns(int ctl)
+{
+	struct msg m;
+	int rc = sys_unshare(CLONE_NEWUSER);
+
+	if (rc)
+		return log_errno(
+			-rc,
+			"user namespace: can't be made (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)");
+	rc = msg_send(ctl, MAKER_NEED_MAPS, NULL, 0, NULL, 0);
+	if (rc)
+		return rc;
+	/* made while the supervisor writes the maps; owned by our new userns */
+	rc = sys_unshare(CLONE_NEWNET);
+	if (rc)
+		return log_errno(
+			-rc,
+			"network namespace: can't be made (sysctl user.max_net_namespaces)");
+	if (msg_recv(ctl, &m) != 1)
+		return -EPIPE; /* the supervisor has said why */
+	msg_drop(&m);
+	return 0;
+}
+
+/* In the new pod: wait for the maps, then never return. */
+static _Noreturn void pod_process(struct maker_config *cfg, int runner,
+				  int mapped)
+{
+	int *const keep[] = { &runner, &mapped };
+	char go;
+
+	log_role("runner");
+	sys_keep_fds(keep, ARRAY_SIZE(keep));
+	if (read(mapped, &go, 1) != 1)
+		_exit(125);
+	fd_drop(&mapped);
+	runner_main(&cfg->runner, runner);
+}
+
+static int make_pod(struct maker_config *cfg, int ctl, int runner)
+{
+	int mapped[2];
+	int32_t pid;
+	int rc;
+
+	if (pipe2(mapped, O_CLOEXEC))
+		return log_errno(errno, "pipe");
+	cfg->runner.may_setgroups = idmap_may_setgroups();
+	pid = sys_clone(POD_NAMESPACES | CLONE_PARENT);
+	if (pid == 0)
+		pod_process(cfg, runner, mapped[0]);
+	fd_drop(&mapped[0]);
+	if (pid < 0) {
+		fd_drop(&mapped[1]);
+		return log_errno(
+			-pid,
+			"pod: can't make its namespaces (sysctl user.max_user_namespaces, user.max_pid_namespaces, user.max_net_namespaces)");
+	}
+	rc = msg_send(ctl, MAKER_POD, &pid, sizeof(pid), NULL, 0);
+	if (!rc)
+		rc = idmap_identity(pid);
+	if (!rc && write(mapped[1], "1", 1) != 1)
+		rc = log_errno(errno, "start the pod's first process");
+	fd_drop(&mapped[1]);
+	cfg->hop.pod = pid;
+	return rc;
+}
+
+static int send_hop(int ctl, struct hop *hop)
+{
+	int *const fds[] = HOP_FDS(hop);
+	struct maker_hop body = { 0 };
+	int list[ARRAY_SIZE(fds)];
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		body.has[i] = *fds[i] >= 0;
+		if (body.has[i])
+			list[n++] = *fds[i];
+	}
+	rc = msg_send(ctl, MAKER_HOP, &body, sizeof(body), list, n);
+	hop_close(hop);
+	return rc;
+}
+
+static int keep_net_raw(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+			 CAP_NET_RAW) ||
+	    capng_apply(CAPNG_SELECT_BOTH))
+		return log_errno(EPERM, "drop capabilities");
+	return 0;
+}
+
+static int serve_one(int fd, const struct maker_want *want)
+{
+	struct maker_want reply = { .family = want->family };
+	int fds[MSG_FDS_MAX];
+	size_t n = 0;
+	int rc;
+
+	while (n < want->count && n < MSG_FDS_MAX) {
+		int s = hop_transparent(want->family, SOCK_STREAM);
+
+		if (s < 0) {
+			if (n == 0)
+				reply.count = (uint32_t)-s;
+			break;
+		}
+		fds[n++] = s;
+	}
+	rc = msg_send(fd, MAKER_SOCKETS, &reply, sizeof(reply), fds, n);
+	for (size_t i = 0; i < n; i++)
+		fd_drop(&fds[i]);
+	return rc;
+}
+
+/* Until portfwd or the supervisor, who hold the other end, are gone. */
+static int serve(int fd)
+{
+	struct msg m;
+
+	for (;;) {
+		struct maker_want want;
+		int rc = msg_recv(fd, &m);
+
+		if (rc <= 0)
+			return rc;
+		msg_drop(&m);
+		if (m.type != MAKER_WANT || m.len != sizeof(want))
+			continue;
+		memcpy(&want, m.body, sizeof(want));
+		if (want.family != AF_INET && want.family != AF_INET6)
+			continue;
+		rc = serve_one(fd, &want);
+		if (rc)
+			return rc == -EPIPE ? 0 : rc;
+	}
+}
+
+static int set_up(struct maker_config *cfg, int ctl, int runner)
+{
+	struct hop hop = HOP_NULL;
+	int rc = own_userns(ctl);
+
+	if (!rc)
+		rc = make_pod(cfg, ctl, runner);
+	if (!rc)
+		rc = hop_setup(&cfg->hop, &hop);
+	if (!rc)
+		rc = send_hop(ctl, &hop);
+	return rc;
+}
+
+int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
+{
+	int rc = set_up(cfg, ctl, runner);
+
+	fd_drop(&runner);
+	if (!rc)
+		rc = keep_net_raw();
+	/* not earlier: a process that isn't dumpable can't write id maps */
+	sys_sever();
+	sys_null_stdio();
+	/* the supervisor takes this as "the set-up is done" */
+	fd_drop(&ctl);
+	if (!rc)
+		rc = serve(portfwd);
+	return rc ? 1 : 0;
+}
+
+static int recv_fds(struct msg *m, struct hop *out)
+{
+	int *const fds[] = HOP_FDS(out);
+	struct maker_hop body;
+	size_t n = 0;
+
+	if (m->len != sizeof(body))
+		return -EPROTO;
+	memcpy(&body, m->body, sizeof(body));
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (body.has[i])
+			*fds[i] = msg_take_fd(m, n++);
+	return 0;
+}
+
+int maker_hop_recv(int ctl, pid_t maker, struct hop *out, pid_t *pod)
+{
+	struct msg m;
+
+	for (;;) {
+		int32_t pid;
+		int rc = msg_recv(ctl, &m);
+
+		if (rc <= 0)
+			return rc ? rc : -EPIPE;
+		switch (m.type) {
+		case MAKER_NEED_MAPS:
+			rc = idmap_from_outside(maker);
+			if (!rc)
+				rc = msg_send(ctl, MAKER_MAPPED, NULL, 0, NULL,
+					      0);
+			break;
+		case MAKER_POD:
+			memcpy(&pid, m.body, sizeof(pid));
+			*pod = pid;
+			break;
+		case MAKER_HOP:
+			rc = recv_fds(&m, out);
+			msg_drop(&m);
+			return rc;
+		default:
+			rc = -EPROTO;
+		}
+		msg_drop(&m);
+		if (rc < 0)
+			return rc;
+	}
+}

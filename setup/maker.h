@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The process that makes the namespaces, the hop and the pod's network, and
+ * then stays in the hop as the socket maker: it has CAP_NET_RAW there and does
+ * nothing but make transparent sockets and send them to portfwd.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "setup/hop.h"
+#include "setup/runner.h"
+
+/* Between supervisor and maker, while the pod is made. */
+enum maker_setup_msg {
+	/* maker to supervisor */
+	MAKER_NEED_MAPS = 1, /* its user namespace is there: write its maps */
+	MAKER_POD,	     /* int32_t: the pod's pid 1, a child of yours */
+	MAKER_HOP,	     /* struct maker_hop; fds: as its flags say */
+	/* supervisor to maker */
+	MAKER_MAPPED = 64,
+};
+
+/* Which descriptors of struct hop follow, in the order of its fields. */
+struct maker_hop {
+	bool has[8];
+};
+
+struct maker_config {
+	struct hop_config hop;	     /* its pod is filled in by the maker */
+	struct runner_config runner; /* its may_setgroups, too */
+};
+
+/**
+ * maker_main() - make the pod, then serve transparent sockets
+ * @ctl:     owned: to the supervisor
+ * @portfwd: owned: to portfwd
+ * @runner:  owned: becomes the runner's end of its control socket
+ *
+ * Forked from the supervisor; the pod's pid 1 becomes the supervisor's child.
+ *
+ * Return: exit status; in the pod's process, runner_main() never returns
+ */
+int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner);
+
+/**
+ * maker_hop_recv() - the supervisor's side of MAKER_HOP
+ * @ctl: to the maker; write the maps and note the pod's pid meanwhile
+ * @pod: set as soon as the pod's pid 1 exists: reap it also on failure
+ *
+ * Return: 0 or -errno; the maker has logged why
+ */
+int maker_hop_recv(int ctl, pid_t maker, struct hop *out, pid_t *pod);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * See sys.h. A raw clone() is used because glibc's fork() can't take
+ * namespace flags or CLONE_PARENT; with one thread there is no lock or cached
+ * id of another thread that would be left behind in the child.
+ */
+#include "setup/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+
+pid_t sys_clone(int flags)
+{
+	long pid;
+
+#if defined(__s390x__) || defined(__CRIS__)
+	/* these take the stack first: clone(2), "C library/kernel differences"
+	 */
+	pid = syscall(SYS_clone, 0UL, (unsigned long)flags | SIGCHLD, 0UL, 0UL,
+		      0UL);
+#else
+	pid = syscall(SYS_clone, (unsigned long)flags | SIGCHLD, 0UL, 0UL, 0UL,
+		      0UL);
+#endif
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+int sys_unshare(int flags)
+{
+	return unshare(flags) ? -errno : 0;
+}
+
+int sys_setns(int fd, int nstype)
+{
+	return setns(fd, nstype) ? -errno : 0;
+}
+
+int sys_open_ns(pid_t pid, const char *name)
+{
+	char path[64];
+	int fd;
+
+	if (pid)
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid,
+			       name);
+	else
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? log_errno(errno, "open %s", path) : fd;
+}
+
+void sys_null_stdio(void)
+{
+	scoped_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* a helper process that keeps them only delays somebody's EOF */
+	if (null >= 0) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+	}
+}
+
+void sys_sever(void)
+{
+	/* none of these can fail with constant arguments */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void sys_keep_fds(int *const fds[], size_t n)
+{
+	int next = 3;
+
+	/* first out of the way, so that no target number is still in use */
+	for (size_t i = 0; i < n; i++) {
+		int up;
+
+		if (*fds[i] < 0)
+			continue;
+		up = fcntl(*fds[i], F_DUPFD_CLOEXEC, 3 + (int)n);
+		if (up < 0) {
+			log_error("fcntl F_DUPFD: %d", errno);
+			_exit(125);
+		}
+		fd_drop(fds[i]);
+		*fds[i] = up;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (*fds[i] < 0)
+			continue;
+		if (dup3(*fds[i], next, O_CLOEXEC) < 0)
+			_exit(125);
+		fd_drop(fds[i]);
+		*fds[i] = next++;
+	}
+	(void)close_range((unsigned int)next, ~0U, 0); /* Linux 5.9 and later */
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The system calls that make and enter namespaces, in one place. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/**
+ * sys_clone() - fork with namespace flags, without glibc's atfork handlers
+ * @flags: CLONE_NEW… and CLONE_PARENT; the exit signal is SIGCHLD
+ *
+ * Only for a process with one thread, which all of ours are.
+ *
+ * Return: as fork(), or -errno, not logged
+ */
+pid_t sys_clone(int flags);
+
+/** sys_unshare(), sys_setns() - Return: 0 or -errno, not logged */
+int sys_unshare(int flags);
+int sys_setns(int fd, int nstype);
+
+/**
+ * sys_open_ns() - open a namespace of a process
+ * @pid:  0 means the caller
+ * @name: "user", "net", …
+ * Return: descriptor or -errno, logged
+ */
+int sys_open_ns(pid_t pid, const char *name);
+
+/** sys_null_stdio() - stdin and stdout become /dev/null; stderr stays */
+void sys_null_stdio(void);
+
+/** sys_sever() - die with the parent, no new privileges, not dumpable */
+void sys_sever(void);
+
+/**
+ * sys_keep_fds() - close every descriptor but 0, 1, 2 and those given
+ * @fds: moved to 3, 4, … and updated in place; -1 stays -1
+ */
+void sys_keep_fds(int *const fds[], size_t n);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * connect() on a UDP socket makes the kernel choose a route without sending
+ * anything: it fails with ENETUNREACH where there is none, and IP_MTU tells
+ * the MTU of the one it chose (ip(7)). That needs no parsing of tables, and it
+ * respects policy routing.
+ *
+ * The watcher listens to rtnetlink's IPv6 route group only as an alarm; what
+ * happened is asked as above, a moment after the last message.
+ */
+#include "setup/uplink.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "netstack/base/addr.h"
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+
+#define MTU_DEFAULT 1500
+#define MTU_MIN	    1280
+#define MTU_MAX	    65520
+#define SETTLE_MS   100
+
+struct uplink_watch {
+	struct loop *loop;
+	struct loop_source src;
+	struct loop_timer settle;
+	bool has_ipv6;
+	uplink_changed_fn fn;
+	void *arg;
+};
+
+/* A UDP socket routed to a global address, or -1. */
+static int routed_socket(const char *to)
+{
+	struct ip ip;
+	union endpoint ep;
+	scoped_fd fd = -1;
+
+	if (ip_parse(to, &ip))
+		return -1;
+	ep = endpoint_make(&ip, 9); /* discard; nothing is sent */
+	fd = socket(ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, &ep.sa, endpoint_len(&ep)))
+		return -1;
+	return fd_take(&fd);
+}
+
+/* Root name servers a and k: addresses that will stay global unicast. */
+static int routed4(void)
+{
+	return routed_socket("198.41.0.4");
+}
+
+static int routed6(void)
+{
+	return routed_socket("2001:503:ba3e::2:30");
+}
+
+bool uplink_has_ipv6(void)
+{
+	scoped_fd fd = routed6();
+
+	return fd >= 0;
+}
+
+uint32_t uplink_mtu(void)
+{
+	scoped_fd v4 = routed4();
+	scoped_fd v6 = v4 >= 0 ? -1 : routed6();
+	socklen_t len = sizeof(int);
+	int mtu = 0;
+
+	if (v4 >= 0 && getsockopt(v4, SOL_IP, IP_MTU, &mtu, &len))
+		mtu = 0;
+	if (v6 >= 0 && getsockopt(v6, SOL_IPV6, IPV6_MTU, &mtu, &len))
+		mtu = 0;
+	if (mtu <= 0)
+		return MTU_DEFAULT;
+	return mtu < MTU_MIN   ? MTU_MIN
+	       : mtu > MTU_MAX ? MTU_MAX
+			       : (uint32_t)mtu;
+}
+
+static void on_settled(struct loop_timer *t)
+{
+	struct uplink_watch *w = container_of(t, struct uplink_watch, settle);
+	bool now = uplink_has_ipv6();
+
+	if (now == w->has_ipv6)
+		return;
+	w->has_ipv6 = now;
+	w->fn(w->arg, now);
+}
+
+static void on_netlink(struct loop_source *src, uint32_t revents)
+{
+	struct uplink_watch *w = container_of(src, struct uplink_watch, src);
+	char buf[8192];
+
+	(void)revents;
+	/* ENOBUFS means that messages were lost: the alarm rang all the same */
+	for (int i = 0; i < 64; i++)
+		if (recv(src->fd, buf, sizeof(buf), MSG_DONTWAIT) < 0 &&
+		    errno != ENOBUFS)
+			break;
+	if (!w->settle.pos)
+		(void)loop_timer_set(
+			w->loop, &w->settle,
+			mono_add(loop_now(w->loop), mono_ms(SETTLE_MS)));
+}
+
+int uplink_watch_new(struct uplink_watch **out, struct loop *loop,
+		     bool has_ipv6, uplink_changed_fn fn, void *arg)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK,
+				  .nl_groups = RTMGRP_IPV6_ROUTE };
+	struct uplink_watch *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (!w)
+		return log_errno(ENOMEM, "uplink watch");
+	w->loop = loop;
+	w->has_ipv6 = has_ipv6;
+	w->fn = fn;
+	w->arg = arg;
+	w->settle.fn = on_settled;
+	w->src.fn = on_netlink;
+	w->src.events = EPOLLIN;
+	w->src.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			   NETLINK_ROUTE);
+	if (w->src.fd < 0 ||
+	    bind(w->src.fd, (struct sockaddr *)&nl, sizeof(nl)))
+		rc = log_errno(errno, "rtnetlink");
+	else
+		rc = loop_add(loop, &w->src);
+	if (rc) {
+		fd_drop(&w->src.fd);
+		free(w);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+struct uplink_watch *uplink_watch_free(struct uplink_watch *w)
+{
+	int fd;
+
+	if (!w)
+		return NULL;
+	fd = w->src.fd;
+	loop_timer_stop(w->loop, &w->settle);
+	loop_del(w->loop, &w->src);
+	fd_drop(&fd);
+	free(w);
+	return NULL;
+}
