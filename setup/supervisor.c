@@ -15,6 +15,7 @@
 #include "setup/supervisor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,12 +127,19 @@ static void make_resolv_text(struct supervisor *s)
 static void make_hosts_text(struct supervisor *s)
 {
 	char pod4[ADDR_TEXT_MAX], pod6[ADDR_TEXT_MAX];
-	const char *host = s->cfg->hostname ? s->cfg->hostname : "pod";
-	int n = snprintf(s->hosts_text, sizeof(s->hosts_text),
-			 "127.0.0.1\tlocalhost\n"
-			 "::1\tlocalhost ip6-localhost ip6-loopback\n"
-			 "%s\t%s\n",
-			 ip_format(&s->plan.pod4, pod4), host);
+	char own[HOST_NAME_MAX + 1] = "localhost";
+	const char *host = s->cfg->hostname;
+	int n;
+
+	if (!host) {
+		(void)gethostname(own, sizeof(own) - 1); /* else localhost */
+		host = own;
+	}
+	n = snprintf(s->hosts_text, sizeof(s->hosts_text),
+		     "127.0.0.1\tlocalhost\n"
+		     "::1\tlocalhost ip6-localhost ip6-loopback\n"
+		     "%s\t%s\n",
+		     ip_format(&s->plan.pod4, pod4), host);
 
 	if (s->plan.has_ipv6)
 		(void)snprintf(s->hosts_text + n,

@@ -55,7 +55,9 @@ static size_t escape(char *out, size_t cap, const char *in)
 	for (; *in && n + 5 < cap; in++) {
 		unsigned char c = (unsigned char)*in;
 
-		if (c >= 0x20 && c != 0x7f) {
+		/* 0xc2 0x80..0x9f are the C1 controls in UTF-8 */
+		if (c >= 0x20 && c != 0x7f &&
+		    !(c == 0xc2 && ((unsigned char)in[1] & 0xe0) == 0x80)) {
 			out[n++] = (char)c;
 			continue;
 		}
@@ -67,7 +69,8 @@ static size_t escape(char *out, size_t cap, const char *in)
 	return n;
 }
 
-static void emit(enum log_level level, int err, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void
+emit(enum log_level level, int err, const char *fmt, va_list ap)
 {
 	int saved = errno;
 	char text[1024], line[1400];

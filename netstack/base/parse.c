@@ -3,11 +3,13 @@
 #include "netstack/base/parse.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 int parse_uint_n(const char *s, size_t len, uint64_t min, uint64_t max,
 		 uint64_t *out)
 {
+	bool over = false;
 	uint64_t v = 0;
 
 	if (len == 0)
@@ -24,7 +26,7 @@ int parse_uint_n(const char *s, size_t len, uint64_t min, uint64_t max,
 		}
 		v = v * 10 + d;
 	}
-	if (v < min || v > max)
+	if (over || v < min || v > max)
 		return -ERANGE;
 	*out = v;
 	return 0;
