@@ -12,10 +12,11 @@
 #include "netstack/base/addr.h"
 #include "netstack/loop.h"
 
-#define DNS_SERVERS_MAX	    8
-#define DNS_UDP_PENDING_MAX 512 /* waiting at once; one more ends the oldest   \
-				 */
-#define DNS_TCP_MAX 64		/* clients at once; more wait in the backlog */
+#define DNS_SERVERS_MAX 8
+#define DNS_UDP_PENDING_MAX                                                    \
+	512	       /* waiting at once; one more ends the oldest            \
+			*/
+#define DNS_TCP_MAX 64 /* clients at once; more wait in the backlog */
 
 struct dns;
 

@@ -246,21 +246,32 @@ static void on_accept(struct loop_source *src, uint32_t revents)
 	assert_int_equal(loop_add(&s->fx->loop, &(*place)->src), 0);
 }
 
-/* UDP and TCP on the same free port */
+/* Return: false when the port that was free for TCP isn't for UDP */
+static bool bind_pair(union endpoint *ep, int udp, int tcp)
+{
+	socklen_t size = sizeof(*ep);
+
+	ep->v4 = (struct sockaddr_in){ .sin_family = AF_INET,
+				       .sin_addr.s_addr =
+					       htonl(INADDR_LOOPBACK) };
+	assert_int_equal(bind(tcp, &ep->sa, sizeof(ep->v4)), 0);
+	assert_int_equal(getsockname(tcp, &ep->sa, &size), 0);
+	return bind(udp, &ep->sa, sizeof(ep->v4)) == 0;
+}
+
 static void open_server(struct fx *f, struct fx_server *s)
 {
-	socklen_t size = sizeof(s->ep);
-	int udp, tcp;
+	const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int udp = -1, tcp = -1;
 
 	s->fx = f;
-	udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	s->ep.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
-					 .sin_addr.s_addr =
-						 htonl(INADDR_LOOPBACK) };
-	assert_int_equal(bind(tcp, &s->ep.sa, sizeof(s->ep.v4)), 0);
-	assert_int_equal(getsockname(tcp, &s->ep.sa, &size), 0);
-	assert_int_equal(bind(udp, &s->ep.sa, sizeof(s->ep.v4)), 0);
+	do {
+		fd_drop(&udp);
+		fd_drop(&tcp);
+		udp = socket(AF_INET, SOCK_DGRAM | flags, 0);
+		tcp = socket(AF_INET, SOCK_STREAM | flags, 0);
+		assert_true(udp >= 0 && tcp >= 0);
+	} while (!bind_pair(&s->ep, udp, tcp));
 	assert_int_equal(listen(tcp, 128), 0);
 	s->udp = (struct loop_source){ udp, EPOLLIN, on_udp };
 	s->tcp = (struct loop_source){ tcp, EPOLLIN, on_accept };
