@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One loop, three sources: messages of the front, signals, and the pipe by
- * which the command's execution is seen. It forks once, before the command
- * can be unfriendly, and allocates nothing after, so neither a fork bomb nor
- * a flood of orphans reaches it.
+ * One loop, four sources: messages of the front, signals, the pipe by which
+ * the command's execution is seen, and changes in /etc. It forks once, before
+ * the command can be unfriendly, and allocates nothing after, so neither a fork
+ * bomb nor a flood of orphans reaches it.
  *
  * All children are reaped without WUNTRACED but the command, whose stops are
  * news for the front. Signals sent to pid 1 itself from within the pod arrive
@@ -34,7 +34,7 @@ enum { REAP_BATCH = 256, INIT_FAILED = 125 };
 struct init {
 	const struct init_config *cfg;
 	struct loop loop;
-	struct loop_source ctl, sig, started;
+	struct loop_source ctl, sig, started, etc;
 	struct loop_job reap;
 	pid_t command; /* 0: not started, or reaped */
 };
@@ -209,6 +209,14 @@ static void on_signal(struct loop_source *src, uint32_t revents)
 	}
 }
 
+static void on_etc(struct loop_source *src, uint32_t revents)
+{
+	struct init *in = container_of(src, struct init, etc);
+
+	(void)revents;
+	mounts_mend(in->cfg->mounts);
+}
+
 static int watch(struct init *in)
 {
 	static const int signals[] = { SIGCHLD, SIGHUP,	 SIGINT, SIGQUIT,
@@ -225,7 +233,14 @@ static int watch(struct init *in)
 	in->ctl = (struct loop_source){ .fd = in->cfg->ctl,
 					.events = EPOLLIN,
 					.fn = on_ctl };
-	return rc ? rc : loop_add(&in->loop, &in->ctl);
+	if (!rc)
+		rc = loop_add(&in->loop, &in->ctl);
+	if (rc || in->cfg->mounts->notify < 0)
+		return rc;
+	in->etc = (struct loop_source){ .fd = in->cfg->mounts->notify,
+					.events = EPOLLIN,
+					.fn = on_etc };
+	return loop_add(&in->loop, &in->etc);
 }
 
 int init_run(const struct init_config *cfg)
@@ -236,6 +251,7 @@ int init_run(const struct init_config *cfg)
 		.ctl = LOOP_SOURCE_NULL,
 		.sig = LOOP_SOURCE_NULL,
 		.started = LOOP_SOURCE_NULL,
+		.etc = LOOP_SOURCE_NULL,
 		.reap.fn = on_reap,
 	};
 	int status;

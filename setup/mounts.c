@@ -11,7 +11,9 @@
  * on /proc, below the real one: no directory on disk, and they can be cloned
  * from there again. They cover the name itself, symbolic link or not, dangling
  * or not: its target may be in a directory where others rename files about,
- * and a mount is dissolved when another namespace replaces what it covers.
+ * and a mount is dissolved when another namespace replaces what it covers. The
+ * name itself is replaced at times, too (NetworkManager, resolvconf); inotify
+ * on /etc tells, and the mount is made again.
  *
  * No mount can be undone from inside: the command has no CAP_SYS_ADMIN, and
  * in a namespace below ours they are all locked. Nothing of /proc is masked:
@@ -24,6 +26,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,8 +37,12 @@
 #include "setup/sys_mount.h"
 #include "setup/volumes.h"
 
-#define RESOLV_PATH "/etc/resolv.conf"
-#define HOSTS_PATH  "/etc/hosts"
+static const struct {
+	const char *name, *path;
+} texts[MOUNTS_N_TEXTS] = {
+	[MOUNTS_RESOLV] = { "resolv.conf", "/etc/resolv.conf" },
+	[MOUNTS_HOSTS] = { "hosts", "/etc/hosts" },
+};
 
 /* Detached mounts, each -1 when there is none. */
 struct plan {
@@ -174,23 +181,23 @@ static int name_point(const char *path, bool make)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Our @text instead of @path; a root that has no place for it is not fatal. */
-static int place_text(int *out, int stage, const char *name, const char *path,
-		      const char *text, bool make)
+/* Our @text in its place; a root that has no place for it is not fatal. */
+static int place_text(struct mounts *m, size_t i, const char *text, bool make)
 {
-	scoped_fd file = stage_file(stage, name, text);
 	scoped_fd target = -1;
 	int rc;
 
-	if (file < 0)
-		return file;
-	target = name_point(path, make);
-	rc = target < 0 ? target : cover(stage, name, target, false);
+	if (!text)
+		return 0;
+	m->texts[i].fd = stage_file(m->stage, texts[i].name, text);
+	if (m->texts[i].fd < 0)
+		return m->texts[i].fd;
+	target = name_point(texts[i].path, make);
+	rc = target < 0 ? target
+			: cover(m->stage, texts[i].name, target, false);
 	if (rc)
-		log_warn("%s: can't be replaced by the pod's own: %s", path,
-			 strerror(-rc));
-	else if (out)
-		*out = fd_take(&file);
+		log_warn("%s: can't be replaced by the pod's own: %s",
+			 texts[i].path, strerror(-rc));
 	return 0;
 }
 
@@ -251,14 +258,31 @@ static int hide_agents(int stage, const char *runtime_dir)
 	return rc;
 }
 
-/* Is what /etc/resolv.conf names our file? */
-static bool resolv_in_place(const struct mounts *m)
+/* Is what the name in /etc names our file? */
+static bool in_place(const struct mounts *m, size_t i)
 {
 	struct stat ours, seen;
 
-	return m->resolv >= 0 && !fstat(m->resolv, &ours) &&
-	       !lstat(RESOLV_PATH, &seen) && ours.st_dev == seen.st_dev &&
+	return m->texts[i].fd >= 0 && !fstat(m->texts[i].fd, &ours) &&
+	       !lstat(texts[i].path, &seen) && ours.st_dev == seen.st_dev &&
 	       ours.st_ino == seen.st_ino;
+}
+
+/* Unwatched is what it was before: a user may be out of inotify instances. */
+static void watch_texts(struct mounts *m)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < MOUNTS_N_TEXTS; i++)
+		any |= m->texts[i].mend = in_place(m, i);
+	if (!any)
+		return;
+	m->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (m->notify < 0 ||
+	    inotify_add_watch(m->notify, "/etc", IN_CREATE | IN_MOVED_TO) < 0) {
+		log_debug("inotify on /etc: %s", strerror(errno));
+		fd_drop(&m->notify);
+	}
 }
 
 static int place_files(struct mounts *m, struct plan *p,
@@ -270,12 +294,9 @@ static int place_files(struct mounts *m, struct plan *p,
 	if (rc)
 		return rc;
 	m->stage = fd_take(&p->stage);
-	if (cfg->resolv_conf)
-		rc = place_text(&m->resolv, m->stage, "resolv.conf",
-				RESOLV_PATH, cfg->resolv_conf, own_root);
-	if (!rc && cfg->hosts)
-		rc = place_text(NULL, m->stage, "hosts", HOSTS_PATH, cfg->hosts,
-				own_root);
+	rc = place_text(m, MOUNTS_RESOLV, cfg->resolv_conf, own_root);
+	if (!rc)
+		rc = place_text(m, MOUNTS_HOSTS, cfg->hosts, own_root);
 	if (!rc && !own_root)
 		rc = hide_agents(m->stage, cfg->runtime_dir);
 	return rc;
@@ -297,7 +318,8 @@ static int place(struct mounts *m, struct plan *p,
 		rc = place_dir(p->proc, "/proc", false);
 	if (!rc)
 		rc = volumes_place(p->volumes, run->volumes, p->n_volumes);
-	m->mended = resolv_in_place(m);
+	if (!rc)
+		watch_texts(m);
 	return rc;
 }
 
@@ -342,27 +364,40 @@ int mounts_make(struct mounts *m, const struct runner_config *cfg)
 
 void mounts_resolv(struct mounts *m, const void *text, size_t len)
 {
-	scoped_fd target = -1;
-	int rc;
+	int fd = m->texts[MOUNTS_RESOLV].fd;
 
-	if (m->resolv < 0)
+	if (fd < 0)
 		return;
-	if (pwrite(m->resolv, text, len, 0) != (ssize_t)len ||
-	    ftruncate(m->resolv, (off_t)len)) {
-		(void)log_errno(errno, "write the pod's " RESOLV_PATH);
-		return;
+	if (pwrite(fd, text, len, 0) != (ssize_t)len ||
+	    ftruncate(fd, (off_t)len))
+		(void)log_errno(errno, "write the pod's resolv.conf");
+}
+
+void mounts_mend(struct mounts *m)
+{
+	char events[4096];
+
+	/* what they say is looked up below, so that none can be missed */
+	while (read(m->notify, events, sizeof(events)) > 0)
+		continue;
+	for (size_t i = 0; i < MOUNTS_N_TEXTS; i++) {
+		scoped_fd target = -1;
+		int rc;
+
+		if (!m->texts[i].mend || in_place(m, i))
+			continue;
+		target = name_point(texts[i].path, false);
+		rc = target < 0 ? target
+				: cover(m->stage, texts[i].name, target, false);
+		if (rc && rc != -ENOENT)
+			(void)log_errno(-rc, "replace %s again", texts[i].path);
 	}
-	if (!m->mended || resolv_in_place(m))
-		return;
-	target = name_point(RESOLV_PATH, false);
-	rc = target < 0 ? target
-			: cover(m->stage, "resolv.conf", target, false);
-	if (rc)
-		(void)log_errno(-rc, "replace " RESOLV_PATH " again");
 }
 
 void mounts_deinit(struct mounts *m)
 {
 	fd_drop(&m->stage);
-	fd_drop(&m->resolv);
+	fd_drop(&m->notify);
+	for (size_t i = 0; i < MOUNTS_N_TEXTS; i++)
+		fd_drop(&m->texts[i].fd);
 }

@@ -7,13 +7,22 @@
 
 #include "setup/runner.h"
 
-struct mounts {
-	int stage;   /* tmpfs with our files, below /proc, seen by nobody */
-	int resolv;  /* the pod's resolv.conf in it, or -1: left alone */
-	bool mended; /* resolv.conf is ours to put back when it gets lost */
+enum { MOUNTS_RESOLV, MOUNTS_HOSTS, MOUNTS_N_TEXTS };
+
+/* One of the pod's files that stand for one of /etc. */
+struct mounts_text {
+	int fd;	   /* the file, or -1: there is none */
+	bool mend; /* it was in place: put it back when it gets lost */
 };
 
-#define MOUNTS_NULL ((struct mounts){ -1, -1, false })
+struct mounts {
+	int stage;  /* tmpfs with our files, below /proc, seen by nobody */
+	int notify; /* inotify: names in /etc came and went; -1: not watched */
+	struct mounts_text texts[MOUNTS_N_TEXTS];
+};
+
+#define MOUNTS_NULL                                                            \
+	((struct mounts){ -1, -1, { { -1, false }, { -1, false } } })
 
 /**
  * mounts_make() - make all mounts of the container and go to its workdir
@@ -23,13 +32,16 @@ struct mounts {
  */
 int mounts_make(struct mounts *m, const struct runner_config *cfg);
 
-/**
- * mounts_resolv() - a new text for the pod's resolv.conf
- *
- * The file is written in place; the mount over /etc/resolv.conf is made again
- * where the host replaced the file below it and so dissolved the mount.
- */
+/** mounts_resolv() - a new text for the pod's resolv.conf, in place */
 void mounts_resolv(struct mounts *m, const void *text, size_t len);
+
+/**
+ * mounts_mend() - call it when @m->notify is readable
+ *
+ * A mount is dissolved when the file it covers is replaced from outside, as
+ * the host's tools do with resolv.conf: then it is made again.
+ */
+void mounts_mend(struct mounts *m);
 
 /** mounts_deinit() - idempotent; the mounts stay */
 void mounts_deinit(struct mounts *m);
