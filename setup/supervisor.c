@@ -117,9 +117,13 @@ static const char *search_words(const struct net_config *net, char *buf,
 
 static void make_resolv_text(struct supervisor *s)
 {
+	struct resolv host = s->resolv;
 	char words[1024];
 
-	resolv_pod_text(&s->resolv, s->cfg->net.serve_dns ? &s->plan : NULL,
+	/* they speak of the host's resolvers: trust-ad would be a lie */
+	if (s->cfg->net.n_dns)
+		host.options[0] = '\0';
+	resolv_pod_text(&host, s->cfg->net.serve_dns ? &s->plan : NULL,
 			search_words(&s->cfg->net, words, sizeof(words)),
 			s->resolv_text);
 }
@@ -452,6 +456,21 @@ static void on_uplink(void *arg, bool has_ipv6)
 	(void)hop_route6(&s->hop, &s->plan, has_ipv6);
 }
 
+/* What changed between the first reading and the watch's begin. */
+static int watch_resolv(struct supervisor *s)
+{
+	struct resolv now;
+	int rc = resolv_watch_new(&s->resolv_watch, &s->loop, RESOLV_PATH,
+				  on_resolv, s);
+
+	if (rc)
+		return rc;
+	(void)resolv_read(RESOLV_PATH, &now); /* no file, no servers */
+	if (!resolv_equal(&now, &s->resolv))
+		on_resolv(s, &now);
+	return 0;
+}
+
 static int watch_all(struct supervisor *s)
 {
 	int rc = loop_child(&s->loop, &s->maker.ended, s->maker.pid, on_maker);
@@ -463,8 +482,7 @@ static int watch_all(struct supervisor *s)
 		rc = loop_child(&s->loop, &s->portfwd.ended, s->portfwd.pid,
 				on_portfwd);
 	if (!rc && s->cfg->net.serve_dns && !s->cfg->net.n_dns)
-		rc = resolv_watch_new(&s->resolv_watch, &s->loop, RESOLV_PATH,
-				      on_resolv, s);
+		rc = watch_resolv(s);
 	if (!rc && s->plan.has_ipv6)
 		rc = uplink_watch_new(&s->uplink_watch, &s->loop, s->route6,
 				      on_uplink, s);
