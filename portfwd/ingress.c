@@ -561,6 +561,8 @@ int ingress_start(struct ingress *in)
 	int rc = 0;
 
 	in->started = true;
+	if (!list_empty(&in->ports))
+		pool_fill(in->pool);
 	list_for_each (e, &in->ports) {
 		struct port *p = container_of(e, struct port, link);
 

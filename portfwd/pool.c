@@ -56,10 +56,7 @@ static void ask(struct pool *p, struct shelf *s)
 
 static void on_retry(struct loop_timer *t)
 {
-	struct pool *p = container_of(t, struct pool, retry);
-
-	for (int i = 0; i < 2; i++)
-		ask(p, &p->shelves[i]);
+	pool_fill(container_of(t, struct pool, retry));
 }
 
 /* The answer came without sockets: ask again in a while. */
@@ -141,10 +138,14 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 		free(p);
 		return rc;
 	}
-	for (int i = 0; i < 2; i++)
-		ask(p, &p->shelves[i]);
 	*out = p;
 	return 0;
+}
+
+void pool_fill(struct pool *p)
+{
+	for (int i = 0; i < 2; i++)
+		ask(p, &p->shelves[i]);
 }
 
 struct pool *pool_free(struct pool *p)

@@ -25,6 +25,9 @@ typedef void (*pool_refilled_fn)(void *arg);
 int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 	     pool_refilled_fn refilled, void *arg);
 
+/** pool_fill() - ask for sockets ahead of need; pool_new() doesn't */
+void pool_fill(struct pool *p);
+
 /** pool_free() - NULL is fine; Return: NULL */
 struct pool *pool_free(struct pool *p);
 
