@@ -201,10 +201,11 @@ static void after(struct loop_hook *hook)
 {
 	struct stack *s = container_of(hook, struct stack, hook);
 
-	if (!s->events && mono_before(loop_now(s->loop), s->due))
+	if (!s->events && !s->touched && mono_before(loop_now(s->loop), s->due))
 		return;
 	s->events = false;
 	s->touched = true; /* its wishes have changed */
+	/* this also sends what waited for an ARP or NDP answer (if_start()) */
 	slirp_pollfds_poll(s->slirp, 0, get_revents, s);
 	for (size_t i = 0; i < s->n_active; i++)
 		s->by_fd[s->active[i]]->got = 0;
@@ -348,6 +349,23 @@ static SlirpConfig slirp_config(struct stack *s, const struct stack_config *cfg)
 	return c;
 }
 
+/*
+ * Tell libslirp the pod's MAC by a gratuitous ARP (RFC 5227 3), or the first
+ * packet to the pod would wait for an ARP exchange.
+ */
+static void announce(struct stack *s, const struct podnet *plan)
+{
+	uint8_t f[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t head[] = { 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1 };
+
+	memcpy(f + 6, plan->pod_mac, 6);
+	memcpy(f + 12, head, sizeof(head));
+	memcpy(f + 22, plan->pod_mac, 6);
+	memcpy(f + 28, &plan->pod4.v4, 4);
+	memcpy(f + 38, &plan->pod4.v4, 4);
+	slirp_input(s->slirp, f, sizeof(f));
+}
+
 int stack_new(struct stack **out, struct loop *loop,
 	      const struct stack_config *cfg)
 {
@@ -368,6 +386,7 @@ int stack_new(struct stack **out, struct loop *loop,
 		log_error("libslirp: refused its configuration");
 		return -EINVAL;
 	}
+	announce(s, cfg->plan);
 	s->hook.before = before;
 	s->hook.after = after;
 	loop_hook_add(loop, &s->hook);
