@@ -105,6 +105,12 @@ static int collect(struct plan *p, const struct runner_config *cfg)
 
 	if (rc)
 		return log_errno(-rc, "mount --make-rslave /");
+	/* with no_new_privs they do nothing but harm: a program with a file
+	 * capability that the command may not have (ping's CAP_NET_RAW) can't
+	 * even be executed (get_file_caps() in security/commoncap.c) */
+	rc = sys_mount_all_nosuid();
+	if (rc)
+		log_info("mount -o remount,nosuid /: %s", strerror(-rc));
 	rc = volumes_open(&p->volumes, run->volumes, run->n_volumes);
 	if (rc)
 		return rc;

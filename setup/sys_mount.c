@@ -81,6 +81,15 @@ int sys_mount_all_slave(void)
 	return 0;
 }
 
+int sys_mount_all_nosuid(void)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID };
+
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)))
+		return -errno;
+	return 0;
+}
+
 int sys_root_pivot(int root)
 {
 	if (fchdir(root))

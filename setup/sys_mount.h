@@ -44,6 +44,9 @@ int sys_mount_read_only(int mnt);
 /** sys_mount_all_slave() - receive mounts from outside, never send any there */
 int sys_mount_all_slave(void);
 
+/** sys_mount_all_nosuid() - ignore setuid and file capabilities everywhere */
+int sys_mount_all_nosuid(void);
+
 /**
  * sys_root_pivot() - make the attached mount @root the root directory and the
  * working directory; the old root is gone for good
