@@ -68,6 +68,13 @@
 #define KEY4_BYTES  16 /* 4 + 2 padded to 4, twice */
 #define KEY6_BYTES  40
 
+/* How nft(8) prints a key: its data types, six bits each (TYPE_BITS). */
+#define NFT_TYPE_IPADDR	 7U
+#define NFT_TYPE_IP6ADDR 8U
+#define NFT_TYPE_PORT	 13U
+#define KEY_TYPE(addr)                                                         \
+	((addr) << 18 | NFT_TYPE_PORT << 12 | (addr) << 6 | NFT_TYPE_PORT)
+
 /* One transaction under construction. */
 struct batch {
 	struct mnl_nlmsg_batch *mb;
@@ -124,6 +131,8 @@ static void add_table(struct batch *b, uint16_t family)
 static void add_set(struct batch *b, const char *name, uint32_t id,
 		    uint32_t key_bytes, uint64_t timeout_ms)
 {
+	uint32_t type = key_bytes == KEY4_BYTES ? KEY_TYPE(NFT_TYPE_IPADDR)
+						: KEY_TYPE(NFT_TYPE_IP6ADDR);
 	struct nftnl_set *s = nftnl_set_alloc();
 
 	if (!s) {
@@ -135,6 +144,7 @@ static void add_set(struct batch *b, const char *name, uint32_t id,
 	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_NETDEV);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_TIMEOUT | NFT_SET_EVAL);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, key_bytes);
 	nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, timeout_ms);
 	nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, SET_SIZE);
