@@ -207,13 +207,8 @@ static void run_jobs(struct loop *loop)
 {
 	struct list todo;
 
-	if (list_empty(&loop->jobs))
-		return;
-	/* splice the list over: jobs deferred from here on run next turn */
-	todo = loop->jobs;
-	todo.next->prev = &todo;
-	todo.prev->next = &todo;
-	list_init(&loop->jobs);
+	/* jobs deferred from here on run next turn */
+	list_move(&todo, &loop->jobs);
 	while (!list_empty(&todo)) {
 		struct loop_job *job =
 			container_of(todo.next, struct loop_job, link);

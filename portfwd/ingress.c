@@ -75,7 +75,10 @@ struct ingress {
 	struct relay *relay;
 	const struct podnet *plan;
 	struct pool *pool;
-	struct list publications, ports, waiting, connecting, relaying;
+	struct list publications, ports;
+	struct list waiting; /* ports that may have more to accept */
+	struct list connecting, relaying;
+	struct list starved; /* flows that wait for a hop socket */
 	struct loop_job resume;
 	struct loop_timer retry;
 	bool started;
@@ -109,6 +112,7 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 	list_init(&in->waiting);
 	list_init(&in->connecting);
 	list_init(&in->relaying);
+	list_init(&in->starved);
 	list_init(&in->resume.link);
 	in->resume.fn = resume;
 	in->retry.fn = on_retry;
@@ -274,9 +278,11 @@ static void climb(struct ingress *in, struct flow *f)
 		if (rc == 0)
 			return;
 		if (rc == -EAGAIN) {
-			/* rare: the pool was checked before accepting, but a
-			 * second socket is needed now */
-			give_up(in, f, EAGAIN);
+			/* the pool was checked before accepting, but this is
+			 * a second socket: wait for the next refill */
+			list_del(&f->link);
+			list_append(&in->starved, &f->link);
+			(void)pool_has(in->pool); /* asks for on_refilled() */
 			return;
 		}
 		f->rung = next_rung(in, f, -rc);
@@ -458,16 +464,26 @@ static void on_listener(struct loop_source *src, uint32_t revents)
 		accept_some(p);
 }
 
+/* Those first who have waited longer: a flow that goes hungry again stays. */
+static void feed_starved(struct ingress *in)
+{
+	while (!list_empty(&in->starved) && pool_has(in->pool)) {
+		struct flow *f =
+			container_of(in->starved.next, struct flow, link);
+
+		list_del(&f->link);
+		list_append(&in->connecting, &f->link);
+		climb(in, f);
+	}
+}
+
 static void resume(struct loop_job *job)
 {
 	struct ingress *in = container_of(job, struct ingress, resume);
-	struct list todo = in->waiting;
+	struct list todo;
 
-	if (list_empty(&in->waiting))
-		return;
-	todo.next->prev = &todo;
-	todo.prev->next = &todo;
-	list_init(&in->waiting);
+	feed_starved(in);
+	list_move(&todo, &in->waiting);
 	while (!list_empty(&todo)) {
 		struct port *p = container_of(todo.next, struct port, waiting);
 
@@ -587,6 +603,8 @@ struct ingress *ingress_free(struct ingress *in)
 				     ->relay);
 	while (!list_empty(&in->connecting))
 		flow_free(container_of(in->connecting.next, struct flow, link));
+	while (!list_empty(&in->starved))
+		flow_free(container_of(in->starved.next, struct flow, link));
 	while (!list_empty(&in->ports)) {
 		struct port *p =
 			container_of(in->ports.next, struct port, link);

@@ -417,13 +417,9 @@ static void run(struct relay_flow *f)
 static void run_again(struct loop_job *job)
 {
 	struct relay *r = container_of(job, struct relay, again);
-	struct list todo = r->runnable;
+	struct list todo;
 
-	if (list_empty(&r->runnable))
-		return;
-	todo.next->prev = &todo;
-	todo.prev->next = &todo;
-	list_init(&r->runnable);
+	list_move(&todo, &r->runnable);
 	while (!list_empty(&todo)) {
 		struct relay_flow *f =
 			container_of(todo.next, struct relay_flow, runnable);

@@ -46,6 +46,18 @@ static inline void list_del(struct list *e)
 	list_init(e);
 }
 
+/* Move all elements of @from to @to, which is initialised. */
+static inline void list_move(struct list *to, struct list *from)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to;
+	to->prev->next = to;
+	list_init(from);
+}
+
 #define list_for_each(pos, head)                                               \
 	for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 
