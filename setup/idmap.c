@@ -24,8 +24,6 @@
 
 #define ROWS_MAX 32
 
-extern char **environ;
-
 struct row {
 	unsigned long inside, outside, count;
 };
