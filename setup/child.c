@@ -82,3 +82,14 @@ const char *child_why(struct child *c, char *buf, size_t cap)
 			       WEXITSTATUS(status));
 	return buf;
 }
+
+int child_failed(struct child *c)
+{
+	int status = reap(c->pid);
+
+	c->pid = 0;
+	if (WIFSIGNALED(status))
+		log_error("%s: ended by signal %d (%s)", c->role,
+			  WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return -EIO;
+}

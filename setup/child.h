@@ -34,5 +34,12 @@ int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
 /** child_stop() - SIGKILL, reap, close; idempotent */
 void child_stop(struct child *c, struct loop *loop);
 
+/**
+ * child_failed() - reap a child that ended while it was being started
+ * Logs only when a signal ended it: otherwise it has said why itself.
+ * Return: -EIO
+ */
+int child_failed(struct child *c);
+
 /** child_why() - reap an ended child and say how it ended, in @buf */
 const char *child_why(struct child *c, char *buf, size_t cap);

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/load.h"
+#include "bench/sample.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/stack.h"
@@ -53,6 +55,8 @@ static int verb_help(int argc, char **argv);
 static const struct verb verbs[] = {
 	{ "run", "run a command in a pod of its own", false, verb_run },
 	{ "help", "print the help of a verb", false, verb_help },
+	{ "bench-load", NULL, true, bench_load_main },
+	{ "bench-sample", NULL, true, bench_sample_main },
 };
 
 /* In the manual's plan, not in this version. */

@@ -371,12 +371,12 @@ static int wait_ready(struct child *c, uint32_t type)
 	struct msg m;
 	int rc = msg_recv(c->ctl, &m);
 
-	if (rc > 0) {
-		msg_drop(&m);
-		if (m.type == type)
-			return 0;
-	}
-	return log_errno(rc < 0 ? -rc : EPROTO, "%s: didn't start", c->role);
+	if (rc < 0)
+		return log_errno(-rc, "%s: didn't start", c->role);
+	if (rc == 0)
+		return child_failed(c); /* what it logged is the reason */
+	msg_drop(&m);
+	return m.type == type ? 0 : log_errno(EPROTO, "%s", c->role);
 }
 
 static int hand_over(struct supervisor *s)
