@@ -14,8 +14,9 @@
  * instead of being taken out of epoll, so that a pause costs the same with one
  * port as with ten thousand.
  *
- * Accepted sockets inherit SO_LINGER {1, 0}, TCP_NODELAY and keepalive from
- * their listener: no system call per connection.
+ * Accepted sockets inherit SO_LINGER {1, 0}, TCP_NODELAY, keepalive and
+ * SO_OOBINLINE (data may come before accept()) from their listener: no system
+ * call per connection.
  */
 #include "portfwd/ingress.h"
 
@@ -529,6 +530,7 @@ static int prepare_listener(int fd)
 
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
 	    setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ||
 	    setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &step, sizeof(step)) ||

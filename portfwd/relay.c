@@ -14,8 +14,12 @@
  * include/net/sock.h), or a flow could wait for an edge that never comes.
  *
  * splice() says EAGAIN both when a socket is empty and when it stands at an
- * urgent mark; past() steps over the mark. SO_ERROR is never asked on a live
- * flow: asking clears it, and a reset would then read as an end of file.
+ * urgent mark, and 0 there once the FIN has come; past() steps over the mark.
+ * Urgent data is read in line (SO_OOBINLINE): out of line, a byte not yet read
+ * is lost when the next urgent one comes (tcp_check_urg()).
+ *
+ * SO_ERROR is never asked on a live flow: asking clears it, and a reset would
+ * then read as an end of file.
  */
 #include "portfwd/relay.h"
 
@@ -259,28 +263,28 @@ static enum moved move_copy(struct relay_flow *f, struct relay_end *from,
 }
 
 /*
- * An urgent byte is announced and the socket gives nothing more: at the mark?
- * Then take the byte out of band, send it so, and step over the mark with one
- * recv(), which splice can't (tcp_read_sock() stops there for good).
+ * At the urgent mark? Then the next byte is the urgent one: send it so. splice
+ * doesn't go past the mark (tcp_read_sock() stops there for good), a recv()
+ * from it would take the byte along like any other.
+ * Return: EMPTY also when not at the mark
  */
 static enum moved past(struct relay_flow *f, struct relay_end *from,
-		       struct relay_end *to, size_t max)
+		       struct relay_end *to)
 {
 	int at_mark = 0;
 	uint8_t byte;
-	enum moved rc = MOVED;
+	ssize_t n;
 
 	if (ioctl(from->src.fd, SIOCATMARK, &at_mark) || !at_mark)
 		return EMPTY;
+	n = recv(from->src.fd, &byte, 1, MSG_DONTWAIT);
+	if (n == 0)
+		return END;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
 	from->urgent = false;
-	if (recv(from->src.fd, &byte, 1, MSG_OOB | MSG_DONTWAIT) == 1) {
-		from->bytes++;
-		rc = put(f, to, &byte, 1, MSG_OOB);
-	}
-	if (rc != MOVED || to->stash)
-		return rc;
-	rc = move_copy(f, from, to, max > 1 ? max - 1 : 1);
-	return rc == EMPTY ? MOVED : rc;
+	from->bytes++;
+	return put(f, to, &byte, 1, MSG_OOB);
 }
 
 static enum moved move(struct relay_flow *f, struct relay_end *from,
@@ -301,10 +305,18 @@ static enum moved move(struct relay_flow *f, struct relay_end *from,
 	}
 	if (max > RELAY_PIPE_BYTES)
 		max = RELAY_PIPE_BYTES;
-	rc = f->relay->pipe[0] >= 0 ? move_splice(f, from, to, max)
-				    : move_copy(f, from, to, max);
-	if (rc == EMPTY && from->urgent)
-		rc = past(f, from, to, max);
+	if (f->relay->pipe[0] < 0) {
+		rc = past(f, from, to);
+		return rc == EMPTY ? move_copy(f, from, to, max) : rc;
+	}
+	rc = move_splice(f, from, to, max);
+	/* at the mark splice() says 0, "end of file", once the FIN is here */
+	if (rc == END || (rc == EMPTY && from->urgent)) {
+		enum moved urgent = past(f, from, to);
+
+		if (urgent != EMPTY)
+			rc = urgent;
+	}
 	return rc;
 }
 
@@ -461,8 +473,12 @@ static void on_b(struct loop_source *src, uint32_t revents)
 int relay_start(struct relay *relay, struct relay_flow *flow, int fd_a,
 		int fd_b)
 {
+	static const int one = 1;
 	int rc;
 
+	/* without it urgent bytes may get lost, no others: no reason to fail */
+	(void)setsockopt(fd_a, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+	(void)setsockopt(fd_b, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	flow->relay = relay;
 	list_init(&flow->runnable);
 	flow->a = (struct relay_end){ .src = { fd_a, EVENTS, on_a } };
