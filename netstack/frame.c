@@ -9,22 +9,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "netstack/checksum.h"
+
 #define IP4_MIN	    20
 #define IP6_LEN	    40
 #define UDP_LEN	    8
 #define TCP_MIN	    20
 #define IP6_EXT_MAX 8 /* more extension headers than that are an attack */
-
-static uint16_t load16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void store16(uint8_t *p, size_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
 
 static bool parse_transport(struct frame *f, const uint8_t *p, size_t len)
 {
@@ -148,23 +139,6 @@ bool frame_is_first_syn(const struct frame *f)
 				FRAME_TCP_ACK)) == FRAME_TCP_SYN;
 }
 
-/* RFC 1071: the one's complement sum, not yet folded. */
-static uint32_t sum16(uint32_t sum, const uint8_t *p, size_t len)
-{
-	for (; len > 1; p += 2, len -= 2)
-		sum += load16(p);
-	if (len)
-		sum += (uint32_t)p[0] << 8;
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static size_t put_ip4(uint8_t *p, const struct frame_udp *u, size_t udp_len)
 {
 	memset(p, 0, IP4_MIN);
@@ -175,7 +149,7 @@ static size_t put_ip4(uint8_t *p, const struct frame_udp *u, size_t udp_len)
 	p[9] = IPPROTO_UDP;
 	memcpy(p + 12, &u->src.v4, 4);
 	memcpy(p + 16, &u->dst.v4, 4);
-	store16(p + 10, fold(sum16(0, p, IP4_MIN)));
+	store16(p + 10, checksum_fold(checksum_add(0, p, IP4_MIN)));
 	return IP4_MIN;
 }
 
@@ -213,10 +187,10 @@ size_t frame_build_udp(uint8_t *buf, const struct frame_udp *u,
 	store16(udp + 6, 0);
 	memcpy(udp + UDP_LEN, payload, len);
 
-	sum = sum16(0, ip_bytes(&u->src), ip_len(&u->src));
-	sum = sum16(sum, ip_bytes(&u->dst), ip_len(&u->dst));
+	sum = checksum_add(0, ip_bytes(&u->src), ip_len(&u->src));
+	sum = checksum_add(sum, ip_bytes(&u->dst), ip_len(&u->dst));
 	sum += IPPROTO_UDP + (uint32_t)udp_len;
-	check = fold(sum16(sum, udp, udp_len));
+	check = checksum_fold(checksum_add(sum, udp, udp_len));
 	/* 0 means "no checksum" */
 	store16(udp + 6, check ? check : 0xffff);
 	return FRAME_ETH_LEN + hlen + udp_len;
