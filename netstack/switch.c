@@ -18,21 +18,16 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "netstack/base/tuple.h"
 
 #define BUCKETS 16384 /* a power of two */
 
 enum { FIN_POD = 1, FIN_HOP = 2 };
 
-/* Seen from the pod: its address and port, then the remote's. */
-struct key {
-	struct ip pod, remote;
-	uint16_t pod_port, remote_port;
-};
-
 struct entry {
 	struct list age; /* on live or closing, longest idle first */
 	struct entry *next;
-	struct key key;
+	struct tuple key; /* src is the pod's */
 	unsigned int fins;
 };
 
@@ -64,45 +59,23 @@ int switch_new(struct flow_switch **out, const struct podnet *plan,
 	return 0;
 }
 
-static uint64_t mix(uint64_t h, const uint8_t *p, size_t len)
+static size_t bucket(const struct flow_switch *sw, const struct tuple *k)
 {
-	while (len--)
-		h = (h ^ *p++) * 0x100000001b3ULL; /* FNV-1a */
-	return h;
+	return tuple_hash(k, sw->seed) & (BUCKETS - 1);
 }
 
-static size_t bucket(const struct flow_switch *sw, const struct key *k)
+static struct tuple key_of(const struct frame *f, bool from_pod)
 {
-	uint64_t h = sw->seed;
+	struct tuple k = { f->src, f->dst, f->sport, f->dport };
 
-	h = mix(h, ip_bytes(&k->pod), ip_len(&k->pod));
-	h = mix(h, ip_bytes(&k->remote), ip_len(&k->remote));
-	h = mix(h, (const uint8_t *)&k->pod_port, 2);
-	h = mix(h, (const uint8_t *)&k->remote_port, 2);
-	return (h ^ h >> 32) & (BUCKETS - 1);
+	return from_pod ? k : tuple_reverse(&k);
 }
 
-static bool key_equal(const struct key *a, const struct key *b)
-{
-	return a->pod_port == b->pod_port && a->remote_port == b->remote_port &&
-	       ip_equal(&a->pod, &b->pod) && ip_equal(&a->remote, &b->remote);
-}
-
-static struct key key_of(const struct frame *f, bool from_pod)
-{
-	return (struct key){
-		.pod = from_pod ? f->src : f->dst,
-		.remote = from_pod ? f->dst : f->src,
-		.pod_port = from_pod ? f->sport : f->dport,
-		.remote_port = from_pod ? f->dport : f->sport,
-	};
-}
-
-static struct entry *find(struct flow_switch *sw, const struct key *k)
+static struct entry *find(struct flow_switch *sw, const struct tuple *k)
 {
 	struct entry *e = sw->buckets[bucket(sw, k)];
 
-	while (e && !key_equal(&e->key, k))
+	while (e && !tuple_equal(&e->key, k))
 		e = e->next;
 	return e;
 }
@@ -127,7 +100,7 @@ static void make_room(struct flow_switch *sw)
 		drop(sw, container_of(from->next, struct entry, age));
 }
 
-static struct entry *open_entry(struct flow_switch *sw, const struct key *k)
+static struct entry *open_entry(struct flow_switch *sw, const struct tuple *k)
 {
 	struct entry *e;
 	size_t b = bucket(sw, k);
@@ -176,7 +149,7 @@ static bool is_icmp_error(const struct frame *f)
 bool switch_from_pod(struct flow_switch *sw, const struct frame *f)
 {
 	struct entry *e;
-	struct key k;
+	struct tuple k;
 
 	if (!f->is_ip)
 		return false;
@@ -200,7 +173,7 @@ bool switch_from_pod(struct flow_switch *sw, const struct frame *f)
 void switch_from_hop(struct flow_switch *sw, const struct frame *f)
 {
 	struct entry *e;
-	struct key k;
+	struct tuple k;
 
 	if (!f->has_ports || f->proto != IPPROTO_TCP)
 		return;
