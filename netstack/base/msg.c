@@ -109,12 +109,14 @@ int msg_recv(int fd, struct msg *out)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
-	if (n == 0)
-		return 0;
-	if (!take_fds(&mh, out) || n < (ssize_t)sizeof(out->type)) {
+	/* an empty message reads like the peer's end, but may bring some */
+	if (!take_fds(&mh, out) ||
+	    (n < (ssize_t)sizeof(out->type) && (n || out->n_fds))) {
 		msg_drop(out);
 		return -EPROTO;
 	}
+	if (n == 0)
+		return 0;
 	out->len = (size_t)n - sizeof(out->type);
 	return 1;
 }
