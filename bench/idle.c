@@ -17,7 +17,7 @@
 #include "netstack/base/log.h"
 
 #define OPENING	     64
-#define OPEN_LIMIT_S 120
+#define OPEN_LIMIT_S 30
 
 struct idle;
 
@@ -128,6 +128,10 @@ int load_idle(const struct load_config *cfg)
 	if (!rc) {
 		idle_more(&idle);
 		rc = loop_run(&idle.run.loop);
+		if (rc)
+			log_error("bench-load idle: %llu of %llu were open",
+				  (unsigned long long)idle.n_open,
+				  (unsigned long long)cfg->conns);
 	}
 	if (!rc)
 		idle_hold(&idle, mono_sub(mono_now(), start));

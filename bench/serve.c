@@ -43,7 +43,7 @@ struct server {
 enum conn_state {
 	CONN_HEAD,   /* reading the request */
 	CONN_SINK,   /* checking payload; ends with FIN */
-	CONN_SOURCE, /* sending payload; ends when all is sent, or with FIN */
+	CONN_SOURCE, /* sending payload until all is sent or the client ends */
 	CONN_ECHO,   /* reads only while nothing waits to be written */
 	CONN_DRAIN,  /* all is said: discard until FIN */
 };
@@ -220,7 +220,7 @@ static bool conn_source(struct conn *c)
 	return shutdown(c->src.fd, SHUT_WR) == 0;
 }
 
-/* The client of a source says nothing but FIN, which ends the transfer. */
+/* The client of a source says nothing, but may end the transfer. */
 static bool source_heard(struct conn *c)
 {
 	ssize_t n = recv(c->src.fd, c->srv->buf, PATTERN_CHUNK, 0);

@@ -10,8 +10,8 @@
  *		  answers with a struct wire_hello, then the mode begins:
  * WIRE_SINK    the client sends the pattern and ends with FIN; the server
  *		checks it and answers with a struct wire_report
- * WIRE_SOURCE  the server sends the pattern, until it has sent .bytes (0: no
- *		end) or reads the client's FIN, and ends with FIN
+ * WIRE_SOURCE  the server sends the pattern; after .bytes it ends with FIN (0:
+ *		never, then the client ends it)
  * WIRE_ECHO    what comes goes back
  */
 
