@@ -2,8 +2,9 @@
 /*
  * Frames come from the TAP in batches and go to one of: our DNS (UDP to the
  * DNS address), the hop's TAP (only where the kernel doesn't steer, switch.h),
- * libslirp. Answers go straight into the TAP. What policy.h refuses, and what
- * can't be parsed, is dropped and counted.
+ * the table of first SYNs that portfwd is asked about (syn.h), libslirp.
+ * Answers go straight into the TAP. What policy.h refuses, and what can't be
+ * parsed, is dropped and counted.
  *
  * A TAP that was deleted reports EPOLLERR for ever; that ends the process with
  * a reason, and the supervisor decides what follows.
@@ -24,6 +25,7 @@
 #include "netstack/policy.h"
 #include "netstack/stack.h"
 #include "netstack/switch.h"
+#include "netstack/syn.h"
 
 #define FRAMES_A_TURN 64
 #define UDP_OVERHEAD4 28
@@ -37,10 +39,12 @@ struct netstack_stats {
 struct netstack {
 	struct loop loop;
 	struct netstack_config cfg;
-	struct loop_source ctl, peer, tap, tap_hop;
+	struct loop_source ctl, tap, tap_hop;
+	int peer; /* until it is given to syn */
 	struct stack *stack;
 	struct dns *dns;
 	struct flow_switch *sw; /* NULL where the kernel steers */
+	struct syn_table *syn;	/* NULL: every SYN is libslirp's */
 	struct netstack_stats stats;
 	struct netstack_servers servers;
 	uint8_t buf[FRAME_MAX], out[FRAME_MAX];
@@ -112,6 +116,45 @@ static void dns_query(struct netstack *ns, const struct frame *f)
 		      ns->cfg.plan.mtu_bytes - over);
 }
 
+static void to_stack(struct netstack *ns, const struct frame *f)
+{
+	if (policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback))
+		stack_input(ns->stack, f->eth, f->len);
+	else
+		ns->stats.refused++;
+}
+
+static void syn_to_stack(void *arg, const void *frame, size_t len)
+{
+	struct frame f;
+
+	if (frame_parse(frame, len, &f))
+		to_stack(arg, &f);
+}
+
+/* While portfwd can't be asked more the TAP is the queue. */
+static void syn_pause(void *arg, bool paused)
+{
+	struct netstack *ns = arg;
+
+	/* can't fail; what waits in the TAP is reported again */
+	(void)loop_mod(&ns->loop, &ns->tap, paused ? 0 : EPOLLIN);
+}
+
+/*
+ * A SYN that may be relayed: from the pod's own address and MAC. What a pod
+ * bridges or forges under other names is libslirp's, or refused by policy.
+ */
+static bool is_ours(const struct netstack *ns, const struct frame *f)
+{
+	const struct podnet *plan = &ns->cfg.plan;
+
+	return ns->syn && frame_is_first_syn(f) &&
+	       memcmp(f->eth + 6, plan->pod_mac, 6) == 0 &&
+	       ip_equal(&f->src,
+			f->src.family == AF_INET ? &plan->pod4 : &plan->pod6);
+}
+
 static void from_pod(struct netstack *ns, size_t len)
 {
 	struct frame f;
@@ -125,10 +168,10 @@ static void from_pod(struct netstack *ns, size_t len)
 		dns_query(ns, &f);
 	} else if (ns->sw && switch_from_pod(ns->sw, &f)) {
 		write_frame(ns, ns->tap_hop.fd, ns->buf, len);
-	} else if (policy_allows(&f, &ns->cfg.plan, ns->cfg.host_loopback)) {
-		stack_input(ns->stack, ns->buf, len);
+	} else if (is_ours(ns, &f) && syn_take(ns->syn, &f)) {
+		return; /* until portfwd's verdict */
 	} else {
-		ns->stats.refused++;
+		to_stack(ns, &f);
 	}
 }
 
@@ -171,7 +214,11 @@ static void drain(struct netstack *ns, struct loop_source *src,
 
 static void on_tap(struct loop_source *src, uint32_t revents)
 {
-	drain(container_of(src, struct netstack, tap), src, revents, from_pod);
+	struct netstack *ns = container_of(src, struct netstack, tap);
+
+	drain(ns, src, revents, from_pod);
+	if (ns->syn)
+		syn_flush(ns->syn);
 }
 
 static void on_tap_hop(struct loop_source *src, uint32_t revents)
@@ -200,6 +247,14 @@ static int start_dns(struct netstack *ns, struct msg *m, size_t next)
 	return rc;
 }
 
+static int start_syn(struct netstack *ns)
+{
+	struct syn_ops ops = { send_to_pod, syn_to_stack, syn_pause, ns };
+
+	return syn_new(&ns->syn, &ns->loop, &ns->cfg.plan, fd_take(&ns->peer),
+		       &ops);
+}
+
 static int configure(struct netstack *ns, struct msg *m)
 {
 	struct stack_config sc = { .plan = &ns->cfg.plan,
@@ -225,6 +280,8 @@ static int configure(struct netstack *ns, struct msg *m)
 	}
 	if (!rc && ns->cfg.serve_dns)
 		rc = start_dns(ns, m, next);
+	if (!rc && ns->cfg.splice)
+		rc = start_syn(ns);
 	if (!rc)
 		rc = msg_send(ns->ctl.fd, NETSTACK_READY, NULL, 0, NULL, 0);
 	return rc;
@@ -261,31 +318,15 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 	msg_drop(&m);
 }
 
-/* Nothing is said here yet; its end of file means that portfwd is gone. */
-static void on_peer(struct loop_source *src, uint32_t revents)
-{
-	struct netstack *ns = container_of(src, struct netstack, peer);
-	struct msg m;
-	int fd = src->fd;
-	int rc = msg_recv(fd, &m);
-
-	(void)revents;
-	if (rc > 0) {
-		msg_drop(&m);
-		return;
-	}
-	loop_del(&ns->loop, src);
-	fd_drop(&fd);
-}
-
 static void close_all(struct netstack *ns)
 {
-	struct loop_source *all[] = { &ns->ctl, &ns->peer, &ns->tap,
-				      &ns->tap_hop };
+	struct loop_source *all[] = { &ns->ctl, &ns->tap, &ns->tap_hop };
 
 	ns->stack = stack_free(ns->stack);
 	ns->dns = dns_free(ns->dns);
 	ns->sw = switch_free(ns->sw);
+	ns->syn = syn_free(ns->syn);
+	fd_drop(&ns->peer);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		int fd = all[i]->fd;
 
@@ -302,12 +343,11 @@ int netstack_main(int ctl, int peer)
 
 	if (!ns)
 		return log_errno(ENOMEM, "netstack") ? 1 : 0;
-	ns->ctl.fd = ns->peer.fd = ns->tap.fd = ns->tap_hop.fd = -1;
+	ns->ctl.fd = ns->tap.fd = ns->tap_hop.fd = -1;
+	ns->peer = peer;
 	rc = loop_init(&ns->loop);
 	if (!rc)
 		rc = watch(ns, &ns->ctl, ctl, on_ctl);
-	if (!rc)
-		rc = watch(ns, &ns->peer, peer, on_peer);
 	if (!rc)
 		rc = loop_run(&ns->loop);
 	log_debug("frames in %llu, out %llu, malformed %llu, refused %llu",

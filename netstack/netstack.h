@@ -25,6 +25,7 @@ struct netstack_config {
 	struct podnet plan;
 	bool host_loopback; /* the gateway's address is the host's loopback */
 	bool serve_dns;
+	bool splice; /* ask portfwd about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	/* which descriptors follow, in this order */
 	bool has_tap_hop; /* TAP first, always; then the hop's TAP */

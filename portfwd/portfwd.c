@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The port forwarder's process: takes listeners from the supervisor, gives
- * them to ingress.c, and ends when the supervisor does. The TPROXY listeners
- * and the socketpair to netstack are held for spliced egress.
+ * The port forwarder's process: takes listeners from the supervisor and gives
+ * them to ingress.c (published ports) and egress.c (TCP out of the pod), whose
+ * flows share one relay. It ends when the supervisor does.
  */
 #include "portfwd/portfwd.h"
 
@@ -14,6 +14,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
 #include "netstack/loop.h"
+#include "portfwd/egress.h"
 #include "portfwd/ingress.h"
 #include "portfwd/relay.h"
 
@@ -21,21 +22,40 @@ struct portfwd {
 	struct loop loop;
 	struct loop_source ctl;
 	int peer, maker;
-	int tproxy[2];
-	struct podnet plan;
+	struct portfwd_config cfg;
 	struct relay relay;
+	struct egress *egress;	 /* NULL: libslirp's */
 	struct ingress *ingress; /* NULL until configured */
 };
 
+static int start_egress(struct portfwd *pf, struct msg *m)
+{
+	struct egress_config cfg = { .plan = &pf->cfg.plan,
+				     .host_loopback = pf->cfg.host_loopback,
+				     .outbound4 = pf->cfg.outbound4,
+				     .outbound6 = pf->cfg.outbound6 };
+	int tproxy[2] = { -1, -1 };
+	size_t next = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (pf->cfg.has_tproxy[i])
+			tproxy[i] = msg_take_fd(m, next++);
+	return egress_new(&pf->egress, &pf->loop, &pf->relay, &cfg,
+			  fd_take(&pf->peer), tproxy);
+}
+
 static int configure(struct portfwd *pf, struct msg *m)
 {
-	if (m->len != sizeof(pf->plan) || pf->ingress)
+	int rc;
+
+	if (m->len != sizeof(pf->cfg) || pf->ingress)
 		return log_errno(EPROTO, "portfwd: configuration");
-	memcpy(&pf->plan, m->body, sizeof(pf->plan));
-	for (int i = 0; i < 2; i++)
-		pf->tproxy[i] = msg_take_fd(m, (size_t)i);
-	return ingress_new(&pf->ingress, &pf->loop, &pf->relay, &pf->plan,
-			   fd_take(&pf->maker));
+	memcpy(&pf->cfg, m->body, sizeof(pf->cfg));
+	rc = ingress_new(&pf->ingress, &pf->loop, &pf->relay, &pf->cfg.plan,
+			 fd_take(&pf->maker));
+	if (!rc && pf->cfg.splice)
+		rc = start_egress(pf, m);
+	return rc;
 }
 
 static int publish(struct portfwd *pf, struct msg *m)
@@ -94,13 +114,12 @@ static void close_all(struct portfwd *pf)
 	int ctl = pf->ctl.fd;
 
 	pf->ingress = ingress_free(pf->ingress);
+	pf->egress = egress_free(pf->egress);
 	relay_deinit(&pf->relay);
 	loop_del(&pf->loop, &pf->ctl);
 	fd_drop(&ctl);
 	fd_drop(&pf->peer);
 	fd_drop(&pf->maker);
-	fd_drop(&pf->tproxy[0]);
-	fd_drop(&pf->tproxy[1]);
 	loop_deinit(&pf->loop);
 }
 
@@ -113,7 +132,6 @@ int portfwd_main(int ctl, int peer, int maker)
 		return log_errno(ENOMEM, "portfwd") ? 1 : 0;
 	pf->peer = peer;
 	pf->maker = maker;
-	pf->tproxy[0] = pf->tproxy[1] = -1;
 	pf->ctl = (struct loop_source){ ctl, EPOLLIN, on_ctl };
 	rc = loop_init(&pf->loop);
 	if (!rc)

@@ -17,7 +17,7 @@
 
 enum portfwd_msg {
 	/* supervisor to portfwd */
-	PORTFWD_CONFIG = 1, /* struct podnet; fds: TPROXY listeners, 0 to 2 */
+	PORTFWD_CONFIG = 1, /* struct portfwd_config; fds: TPROXY listeners */
 	PORTFWD_PUBLISH,    /* struct portfwd_publish; fds: n listeners */
 	PORTFWD_START,	    /* everything is there: accept; reply READY */
 	/* portfwd to supervisor */
@@ -26,6 +26,14 @@ enum portfwd_msg {
 	MAKER_WANT = 128, /* struct maker_want */
 	/* socket maker to portfwd */
 	MAKER_SOCKETS = 192, /* struct maker_want; fds: 0 to MSG_FDS_MAX */
+};
+
+struct portfwd_config {
+	struct podnet plan;
+	bool host_loopback; /* the gateway's address is the host's loopback */
+	bool splice;	    /* netstack asks about the pod's first SYNs */
+	struct ip outbound4, outbound6; /* family 0: the host's choice */
+	bool has_tproxy[2];		/* which listeners follow: IPv4, IPv6 */
 };
 
 struct portfwd_publish {

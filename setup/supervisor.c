@@ -297,6 +297,12 @@ static int send_servers(struct supervisor *s)
 			NULL, 0);
 }
 
+/* Egress TCP is spliced where the kernel steers, unless told otherwise. */
+static bool splices(const struct supervisor *s)
+{
+	return s->cfg->net.datapath != DATAPATH_SLIRP && s->hop.tap_hop < 0;
+}
+
 static int config_netstack(struct supervisor *s)
 {
 	const struct net_config *net = &s->cfg->net;
@@ -304,6 +310,7 @@ static int config_netstack(struct supervisor *s)
 		.plan = s->plan,
 		.host_loopback = net->host_loopback,
 		.serve_dns = net->serve_dns,
+		.splice = splices(s),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,
 		.has_tap_hop = s->hop.tap_hop >= 0,
@@ -351,14 +358,23 @@ static int send_spec(struct supervisor *s, size_t i)
 
 static int config_portfwd(struct supervisor *s)
 {
+	const struct net_config *net = &s->cfg->net;
+	struct portfwd_config cfg = {
+		.plan = s->plan,
+		.host_loopback = net->host_loopback,
+		.splice = splices(s),
+		.outbound4 = net->outbound4,
+		.outbound6 = net->outbound6,
+		.has_tproxy = { s->hop.tproxy[0] >= 0, s->hop.tproxy[1] >= 0 },
+	};
 	int fds[2], rc;
 	size_t n = 0;
 
 	for (int i = 0; i < 2; i++)
-		if (s->hop.tproxy[i] >= 0)
+		if (cfg.has_tproxy[i])
 			fds[n++] = s->hop.tproxy[i];
-	rc = msg_send(s->portfwd.ctl, PORTFWD_CONFIG, &s->plan, sizeof(s->plan),
-		      fds, n);
+	rc = msg_send(s->portfwd.ctl, PORTFWD_CONFIG, &cfg, sizeof(cfg), fds,
+		      n);
 	for (size_t i = 0; i < s->cfg->net.n_specs && !rc; i++)
 		rc = send_spec(s, i);
 	if (!rc)

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A slot per SYN, found by its number (in portfwd's verdicts) and by its
+ * 4-tuple (a SYN sent again while its question is out is the same SYN). The
+ * number carries the slot's generation, so that a late verdict can't hit the
+ * slot's next owner.
+ *
+ * Questions of one turn go out in one message. When portfwd's socket is full
+ * they stay, and the TAP is not read: the TAP is the queue, and it is long.
+ * When portfwd is gone, what it was asked goes to libslirp.
+ */
+#include "netstack/syn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "netstack/answer.h"
+#include "netstack/base/msg.h"
+
+#define BUCKETS	  4096 /* a power of two */
+#define SLOT_BITS 12
+#define NO_SLOT	  UINT16_MAX
+
+_Static_assert(1 << SLOT_BITS == SYN_PENDING_MAX, "an id holds a slot number");
+_Static_assert(sizeof(struct syn_ask) * SYN_BATCH <= MSG_BODY_MAX,
+	       "a batch fits in a message");
+
+struct slot {
+	uint8_t *frame; /* NULL: free */
+	size_t len;
+	uint32_t generation;
+	uint16_t next; /* in its bucket, or on the free list */
+	struct tuple flow;
+};
+
+struct syn_table {
+	struct loop *loop;
+	const struct podnet *plan;
+	struct syn_ops ops;
+	struct loop_source peer;
+	uint64_t seed;
+	struct syn_ask batch[SYN_BATCH];
+	size_t n_batch;
+	bool paused;
+	uint16_t free;
+	uint16_t buckets[BUCKETS];
+	struct slot slots[SYN_PENDING_MAX];
+	struct syn_stats stats;
+};
+
+static void on_peer(struct loop_source *src, uint32_t revents);
+
+int syn_new(struct syn_table **out, struct loop *loop,
+	    const struct podnet *plan, int peer, const struct syn_ops *ops)
+{
+	struct syn_table *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return log_errno(ENOMEM, "table of SYNs");
+	if (getrandom(&t->seed, sizeof(t->seed), 0) != sizeof(t->seed)) {
+		free(t);
+		return log_errno(errno, "getrandom");
+	}
+	t->loop = loop;
+	t->plan = plan;
+	t->ops = *ops;
+	for (size_t i = 0; i < BUCKETS; i++)
+		t->buckets[i] = NO_SLOT;
+	t->free = 0;
+	for (uint16_t i = 0; i < SYN_PENDING_MAX; i++)
+		t->slots[i].next =
+			i + 1 < SYN_PENDING_MAX ? (uint16_t)(i + 1) : NO_SLOT;
+	t->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
+	rc = fd_nonblock(peer);
+	if (!rc)
+		rc = loop_add(loop, &t->peer);
+	if (rc) {
+		free(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+/* ---- slots ---- */
+
+static size_t bucket(const struct syn_table *t, const struct tuple *k)
+{
+	return tuple_hash(k, t->seed) & (BUCKETS - 1);
+}
+
+static uint16_t find(const struct syn_table *t, const struct tuple *k)
+{
+	uint16_t i = t->buckets[bucket(t, k)];
+
+	while (i != NO_SLOT && !tuple_equal(&t->slots[i].flow, k))
+		i = t->slots[i].next;
+	return i;
+}
+
+static uint16_t slot_open(struct syn_table *t, const struct frame *f,
+			  const struct tuple *k)
+{
+	uint16_t i = t->free;
+	struct slot *s = &t->slots[i];
+	size_t b;
+
+	if (i == NO_SLOT)
+		return NO_SLOT;
+	s->frame = malloc(f->len);
+	if (!s->frame)
+		return NO_SLOT;
+	memcpy(s->frame, f->eth, f->len);
+	t->free = s->next;
+	s->len = f->len;
+	s->flow = *k;
+	b = bucket(t, k);
+	s->next = t->buckets[b];
+	t->buckets[b] = i;
+	return i;
+}
+
+static void slot_close(struct syn_table *t, uint16_t i)
+{
+	struct slot *s = &t->slots[i];
+	uint16_t *p = &t->buckets[bucket(t, &s->flow)];
+
+	while (*p != i)
+		p = &t->slots[*p].next;
+	*p = s->next;
+	free(s->frame);
+	s->frame = NULL;
+	s->generation++;
+	s->next = t->free;
+	t->free = i;
+}
+
+static uint32_t slot_id(const struct syn_table *t, uint16_t i)
+{
+	return t->slots[i].generation << SLOT_BITS | i;
+}
+
+/* ---- questions ---- */
+
+static void set_paused(struct syn_table *t, bool paused)
+{
+	if (t->paused == paused)
+		return;
+	t->paused = paused;
+	(void)loop_mod(t->loop, &t->peer,
+		       EPOLLIN | (paused ? (uint32_t)EPOLLOUT : 0));
+	t->ops.pause(t->ops.arg, paused);
+}
+
+bool syn_take(struct syn_table *t, const struct frame *f)
+{
+	struct tuple k = { f->src, f->dst, f->sport, f->dport };
+	uint16_t i;
+
+	if (t->peer.fd < 0)
+		return false;
+	i = find(t, &k);
+	if (i != NO_SLOT) {
+		struct slot *s = &t->slots[i];
+
+		t->stats.repeated++;
+		/* with another sequence number it is a new attempt from the
+		 * same port: the newest is the one to write back (a SYN's
+		 * length doesn't change between attempts of one kernel) */
+		if (f->len == s->len)
+			memcpy(s->frame, f->eth, f->len);
+		return true;
+	}
+	i = t->n_batch < SYN_BATCH ? slot_open(t, f, &k) : NO_SLOT;
+	if (i == NO_SLOT) {
+		t->stats.full++;
+		return false;
+	}
+	t->batch[t->n_batch++] = (struct syn_ask){ slot_id(t, i), k };
+	t->stats.asked++;
+	return true;
+}
+
+static void give_all_to_stack(struct syn_table *t)
+{
+	int fd = t->peer.fd;
+
+	loop_del(t->loop, &t->peer);
+	fd_drop(&fd);
+	t->n_batch = 0;
+	if (t->paused) {
+		t->paused = false;
+		t->ops.pause(t->ops.arg, false);
+	}
+	for (uint16_t i = 0; i < SYN_PENDING_MAX; i++) {
+		struct slot *s = &t->slots[i];
+
+		if (!s->frame)
+			continue;
+		t->ops.to_stack(t->ops.arg, s->frame, s->len);
+		slot_close(t, i);
+	}
+}
+
+void syn_flush(struct syn_table *t)
+{
+	int rc;
+
+	if (!t->n_batch || t->peer.fd < 0)
+		return;
+	rc = msg_send(t->peer.fd, SYN_ASK, t->batch,
+		      t->n_batch * sizeof(t->batch[0]), NULL, 0);
+	if (rc == -EAGAIN || rc == -ENOBUFS) {
+		set_paused(t, true);
+		return;
+	}
+	if (rc) {
+		give_all_to_stack(t);
+		return;
+	}
+	t->n_batch = 0;
+	set_paused(t, false);
+}
+
+/* ---- verdicts ---- */
+
+static void refuse(struct syn_table *t, const struct slot *s,
+		   enum syn_what what)
+{
+	uint8_t out[ANSWER_MAX];
+	struct frame f;
+	size_t n = 0;
+
+	if (!frame_parse(s->frame, s->len, &f))
+		return; /* it was parsed when it came */
+	if (what == SYN_RESET)
+		n = answer_reset(out, &f);
+	else if (what == SYN_NET)
+		n = answer_unreachable(out, &f, t->plan, ANSWER_NET);
+	else if (what == SYN_HOST)
+		n = answer_unreachable(out, &f, t->plan, ANSWER_HOST);
+	else
+		n = answer_unreachable(out, &f, t->plan, ANSWER_PROHIBITED);
+	if (n)
+		t->ops.to_tap(t->ops.arg, out, n);
+}
+
+static void write_back(struct syn_table *t, struct slot *s)
+{
+	/* the nftables rule knows it by the pod's address as source */
+	memcpy(s->frame, t->plan->gw_mac, 6);
+	memcpy(s->frame + 6, t->plan->pod_mac, 6);
+	t->ops.to_tap(t->ops.arg, s->frame, s->len);
+}
+
+static void carry_out(struct syn_table *t, const struct syn_verdict *v)
+{
+	uint16_t i = v->id & (SYN_PENDING_MAX - 1);
+	struct slot *s = &t->slots[i];
+
+	if (!s->frame || slot_id(t, i) != v->id || v->what > SYN_DECLINE)
+		return;
+	t->stats.verdicts[v->what]++;
+	switch ((enum syn_what)v->what) {
+	case SYN_WRITE_BACK:
+		write_back(t, s);
+		break;
+	case SYN_RESET:
+	case SYN_NET:
+	case SYN_HOST:
+	case SYN_PROHIBITED:
+		refuse(t, s, (enum syn_what)v->what);
+		break;
+	case SYN_SILENCE:
+		break;
+	case SYN_DECLINE:
+		t->ops.to_stack(t->ops.arg, s->frame, s->len);
+		break;
+	}
+	slot_close(t, i);
+}
+
+static void on_peer(struct loop_source *src, uint32_t revents)
+{
+	struct syn_table *t = container_of(src, struct syn_table, peer);
+	struct syn_verdict v[SYN_BATCH];
+
+	if (revents & EPOLLOUT)
+		syn_flush(t);
+	for (int turns = 0; turns < 16 && t->peer.fd >= 0; turns++) {
+		struct msg m;
+		int rc = msg_recv(t->peer.fd, &m);
+
+		if (rc == -EAGAIN)
+			return;
+		if (rc <= 0) {
+			give_all_to_stack(t);
+			return;
+		}
+		msg_drop(&m);
+		if (m.type != SYN_VERDICT || m.len > sizeof(v))
+			continue;
+		memcpy(v, m.body, m.len);
+		for (size_t i = 0; i < m.len / sizeof(v[0]); i++)
+			carry_out(t, &v[i]);
+	}
+}
+
+const struct syn_stats *syn_stats(const struct syn_table *t)
+{
+	return &t->stats;
+}
+
+struct syn_table *syn_free(struct syn_table *t)
+{
+	int fd;
+
+	if (!t)
+		return NULL;
+	fd = t->peer.fd;
+	loop_del(t->loop, &t->peer);
+	fd_drop(&fd);
+	for (uint16_t i = 0; i < SYN_PENDING_MAX; i++)
+		free(t->slots[i].frame);
+	free(t);
+	return NULL;
+}

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A flow: CONNECTING (on the host side) → WRITTEN (netstack has been told to
+ * write the SYN back; the hop's kernel shakes hands with the pod) → relayed.
+ *
+ * accept() on the TPROXY listener gives a socket whose local address is the
+ * remote's and whose peer is the application. It is paired with the pending
+ * flow of exactly that 4-tuple, or reset: where the flow goes was decided when
+ * its SYN was asked about, and nothing the pod does later changes it.
+ *
+ * A SYN asked about again while its flow is WRITTEN is written back again: the
+ * first one may have found the listener's queue full. While it is CONNECTING
+ * the newer question gets the answer.
+ */
+#include "portfwd/egress.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+
+#define BUCKETS		 4096 /* a power of two */
+#define ACCEPTS_A_TURN	 64
+#define ASKS_A_TURN	 4 /* messages, of up to SYN_BATCH questions */
+#define WRITE_BACKS_MAX	 8 /* of one SYN */
+#define RETRY_MS	 100
+#define FDS_RESERVED	 256 /* for listeners, the pool, DNS, … */
+#define KEEPALIVE_IDLE_S 300
+#define KEEPALIVE_STEP_S 60
+
+enum state { CONNECTING, WRITTEN, RELAYED };
+
+struct flow {
+	struct relay_flow relay;
+	struct list link;  /* on connecting, written or relayed */
+	struct flow *next; /* in its bucket, until RELAYED */
+	struct egress *egress;
+	struct loop_source host; /* watched while CONNECTING */
+	struct syn_ask ask;
+	struct mono deadline; /* of WRITTEN */
+	uint8_t state, write_backs;
+};
+
+struct listener {
+	struct loop_source src;
+	struct egress *egress;
+};
+
+struct egress {
+	struct loop *loop;
+	struct relay *relay;
+	struct egress_config cfg;
+	struct loop_source peer;
+	struct listener listeners[2];
+	struct loop_timer give_up; /* for the oldest on written */
+	struct loop_timer resume;  /* accept again after a shortage */
+	struct loop_job flush;
+	struct list connecting, written, relayed;
+	size_t n_pending, fds_max;
+	uint64_t seed;
+	struct syn_verdict *verdicts; /* not yet sent */
+	size_t n_verdicts, cap_verdicts;
+	struct flow *buckets[BUCKETS];
+	struct egress_stats stats;
+};
+
+/* ---- the table of pending flows ---- */
+
+static size_t bucket(const struct egress *e, const struct tuple *k)
+{
+	return tuple_hash(k, e->seed) & (BUCKETS - 1);
+}
+
+static struct flow *find(const struct egress *e, const struct tuple *k)
+{
+	struct flow *f = e->buckets[bucket(e, k)];
+
+	while (f && !tuple_equal(&f->ask.flow, k))
+		f = f->next;
+	return f;
+}
+
+static void table_add(struct egress *e, struct flow *f)
+{
+	size_t b = bucket(e, &f->ask.flow);
+
+	f->next = e->buckets[b];
+	e->buckets[b] = f;
+	e->n_pending++;
+}
+
+static void table_del(struct egress *e, struct flow *f)
+{
+	struct flow **p = &e->buckets[bucket(e, &f->ask.flow)];
+
+	while (*p != f)
+		p = &(*p)->next;
+	*p = f->next;
+	e->n_pending--;
+}
+
+/* ---- verdicts ---- */
+
+static void watch_room(struct egress *e, bool on)
+{
+	(void)loop_mod(e->loop, &e->peer,
+		       EPOLLIN | (on ? (uint32_t)EPOLLOUT : 0));
+}
+
+static void flush(struct loop_job *job)
+{
+	struct egress *e = container_of(job, struct egress, flush);
+	size_t sent = 0;
+
+	while (sent < e->n_verdicts && e->peer.fd >= 0) {
+		size_t n = e->n_verdicts - sent;
+		int rc;
+
+		if (n > SYN_BATCH)
+			n = SYN_BATCH;
+		rc = msg_send(e->peer.fd, SYN_VERDICT, e->verdicts + sent,
+			      n * sizeof(*e->verdicts), NULL, 0);
+		if (rc == -EAGAIN || rc == -ENOBUFS) {
+			watch_room(e, true);
+			break;
+		}
+		if (rc)
+			break; /* netstack is gone: on_peer() sees it */
+		sent += n;
+	}
+	if (sent && sent == e->n_verdicts && (e->peer.events & EPOLLOUT))
+		watch_room(e, false);
+	e->n_verdicts -= sent;
+	memmove(e->verdicts, e->verdicts + sent,
+		e->n_verdicts * sizeof(*e->verdicts));
+}
+
+/* A verdict that can't be kept is silence: the pod's TCP asks again. */
+static void say(struct egress *e, uint32_t id, enum syn_what what)
+{
+	e->stats.verdicts[what]++;
+	if (e->n_verdicts == e->cap_verdicts) {
+		size_t cap = e->cap_verdicts ? e->cap_verdicts * 2 : SYN_BATCH;
+		struct syn_verdict *v;
+
+		if (cap > (size_t)EGRESS_PENDING_MAX * 4)
+			return;
+		v = realloc(e->verdicts, cap * sizeof(*v));
+		if (!v)
+			return;
+		e->verdicts = v;
+		e->cap_verdicts = cap;
+	}
+	e->verdicts[e->n_verdicts++] = (struct syn_verdict){ id, what };
+	loop_defer(e->loop, &e->flush);
+}
+
+static enum syn_what verdict_of(int err)
+{
+	switch (err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+		return SYN_RESET;
+	case ENETUNREACH:
+	case ENETDOWN:
+		return SYN_NET;
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+		return SYN_HOST;
+	case EACCES:
+	case EPERM:
+		return SYN_PROHIBITED;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EAFNOSUPPORT:
+		return SYN_DECLINE;
+	default: /* ETIMEDOUT above all: the pod's own timer tells it */
+		return SYN_SILENCE;
+	}
+}
+
+/* ---- a flow's life ---- */
+
+static void flow_free(struct flow *f)
+{
+	struct egress *e = f->egress;
+	int fd = f->host.fd;
+
+	loop_del(e->loop, &f->host);
+	fd_drop(&fd); /* lingers: resets the remote */
+	if (f->state != RELAYED)
+		table_del(e, f);
+	list_del(&f->link);
+	free(f);
+}
+
+static void on_relay_ended(struct relay_flow *rf, bool clean)
+{
+	(void)clean;
+	flow_free(container_of(rf, struct flow, relay));
+}
+
+static void arm_give_up(struct egress *e)
+{
+	struct flow *f;
+
+	if (e->give_up.pos || list_empty(&e->written))
+		return;
+	f = container_of(e->written.next, struct flow, link);
+	(void)loop_timer_set(e->loop, &e->give_up, f->deadline);
+}
+
+static void on_give_up(struct loop_timer *t)
+{
+	struct egress *e = container_of(t, struct egress, give_up);
+
+	while (!list_empty(&e->written)) {
+		struct flow *f =
+			container_of(e->written.next, struct flow, link);
+
+		if (mono_before(loop_now(e->loop), f->deadline))
+			break;
+		e->stats.gave_up++;
+		flow_free(f);
+	}
+	arm_give_up(e);
+}
+
+/* Connected on the host side: the pod's handshake may begin. */
+static void connected(struct flow *f)
+{
+	struct egress *e = f->egress;
+	int fd = f->host.fd;
+
+	loop_del(e->loop, &f->host); /* until it is relayed */
+	f->host.fd = fd;
+	f->state = WRITTEN;
+	f->write_backs = 1;
+	f->deadline = mono_add(loop_now(e->loop), mono_s(EGRESS_GIVE_UP_S));
+	list_del(&f->link);
+	list_append(&e->written, &f->link);
+	arm_give_up(e);
+	e->stats.connected++;
+	say(e, f->ask.id, SYN_WRITE_BACK);
+}
+
+static void on_host(struct loop_source *src, uint32_t revents)
+{
+	struct flow *f = container_of(src, struct flow, host);
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (!(revents & (EPOLLERR | EPOLLHUP))) {
+		connected(f);
+		return;
+	}
+	/* not relayed yet: asking for the error is harmless */
+	if (getsockopt(src->fd, SOL_SOCKET, SO_ERROR, &err, &len))
+		err = errno;
+	say(f->egress, f->ask.id, verdict_of(err));
+	flow_free(f);
+}
+
+static int host_options(int fd)
+{
+	static const struct linger reset = { 1, 0 };
+	static const int one = 1, idle = KEEPALIVE_IDLE_S,
+			 step = KEEPALIVE_STEP_S;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
+	    setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ||
+	    setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &step, sizeof(step)))
+		return -errno;
+	return 0;
+}
+
+static int bind_outbound(const struct egress *e, int fd, int family)
+{
+	const struct ip *ip =
+		family == AF_INET ? &e->cfg.outbound4 : &e->cfg.outbound6;
+	static const int one = 1;
+	union endpoint ep;
+
+	if (!ip->family)
+		return 0;
+	ep = endpoint_make(ip, 0);
+	(void)setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+			 sizeof(one)); /* only saves ports */
+	return bind(fd, &ep.sa, endpoint_len(&ep)) ? -errno : 0;
+}
+
+/* Return: 0 under way or done (*@at_once), or -errno */
+static int start_connect(struct egress *e, const struct ip *to, uint16_t port,
+			 int *out, bool *at_once)
+{
+	union endpoint ep = endpoint_make(to, port);
+	scoped_fd fd = socket(to->family,
+			      SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = host_options(fd);
+	if (!rc && !ip_is_loopback(to))
+		rc = bind_outbound(e, fd, to->family);
+	if (rc)
+		return rc;
+	*at_once = connect(fd, &ep.sa, endpoint_len(&ep)) == 0;
+	if (!*at_once && errno != EINPROGRESS)
+		return -errno;
+	*out = fd_take(&fd);
+	return 0;
+}
+
+static void open_flow(struct egress *e, const struct syn_ask *ask,
+		      const struct ip *to)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+	bool at_once = false;
+	int rc, fd = -1;
+
+	if (!f) {
+		say(e, ask->id, SYN_DECLINE);
+		return;
+	}
+	rc = start_connect(e, to, ask->flow.dport, &fd, &at_once);
+	if (rc) {
+		free(f);
+		say(e, ask->id, verdict_of(-rc));
+		return;
+	}
+	f->egress = e;
+	f->ask = *ask;
+	f->relay.ended = on_relay_ended;
+	f->host = (struct loop_source){ fd, EPOLLOUT, on_host };
+	list_init(&f->link);
+	list_append(&e->connecting, &f->link);
+	table_add(e, f);
+	if (at_once) {
+		connected(f);
+	} else if (loop_add(e->loop, &f->host)) {
+		say(e, ask->id, SYN_DECLINE);
+		flow_free(f);
+	}
+}
+
+/* ---- questions ---- */
+
+static void repeated(struct egress *e, struct flow *f, uint32_t id)
+{
+	e->stats.repeated++;
+	f->ask.id = id;
+	if (f->state == CONNECTING)
+		return;
+	if (f->write_backs >= WRITE_BACKS_MAX) {
+		say(e, id, SYN_SILENCE);
+		return;
+	}
+	f->write_backs++;
+	say(e, id, SYN_WRITE_BACK);
+}
+
+static bool at_limit(const struct egress *e)
+{
+	return e->n_pending >= EGRESS_PENDING_MAX ||
+	       e->relay->n_flows * 2 + e->n_pending * 2 >= e->fds_max;
+}
+
+static void take_ask(struct egress *e, const struct syn_ask *ask)
+{
+	enum syn_what verdict;
+	struct flow *f;
+	struct ip to;
+
+	if ((ask->flow.src.family != AF_INET &&
+	     ask->flow.src.family != AF_INET6) ||
+	    ask->flow.dst.family != ask->flow.src.family)
+		return;
+	e->stats.asked++;
+	f = find(e, &ask->flow);
+	if (f) {
+		repeated(e, f, ask->id);
+		return;
+	}
+	if (!egress_policy(&e->cfg, &ask->flow.dst, &to, &verdict)) {
+		e->stats.policy++;
+		say(e, ask->id, verdict);
+		return;
+	}
+	if (at_limit(e)) {
+		e->stats.over++;
+		say(e, ask->id, SYN_DECLINE);
+		return;
+	}
+	open_flow(e, ask, &to);
+}
+
+static void on_peer(struct loop_source *src, uint32_t revents)
+{
+	struct egress *e = container_of(src, struct egress, peer);
+	struct syn_ask asks[SYN_BATCH];
+
+	if (revents & EPOLLOUT)
+		loop_defer(e->loop, &e->flush);
+	for (int i = 0; i < ASKS_A_TURN; i++) {
+		struct msg m;
+		int rc = msg_recv(src->fd, &m);
+
+		if (rc == -EAGAIN)
+			return;
+		if (rc <= 0) {
+			int fd = src->fd;
+
+			/* netstack's death is the supervisor's business; the
+			 * flows that are open live on */
+			loop_del(e->loop, src);
+			fd_drop(&fd);
+			return;
+		}
+		msg_drop(&m);
+		if (m.type != SYN_ASK || m.len > sizeof(asks))
+			continue;
+		memcpy(asks, m.body, m.len);
+		for (size_t k = 0; k < m.len / sizeof(asks[0]); k++)
+			take_ask(e, &asks[k]);
+	}
+}
+
+/* ---- the pod's end ---- */
+
+static void pair(struct egress *e, int fd, const union endpoint *pod)
+{
+	union endpoint remote;
+	socklen_t len = sizeof(remote);
+	struct tuple key;
+	struct flow *f = NULL;
+	int host;
+
+	if (!getsockname(fd, &remote.sa, &len)) {
+		key = (struct tuple){ endpoint_ip(pod), endpoint_ip(&remote),
+				      endpoint_port(pod),
+				      endpoint_port(&remote) };
+		f = find(e, &key);
+	}
+	if (!f || f->state != WRITTEN) {
+		e->stats.stray++;
+		fd_drop(&fd); /* lingers: resets the pod */
+		return;
+	}
+	host = fd_take(&f->host.fd);
+	if (relay_start(e->relay, &f->relay, host, fd)) {
+		fd_drop(&fd);
+		f->host.fd = host;
+		flow_free(f);
+		return;
+	}
+	table_del(e, f);
+	f->state = RELAYED;
+	list_del(&f->link);
+	list_append(&e->relayed, &f->link);
+	e->stats.paired++;
+}
+
+static void pause_accept(struct egress *e)
+{
+	for (int i = 0; i < 2; i++)
+		if (e->listeners[i].src.fd >= 0)
+			(void)loop_mod(e->loop, &e->listeners[i].src, 0);
+	(void)loop_timer_set(e->loop, &e->resume,
+			     mono_add(loop_now(e->loop), mono_ms(RETRY_MS)));
+}
+
+static void on_resume(struct loop_timer *t)
+{
+	struct egress *e = container_of(t, struct egress, resume);
+
+	for (int i = 0; i < 2; i++)
+		if (e->listeners[i].src.fd >= 0)
+			(void)loop_mod(e->loop, &e->listeners[i].src, EPOLLIN);
+}
+
+static bool is_shortage(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOBUFS ||
+	       err == ENOMEM;
+}
+
+static void on_listener(struct loop_source *src, uint32_t revents)
+{
+	struct listener *l = container_of(src, struct listener, src);
+
+	(void)revents;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		union endpoint pod;
+		socklen_t len = sizeof(pod);
+		int fd = accept4(src->fd, &pod.sa, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			pair(l->egress, fd, &pod);
+			continue;
+		}
+		if (is_shortage(errno))
+			pause_accept(l->egress);
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+/* ---- set-up ---- */
+
+static size_t fds_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur <= FDS_RESERVED)
+		return 0;
+	return rl.rlim_cur - FDS_RESERVED;
+}
+
+static int watch_all(struct egress *e, int peer, const int tproxy[2])
+{
+	int rc = fd_nonblock(peer);
+
+	e->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
+	if (!rc)
+		rc = loop_add(e->loop, &e->peer);
+	for (int i = 0; i < 2; i++) {
+		e->listeners[i].egress = e;
+		e->listeners[i].src =
+			(struct loop_source){ tproxy[i], EPOLLIN, on_listener };
+		if (!rc && tproxy[i] >= 0)
+			rc = loop_add(e->loop, &e->listeners[i].src);
+	}
+	return rc;
+}
+
+int egress_new(struct egress **out, struct loop *loop, struct relay *relay,
+	       const struct egress_config *cfg, int peer, const int tproxy[2])
+{
+	struct egress *e = calloc(1, sizeof(*e));
+	int rc;
+
+	if (!e)
+		return log_errno(ENOMEM, "egress");
+	e->loop = loop;
+	e->relay = relay;
+	e->cfg = *cfg;
+	e->peer.fd = e->listeners[0].src.fd = e->listeners[1].src.fd = -1;
+	e->fds_max = fds_limit();
+	list_init(&e->connecting);
+	list_init(&e->written);
+	list_init(&e->relayed);
+	list_init(&e->flush.link);
+	e->flush.fn = flush;
+	e->give_up.fn = on_give_up;
+	e->resume.fn = on_resume;
+	if (getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed))
+		rc = log_errno(errno, "getrandom");
+	else
+		rc = watch_all(e, peer, tproxy);
+	if (rc) {
+		egress_free(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+static void close_source(struct egress *e, struct loop_source *src)
+{
+	int fd = src->fd;
+
+	loop_del(e->loop, src);
+	fd_drop(&fd);
+}
+
+struct egress *egress_free(struct egress *e)
+{
+	if (!e)
+		return NULL;
+	while (!list_empty(&e->relayed))
+		relay_abort(&container_of(e->relayed.next, struct flow, link)
+				     ->relay);
+	while (!list_empty(&e->written))
+		flow_free(container_of(e->written.next, struct flow, link));
+	while (!list_empty(&e->connecting))
+		flow_free(container_of(e->connecting.next, struct flow, link));
+	list_del(&e->flush.link);
+	loop_timer_stop(e->loop, &e->give_up);
+	loop_timer_stop(e->loop, &e->resume);
+	close_source(e, &e->peer);
+	for (int i = 0; i < 2; i++)
+		close_source(e, &e->listeners[i].src);
+	free(e->verdicts);
+	free(e);
+	return NULL;
+}
+
+const struct egress_stats *egress_stats(const struct egress *e)
+{
+	return &e->stats;
+}
