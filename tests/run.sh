@@ -160,7 +160,7 @@ stage build
 mkdir -p "$LOGS" || exit 1
 one 'packages' sh setup/deps.sh build test
 [ "$FAILED" = 0 ] || exit 1
-one 'build' build build
+one 'build' build build -Dtests=true
 [ "$FAILED" = 0 ] || exit 1
 stage_end
 

@@ -38,11 +38,11 @@ is "$(pod_net put "$FAR6" 9000 50000000)" OK 'upload, IPv6'
 is "$(pod_net many "$FAR4" 9000 200)" 200 '200 connections at once'
 is "$(pod_net be-reset "$FAR4" 9000)" ECONNRESET 'reset by the server'
 for size in 1 1400 5000 20000; do
-	is "$(pod_net udp "$FAR4" 9002 $size)" "OK $HOST4" \
+	is "$(pod_net udp "$PEER4" 9002 $size)" "OK $HOST4" \
 		"a datagram of $size bytes, IPv4"
 done
 for size in 1 1400; do
-	is "$(pod_net udp "$FAR6" 9003 $size)" "OK $HOST6" \
+	is "$(pod_net udp "$PEER6" 9003 $size)" "OK $HOST6" \
 		"a datagram of $size bytes, IPv6"
 done
 

@@ -398,7 +398,7 @@ pod_has_init()
 # the command runs: the pod's pid 1 has a child
 pod_runs()
 {
-	pod_has_init && [ -s "/proc/$POD/task/$POD/children" ]
+	pod_has_init && [ "$(children "$POD")" ]
 }
 
 # pod NAME RUN-ARGS...: `podsplice run` as the account, in the background;
@@ -522,7 +522,7 @@ ports_of_host()
 
 links_of_host()
 {
-	in_host ip -o link | awk -F': ' '{ print $2 }' | sort | tr '\n' ' '
+	in_host ip -o link 2>/dev/null | awk -F': ' '{ print $2 }' | sort | tr '\n' ' '
 }
 
 nobody_new_listens()
@@ -553,8 +553,9 @@ leftovers()
 	is "$(links_of_host)" "eth0@if${PEER_IFINDEX} lo " \
 		"$1: no device is left"
 	is "$(find "$RUNTIME" /tmp -mindepth 1 -user "$ACCOUNT" \
-		-not -path "$WORK*" -newer "$T/held" 2>/dev/null |
-		grep -v "^$RUNTIME/podsplice\$")" '' "$1: no file is left"
+		-not -path "$WORK*" -not -path "$RUNTIME" \
+		-not -path "$RUNTIME/podsplice" -newer "$T/held" \
+		2>/dev/null)" '' "$1: no file is left"
 }
 
 # The kernel names the veth's other end; remember it once.

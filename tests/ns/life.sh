@@ -80,20 +80,19 @@ for t in '' '-it'; do
 		'echo ready; exec sleep 1000')" \
 		'\[exited (130|-2)\].*terminal as before' \
 		"^C ends what does not catch it (${t:-no -t})"
-	# shellcheck disable=SC2086
-	like "$(on_tty 'wait=ready,send=^Z,stopped,fg,wait=on,send=^C,exit' \
-		$t -- sh -c 'trap "echo on" CONT; echo ready
-		while :; do sleep 0.1; done')" \
-		'\[stopped\].*on.*\[exited .*terminal as before' \
-		"^Z stops, fg goes on (${t:-no -t})"
 done
+like "$(on_tty 'wait=ready,send=^Z,stopped,fg,wait=on,send=^C,exit' \
+	-- sh -c 'trap "echo on" CONT; echo ready
+	while :; do sleep 0.1; done')" \
+	'\[stopped\].*on.*\[exited .*terminal as before' '^Z stops, fg goes on'
 like "$(on_tty 'size=41x97,wait=ready,send=stty size\n,wait=41 97,size=30x80,send=stty size\n,wait=30 80,send=exit 9\n,exit' \
 	-it -- sh -c 'echo ready; exec sh -i')" '\[exited 9\].*as before' \
 	"-t: the terminal's size, and its changes"
 like "$(on_tty 'wait=yes,exit' -t -- sh -c \
 	'test -t 0 && test -t 1 && test -t 2 && tty && echo yes')" \
 	'/dev/.*yes' '-t: a terminal with a name'
-# job control inside
+# With -t the keys go to the terminal inside, where ^Z is for a shell to handle:
+# the kernel discards it for a session leader's own group.
 like "$(on_tty 'wait=$,send=sleep 50\n,wait=50,send=^Z,send=\n,send=jobs\n,wait=Stopped,send=kill %1\n,send=exit 4\n,send=exit 4\n,exit' \
 	-it -e 'PS1=$ ' -- bash --norc -i)" '\[exited 4\].*as before' \
 	'-it: a shell has job control'
@@ -174,14 +173,11 @@ done
 # Nothing grows
 pod leak -p 8080:80 -- "$PY" "$T/net.py" serve 80 || bail 'no pod'
 wait_port pod 80
+# the helper's processes, and the pod's init; not the command
 helpers()
 {
-	local p
-	for p in $(family "$SUP"); do
-		grep -q '^NSpid:.*[0-9].*[[:space:]][0-9]*[[:space:]][0-9]' \
-			"/proc/$p/status" && continue
-		[ "$p" = "$POD" ] || echo "$p"
-	done
+	echo "$SUP"
+	children "$SUP"
 }
 descriptors()
 {
@@ -198,7 +194,7 @@ private_kib()
 	done | awk '/^Private_/ { n += $2 } END { print n }'
 }
 # as it is once every path was used
-peer_net many "$HOST4" 8080 100 >/dev/null
+is "$(peer_net many "$HOST4" 8080 500)" 500 '500 at once'
 is "$(peer_net churn "$HOST4" 8080 2000)" 2000 'warmed up'
 settled()
 {
@@ -210,12 +206,17 @@ is "$(peer_net churn "$HOST4" 8080 5000)" 5000 '5000 connections, IPv4'
 is "$(peer_net churn "$HOST6" 8080 4500)" 4500 '4500 connections, IPv6'
 is "$(peer_net many "$HOST4" 8080 500)" 500 '500 at once'
 wait_for 10 settled
+# A pool of sockets, two shelves of up to 32 that are filled up when half empty,
+# is all that may differ: 1 lost in 300 would show.
 same_descriptors()
 {
-	[ "$(descriptors)" = "$FDS" ]
+	local now
+	now=$(descriptors)
+	[ "$now" -le $((FDS + 32)) ] && [ "$now" -ge $((FDS - 32)) ]
 }
-check "descriptors: $FDS before, as many after 10,000 connections" \
+check "descriptors: $FDS before, as many (but the pool) after 10,000" \
 	wait_for 10 same_descriptors
+note "descriptors: $FDS before, $(descriptors) after"
 note "private memory: $KIB KiB before, $(private_kib) KiB after"
 check 'private memory did not grow by more than 128 KiB' \
 	[ "$(private_kib)" -le $((KIB + 128)) ]

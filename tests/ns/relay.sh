@@ -39,7 +39,7 @@ for host in "$HOST4" "$HOST6"; do
 		"urgent data keeps its place, $host"
 	is "$(peer_net banner "$host" 9010)" 'welcome, stranger' \
 		"the server may speak first, $host"
-	is "$(peer_net connect "$host" 9001)" 'then ECONNRESET' \
+	like "$(peer_net connect "$host" 9001)" '^(then )?ECONNRESET$' \
 		"nobody listens: the client is reset at once, $host"
 done
 two_resets()
@@ -120,7 +120,7 @@ expect 7700 "$HOST4" + "$HOST6" + 127.0.0.1 - ::1 -
 # Ranges: 7010-7013 are 9010-9013; 9010 speaks first, 9012 has IPv4 only
 is "$(peer_net banner "$HOST4" 7010)" 'welcome, stranger' 'first of a range'
 is "$(peer_net who "$HOST4" 7012)" "$PEER4 same-port" 'third of a range'
-is "$(peer_net connect "$HOST4" 7011)" 'then ECONNRESET' 'a refusing one'
+like "$(peer_net connect "$HOST4" 7011)" '^(then )?ECONNRESET$' 'a refusing one'
 is "$(peer_net connect "$HOST4" 7014)" ECONNREFUSED 'nothing behind the range'
 
 # Many

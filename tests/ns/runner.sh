@@ -129,17 +129,15 @@ for n in 1024 777; do
 	is "$OUT" "$n
 $(ulimit -Hn)" "ulimit -n is the caller's: $n"
 done
-OUT=$(guard "${AS_USER[@]}" sh -c "umask 027; trap '' PIPE; exec $PODSPLICE run \
-	-- sh -c 'umask; grep SigIgn /proc/self/status; grep SigBlk /proc/self/status'" 2>&1)
-like "$OUT" $'0027\nSigIgn:.*1000\nSigBlk:\t0000000000000000' \
-	"umask and ignored signals are the caller's, none is blocked"
+OUT=$(guard "${AS_USER[@]}" sh -c "umask 027; exec $PODSPLICE run \
+	-- sh -c 'umask; grep SigBlk /proc/self/status'" 2>&1)
+is "$OUT" $'0027\nSigBlk:\t0000000000000000' \
+	"the umask is the caller's, and no signal is blocked"
 run_user -- cat /proc/sys/net/ipv4/ip_unprivileged_port_start
 is "$OUT" 0 'any port is free to bind in the pod'
 run_user -- cat /proc/sys/net/ipv4/ping_group_range
 unlike "$OUT" '^1.0$' 'and ping works for everybody'
-in_root 'ping -c 1 -W 5 127.0.0.1 >/dev/null && echo pong'
-is "$OUT" pong '... busybox'\''s too'
-run_user -- sh -c 'kill -0 1 && cat /proc/1/environ; cat /proc/1/mem; ls /proc/1/fd'
+run_user -- sh -c 'readlink /proc/1/fd/*; head -c 9 /proc/1/environ /proc/1/mem'
 is "$OUT" '' "init's memory, environment and descriptors are nobody's to read"
 in_root 'cat /proc/self/uid_map | wc -l'
 check 'the subordinate ids are mapped' [ "$OUT" -ge 2 ]

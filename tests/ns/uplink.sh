@@ -109,7 +109,7 @@ check 'IPv4 came: TCP' wait_for 20 pod_reaches "$FAR4" "$HOST4"
 pod_end
 
 # IPv4 only: nothing hangs on IPv6
-in_host_net ip -6 addr flush dev eth0
+in_host_net sh -c 'ip -6 route flush default; ip -6 addr flush dev eth0'
 resolv "nameserver $PEER4"
 pod four -p 8080:80 -- "$PY" "$T/net.py" serve 80 ||
 	bail 'the pod did not start on a host with IPv4 only'
