@@ -40,6 +40,7 @@ enum state { CONNECTING, WRITTEN, RELAYED };
 
 struct flow {
 	struct relay_flow relay;
+	struct flow_node node;
 	struct list link;  /* on connecting, written or relayed */
 	struct flow *next; /* in its bucket, until RELAYED */
 	struct egress *egress;
@@ -64,6 +65,7 @@ struct egress {
 	struct loop_timer resume;  /* accept again after a shortage */
 	struct loop_job flush;
 	struct list connecting, written, relayed;
+	struct flow_book book; /* all of them */
 	size_t n_pending, fds_max;
 	uint64_t seed;
 	struct syn_verdict *verdicts; /* not yet sent */
@@ -189,6 +191,22 @@ static enum syn_what verdict_of(int err)
 	}
 }
 
+/* The host side's connect() failed. */
+static void failed(struct egress *e, uint32_t id, int err)
+{
+	enum syn_what what = verdict_of(err);
+
+	if (what == SYN_RESET)
+		e->stats.refused++;
+	else if (what == SYN_NET || what == SYN_HOST || what == SYN_PROHIBITED)
+		e->stats.unreachable++;
+	else if (what == SYN_SILENCE)
+		e->stats.timeout++;
+	else if (what == SYN_DECLINE)
+		e->stats.shortage++;
+	say(e, id, what);
+}
+
 /* ---- a flow's life ---- */
 
 static void flow_free(struct flow *f)
@@ -201,6 +219,7 @@ static void flow_free(struct flow *f)
 	if (f->state != RELAYED)
 		table_del(e, f);
 	list_del(&f->link);
+	list_del(&f->node.link);
 	free(f);
 }
 
@@ -267,7 +286,7 @@ static void on_host(struct loop_source *src, uint32_t revents)
 	/* not relayed yet: asking for the error is harmless */
 	if (getsockopt(src->fd, SOL_SOCKET, SO_ERROR, &err, &len))
 		err = errno;
-	say(f->egress, f->ask.id, verdict_of(err));
+	failed(f->egress, f->ask.id, err);
 	flow_free(f);
 }
 
@@ -332,13 +351,13 @@ static void open_flow(struct egress *e, const struct syn_ask *ask,
 	int rc, fd = -1;
 
 	if (!f) {
-		say(e, ask->id, SYN_DECLINE);
+		failed(e, ask->id, ENOMEM);
 		return;
 	}
 	rc = start_connect(e, to, ask->flow.dport, &fd, &at_once);
 	if (rc) {
 		free(f);
-		say(e, ask->id, verdict_of(-rc));
+		failed(e, ask->id, -rc);
 		return;
 	}
 	f->egress = e;
@@ -347,6 +366,7 @@ static void open_flow(struct egress *e, const struct syn_ask *ask,
 	f->host = (struct loop_source){ fd, EPOLLOUT, on_host };
 	list_init(&f->link);
 	list_append(&e->connecting, &f->link);
+	flow_book_add(&e->book, &f->node, loop_now(e->loop));
 	table_add(e, f);
 	if (at_once) {
 		connected(f);
@@ -475,6 +495,7 @@ static void pair(struct egress *e, int fd, const union endpoint *pod)
 
 static void pause_accept(struct egress *e)
 {
+	e->stats.shortage++;
 	for (int i = 0; i < 2; i++)
 		if (e->listeners[i].src.fd >= 0)
 			(void)loop_mod(e->loop, &e->listeners[i].src, 0);
@@ -517,6 +538,24 @@ static void on_listener(struct loop_source *src, uint32_t revents)
 		if (errno != EINTR && errno != ECONNABORTED)
 			return;
 	}
+}
+
+/* ---- telling ---- */
+
+static void fill_record(const struct flow_node *node, struct flow_record *out)
+{
+	const struct flow *f = container_of(node, struct flow, node);
+	const struct syn_ask *ask = &f->ask;
+
+	out->direction = FLOW_EGRESS;
+	out->pod = endpoint_make(&ask->flow.src, ask->flow.sport);
+	out->remote = endpoint_make(&ask->flow.dst, ask->flow.dport);
+	if (f->state == RELAYED) {
+		flow_record_relay(&f->relay, out);
+		return;
+	}
+	out->state = f->state == WRITTEN ? FLOW_WRITTEN : FLOW_CONNECTING;
+	flow_record_local(f->host.fd, out);
 }
 
 /* ---- set-up ---- */
@@ -563,6 +602,7 @@ int egress_new(struct egress **out, struct loop *loop, struct relay *relay,
 	list_init(&e->connecting);
 	list_init(&e->written);
 	list_init(&e->relayed);
+	flow_book_init(&e->book, fill_record);
 	list_init(&e->flush.link);
 	e->flush.fn = flush;
 	e->give_up.fn = on_give_up;
@@ -612,4 +652,9 @@ struct egress *egress_free(struct egress *e)
 const struct egress_stats *egress_stats(const struct egress *e)
 {
 	return &e->stats;
+}
+
+struct flow_book *egress_book(struct egress *e)
+{
+	return &e->book;
 }

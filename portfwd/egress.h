@@ -11,6 +11,7 @@
 
 #include "netstack/base/podnet.h"
 #include "netstack/base/synmsg.h"
+#include "portfwd/flows.h"
 #include "portfwd/relay.h"
 
 /* Flows being connected, and waiting for their other half, at once. */
@@ -32,6 +33,8 @@ struct egress_stats {
 	uint64_t gave_up;  /* written back, but no connection came of it */
 	uint64_t stray;	   /* accepted without a pending flow: reset */
 	uint64_t over;	   /* declined: a limit was reached */
+	/* connect() on the host side failed, by cause */
+	uint64_t refused, unreachable, timeout, shortage;
 };
 
 struct egress;
@@ -59,3 +62,6 @@ bool egress_policy(const struct egress_config *cfg, const struct ip *dst,
 		   struct ip *to, enum syn_what *verdict);
 
 const struct egress_stats *egress_stats(const struct egress *e);
+
+/** egress_book() - its flows, pending ones included */
+struct flow_book *egress_book(struct egress *e);

@@ -63,6 +63,7 @@ struct port {
 
 struct flow {
 	struct relay_flow relay;
+	struct flow_node node;
 	struct list link;	/* on in->connecting or in->relaying */
 	struct loop_source pod; /* the hop socket while connecting */
 	struct port *port;
@@ -79,7 +80,8 @@ struct ingress {
 	struct list publications, ports;
 	struct list waiting; /* ports that may have more to accept */
 	struct list connecting, relaying;
-	struct list starved; /* flows that wait for a hop socket */
+	struct list starved;   /* flows that wait for a hop socket */
+	struct flow_book book; /* all of them */
 	struct loop_job resume;
 	struct loop_timer retry;
 	bool started;
@@ -89,6 +91,7 @@ struct ingress {
 static void resume(struct loop_job *job);
 static void on_retry(struct loop_timer *t);
 static void on_connected(struct loop_source *src, uint32_t revents);
+static void fill_record(const struct flow_node *node, struct flow_record *out);
 
 static void on_refilled(void *arg)
 {
@@ -114,6 +117,7 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 	list_init(&in->connecting);
 	list_init(&in->relaying);
 	list_init(&in->starved);
+	flow_book_init(&in->book, fill_record);
 	list_init(&in->resume.link);
 	in->resume.fn = resume;
 	in->retry.fn = on_retry;
@@ -252,6 +256,7 @@ static void flow_free(struct flow *f)
 	fd_drop(&fd);
 	fd_drop(&f->client_fd); /* lingers: resets the client */
 	list_del(&f->link);
+	list_del(&f->node.link);
 	f->port->pub->n_flows--;
 	free(f);
 }
@@ -379,6 +384,7 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 	f->rung = why_lost(in, &p->pub->spec, &ip) ? RUNG_GATEWAY : RUNG_CLIENT;
 	list_init(&f->link);
 	list_append(&in->connecting, &f->link);
+	flow_book_add(&in->book, &f->node, loop_now(in->loop));
 	p->pub->n_flows++;
 	climb(in, f);
 }
@@ -594,6 +600,30 @@ int ingress_start(struct ingress *in)
 const struct ingress_stats *ingress_stats(const struct ingress *in)
 {
 	return &in->stats;
+}
+
+static void fill_record(const struct flow_node *node, struct flow_record *out)
+{
+	const struct flow *f = container_of(node, struct flow, node);
+	const struct port *p = f->port;
+	struct ip client = endpoint_ip(&f->client);
+	int family = rung_family(f, p->in->plan);
+
+	out->direction = FLOW_INGRESS;
+	out->pod = endpoint_make(pod_ip(p->in->plan, family),
+				 (uint16_t)(p->pub->spec.pod_port + p->index));
+	out->remote = endpoint_make(&client, endpoint_port(&f->client));
+	if (f->client_fd < 0) {
+		flow_record_relay(&f->relay, out);
+		return;
+	}
+	out->state = FLOW_CONNECTING;
+	flow_record_local(f->client_fd, out);
+}
+
+struct flow_book *ingress_book(struct ingress *in)
+{
+	return &in->book;
 }
 
 struct ingress *ingress_free(struct ingress *in)

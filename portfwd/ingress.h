@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "netstack/base/podnet.h"
+#include "portfwd/flows.h"
 #include "portfwd/pool.h"
 #include "portfwd/portfwd.h"
 #include "portfwd/relay.h"
@@ -58,3 +59,6 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 int ingress_start(struct ingress *in);
 
 const struct ingress_stats *ingress_stats(const struct ingress *in);
+
+/** ingress_book() - its flows, those included that wait for the pod */
+struct flow_book *ingress_book(struct ingress *in);

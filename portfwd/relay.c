@@ -57,15 +57,19 @@ static void open_pipe(struct relay *relay)
 	static const int sizes[] = { RELAY_PIPE_BYTES, 262144, 65536 };
 
 	if (pipe2(relay->pipe, O_CLOEXEC | O_NONBLOCK)) {
+		relay->stats.pipe_quota++;
 		log_warn("relay: no pipe (%s): data is copied, slower",
 			 strerror(errno));
 		relay->pipe[0] = relay->pipe[1] = -1;
 		return;
 	}
 	/* the quota (pipe-user-pages-soft in pipe(7)) may allow less */
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (fcntl(relay->pipe[1], F_SETPIPE_SZ, sizes[i]) >= 0)
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (fcntl(relay->pipe[1], F_SETPIPE_SZ, sizes[i]) >= 0) {
+			relay->stats.pipe_quota += i > 0;
 			break;
+		}
+	}
 }
 
 static void run_again(struct loop_job *job);
@@ -121,6 +125,12 @@ static void wait_for_room(struct relay_flow *f, struct relay_end *to)
 }
 
 /* ---- moving bytes ---- */
+
+static enum relay_way way(const struct relay_flow *f,
+			  const struct relay_end *from)
+{
+	return from == &f->a ? RELAY_A_TO_B : RELAY_B_TO_A;
+}
 
 /* Keep @len bytes for @to until it has room. */
 static bool stash(struct relay_end *to, const uint8_t *data, size_t len)
@@ -229,6 +239,7 @@ static enum moved move_splice(struct relay_flow *f, struct relay_end *from,
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
 	from->bytes += (uint64_t)n;
+	r->stats.bytes_spliced[way(f, from)] += (uint64_t)n;
 	r->stats.chunks_spliced++;
 	for (left = (size_t)n; left > 0; left -= (size_t)m) {
 		m = splice(r->pipe[0], NULL, to->src.fd, NULL, left,
@@ -258,6 +269,7 @@ static enum moved move_copy(struct relay_flow *f, struct relay_end *from,
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
 	from->bytes += (uint64_t)n;
+	r->stats.bytes_copied[way(f, from)] += (uint64_t)n;
 	r->stats.chunks_copied++;
 	return put(f, to, r->buf, (size_t)n, 0);
 }
@@ -284,6 +296,7 @@ static enum moved past(struct relay_flow *f, struct relay_end *from,
 		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
 	from->urgent = false;
 	from->bytes++;
+	f->relay->stats.bytes_copied[way(f, from)]++;
 	return put(f, to, &byte, 1, MSG_OOB);
 }
 

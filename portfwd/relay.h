@@ -49,9 +49,14 @@ struct relay_flow {
 	relay_ended_fn ended;
 };
 
+/* Which way: from end a to b, or back; and how. */
+enum relay_way { RELAY_A_TO_B, RELAY_B_TO_A, RELAY_N_WAYS };
+
 struct relay_stats {
 	uint64_t opened, ended_clean, ended_reset;
 	uint64_t chunks_spliced, chunks_copied, stashed;
+	uint64_t bytes_spliced[RELAY_N_WAYS], bytes_copied[RELAY_N_WAYS];
+	uint64_t pipe_quota; /* no pipe, or a smaller one than wanted */
 };
 
 struct relay {
