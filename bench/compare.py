@@ -408,7 +408,7 @@ def measure_memory(names, peers, results, opts):
                 if "memory" in names:
                     results.add(label, unit, peer.name, number,
                                 got["private_bytes"] / 1024, got)
-                if "idle" in names:
+                if "idle" in names and peer.holds_many:
                     measure_idle(peer, results, number, opts.connections)
             except Failed as e:
                 results.fail(label, peer.name, number, e)

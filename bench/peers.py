@@ -8,7 +8,6 @@ that port has worked. Its processes are told from the server by name.
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,9 @@ START_S = 15  # for a peer to come up
 class Peer:
     """How a helper is started around a server. One instance at a time."""
 
-    name, program, publishes, has_egress = "native", None, True, True
+    name, program = "native", None
+    has_egress = True
+    holds_many = True  # many connections at once are worth a try
 
     def __init__(self, lab, port):
         self.lab, self.port = lab, port
@@ -68,9 +69,8 @@ class Peer:
         while True:
             try:
                 self.find_server()
-                if self.publishes:
-                    self.lab.load("host", ["bulk", "--bytes", "1",
-                                           "127.0.0.1", str(self.port)])
+                self.lab.load("host", ["bulk", "--bytes", "1", "127.0.0.1",
+                                       str(self.port)])
                 break
             except Failed as e:
                 dead = [p for p in self.procs if p.poll() is not None]
@@ -181,6 +181,7 @@ class Rootlesskit(Peer):
 
 class Slirp4netns(Peer):
     name = program = "slirp4netns"
+    holds_many = False  # stands still below a hundred: its backlog is 1
 
     def launch(self, mtu):
         api = f"{self.lab.tmp}/run/s4.{self.logs}"
