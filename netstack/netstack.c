@@ -40,6 +40,7 @@ struct netstack {
 	struct loop loop;
 	struct netstack_config cfg;
 	struct loop_source ctl, tap, tap_hop;
+	int mem_fd;
 	int peer; /* until it is given to syn */
 	struct stack *stack;
 	struct dns *dns;
@@ -298,6 +299,23 @@ static void set_servers(struct netstack *ns, const struct msg *m)
 		dns_set_servers(ns->dns, ns->servers.servers, ns->servers.n);
 }
 
+static void tell_stats(struct netstack *ns, const struct msg *m)
+{
+	struct netstack_totals t = { .mem = procmem_read(ns->mem_fd),
+				     .parse = ns->stats.malformed,
+				     .refused = ns->stats.refused };
+
+	if (m->len != sizeof(t.cookie))
+		return;
+	memcpy(&t.cookie, m->body, sizeof(t.cookie));
+	if (ns->stack)
+		t.stack = stack_stats(ns->stack);
+	if (ns->dns)
+		t.dns = *dns_stats(ns->dns);
+	/* no room: many questions were asked, and nobody reads the answers */
+	(void)msg_send(ns->ctl.fd, NETSTACK_STATS_ARE, &t, sizeof(t), NULL, 0);
+}
+
 static void on_ctl(struct loop_source *src, uint32_t revents)
 {
 	struct netstack *ns = container_of(src, struct netstack, ctl);
@@ -315,6 +333,8 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		loop_stop(&ns->loop, 1);
 	else if (m.type == NETSTACK_SERVERS)
 		set_servers(ns, &m);
+	else if (m.type == NETSTACK_STATS)
+		tell_stats(ns, &m);
 	msg_drop(&m);
 }
 
@@ -327,6 +347,7 @@ static void close_all(struct netstack *ns)
 	ns->sw = switch_free(ns->sw);
 	ns->syn = syn_free(ns->syn);
 	fd_drop(&ns->peer);
+	fd_drop(&ns->mem_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		int fd = all[i]->fd;
 
@@ -345,7 +366,11 @@ int netstack_main(int ctl, int peer)
 		return log_errno(ENOMEM, "netstack") ? 1 : 0;
 	ns->ctl.fd = ns->tap.fd = ns->tap_hop.fd = -1;
 	ns->peer = peer;
+	ns->mem_fd = procmem_open();
 	rc = loop_init(&ns->loop);
+	if (!rc)
+		/* answers must not wait for a supervisor that doesn't read */
+		rc = fd_nonblock(ctl);
 	if (!rc)
 		rc = watch(ns, &ns->ctl, ctl, on_ctl);
 	if (!rc)

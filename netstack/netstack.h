@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 #include "netstack/base/podnet.h"
+#include "netstack/base/procmem.h"
+#include "netstack/dns.h"
+#include "netstack/stack.h"
 
 #define NETSTACK_SERVERS_MAX 8
 
@@ -17,8 +20,10 @@ enum netstack_msg {
 	/* supervisor to netstack */
 	NETSTACK_CONFIG = 1, /* struct netstack_config; fds: netstack_fd */
 	NETSTACK_SERVERS,    /* struct netstack_servers: DNS upstreams */
+	NETSTACK_STATS,	     /* uint32_t cookie; reply STATS_ARE */
 	/* netstack to supervisor */
 	NETSTACK_READY = 64, /* frames are served from here on */
+	NETSTACK_STATS_ARE,  /* struct netstack_totals */
 };
 
 struct netstack_config {
@@ -35,6 +40,14 @@ struct netstack_config {
 struct netstack_servers {
 	uint32_t n;
 	union endpoint servers[NETSTACK_SERVERS_MAX];
+};
+
+struct netstack_totals {
+	uint32_t cookie; /* the asker's */
+	struct procmem mem;
+	struct stack_stats stack;
+	struct dns_stats dns;	 /* zero where none is served */
+	uint64_t parse, refused; /* frames dropped: malformed, by policy */
 };
 
 /**

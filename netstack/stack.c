@@ -54,6 +54,7 @@ struct stack {
 	struct mono due; /* when libslirp wants to be called again */
 	bool touched;	 /* a frame came in since the last fill */
 	bool events;	 /* a descriptor has something to tell */
+	struct stack_stats stats;
 };
 
 static void on_event(struct loop_source *src, uint32_t revents)
@@ -217,6 +218,8 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 {
 	struct stack *s = opaque;
 
+	s->stats.packets_in++;
+	s->stats.bytes_in += len;
 	s->send(s->arg, buf, len);
 	return (ssize_t)len;
 }
@@ -275,8 +278,11 @@ static void timer_mod(void *p, int64_t expire_ms, void *opaque)
 
 static void register_fd(int fd, void *opaque)
 {
+	struct stack *s = opaque;
+
+	s->stats.opened++;
 	/* a number that was closed behind our back may come again */
-	forget(opaque, fd);
+	forget(s, fd);
 }
 
 static void unregister_fd(int fd, void *opaque)
@@ -397,7 +403,17 @@ int stack_new(struct stack **out, struct loop *loop,
 void stack_input(struct stack *s, const void *frame, size_t len)
 {
 	s->touched = true;
+	s->stats.packets_out++;
+	s->stats.bytes_out += len;
 	slirp_input(s->slirp, frame, (int)len);
+}
+
+struct stack_stats stack_stats(const struct stack *s)
+{
+	struct stack_stats st = s->stats;
+
+	st.open = s->n_active;
+	return st;
 }
 
 struct stack *stack_free(struct stack *s)

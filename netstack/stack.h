@@ -35,6 +35,16 @@ int stack_new(struct stack **out, struct loop *loop,
 /** stack_input() - a frame from the pod, borrowed */
 void stack_input(struct stack *s, const void *frame, size_t len);
 
+/* Frames with their Ethernet header; in: towards the pod. */
+struct stack_stats {
+	uint64_t open;	 /* sockets it waits for now */
+	uint64_t opened; /* sockets for flows of any protocol, ever */
+	uint64_t packets_in, packets_out;
+	uint64_t bytes_in, bytes_out;
+};
+
+struct stack_stats stack_stats(const struct stack *s);
+
 /** stack_free() - closes all its sockets; NULL is fine; Return: NULL */
 struct stack *stack_free(struct stack *s);
 

@@ -17,6 +17,7 @@
 #include "portfwd/egress.h"
 #include "portfwd/ingress.h"
 #include "portfwd/relay.h"
+#include "portfwd/report.h"
 
 struct portfwd {
 	struct loop loop;
@@ -26,6 +27,7 @@ struct portfwd {
 	struct relay relay;
 	struct egress *egress;	 /* NULL: libslirp's */
 	struct ingress *ingress; /* NULL until configured */
+	struct report report;
 };
 
 static int start_egress(struct portfwd *pf, struct msg *m)
@@ -55,6 +57,8 @@ static int configure(struct portfwd *pf, struct msg *m)
 			 fd_take(&pf->maker));
 	if (!rc && pf->cfg.splice)
 		rc = start_egress(pf, m);
+	pf->report.egress = pf->egress;
+	pf->report.ingress = pf->ingress;
 	return rc;
 }
 
@@ -84,27 +88,49 @@ static int start(struct portfwd *pf)
 	return rc ? rc : msg_send(pf->ctl.fd, PORTFWD_READY, NULL, 0, NULL, 0);
 }
 
+/* Return: 0 or -errno, which ends the process */
+static int take(struct portfwd *pf, struct msg *m)
+{
+	uint32_t cookie;
+
+	switch (m->type) {
+	case PORTFWD_CONFIG:
+		return configure(pf, m);
+	case PORTFWD_PUBLISH:
+		return publish(pf, m);
+	case PORTFWD_START:
+		return start(pf);
+	case PORTFWD_STATS:
+	case PORTFWD_FLOWS:
+		if (m->len != sizeof(cookie))
+			return 0;
+		memcpy(&cookie, m->body, sizeof(cookie));
+		if (m->type == PORTFWD_STATS)
+			report_stats(&pf->report, cookie);
+		else
+			report_flows(&pf->report, cookie);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 static void on_ctl(struct loop_source *src, uint32_t revents)
 {
 	struct portfwd *pf = container_of(src, struct portfwd, ctl);
 	struct msg m;
-	int rc = msg_recv(src->fd, &m);
+	int rc;
 
-	(void)revents;
+	if (revents & EPOLLOUT)
+		report_room(&pf->report);
+	rc = msg_recv(src->fd, &m);
 	if (rc == -EAGAIN)
 		return;
 	if (rc <= 0) {
 		loop_stop(&pf->loop, rc ? 1 : 0);
 		return;
 	}
-	rc = 0;
-	if (m.type == PORTFWD_CONFIG)
-		rc = configure(pf, &m);
-	else if (m.type == PORTFWD_PUBLISH)
-		rc = publish(pf, &m);
-	else if (m.type == PORTFWD_START)
-		rc = start(pf);
-	if (rc)
+	if (take(pf, &m))
 		loop_stop(&pf->loop, 1);
 	msg_drop(&m);
 }
@@ -113,6 +139,7 @@ static void close_all(struct portfwd *pf)
 {
 	int ctl = pf->ctl.fd;
 
+	report_deinit(&pf->report);
 	pf->ingress = ingress_free(pf->ingress);
 	pf->egress = egress_free(pf->egress);
 	relay_deinit(&pf->relay);
@@ -134,6 +161,11 @@ int portfwd_main(int ctl, int peer, int maker)
 	pf->maker = maker;
 	pf->ctl = (struct loop_source){ ctl, EPOLLIN, on_ctl };
 	rc = loop_init(&pf->loop);
+	if (!rc)
+		/* answers must not wait for a supervisor that doesn't read */
+		rc = fd_nonblock(ctl);
+	if (!rc)
+		report_init(&pf->report, &pf->loop, &pf->ctl, &pf->relay);
 	if (!rc)
 		rc = relay_init(&pf->relay, &pf->loop);
 	if (!rc)

@@ -20,8 +20,12 @@ enum portfwd_msg {
 	PORTFWD_CONFIG = 1, /* struct portfwd_config; fds: TPROXY listeners */
 	PORTFWD_PUBLISH,    /* struct portfwd_publish; fds: n listeners */
 	PORTFWD_START,	    /* everything is there: accept; reply READY */
-	/* portfwd to supervisor */
+	PORTFWD_STATS,	    /* uint32_t cookie; reply STATS_ARE */
+	PORTFWD_FLOWS,	    /* uint32_t cookie; reply FLOWS_ARE, to the last */
+	/* portfwd to supervisor; the bodies are in report.h */
 	PORTFWD_READY = 64,
+	PORTFWD_STATS_ARE, /* struct portfwd_totals */
+	PORTFWD_FLOWS_ARE, /* struct portfwd_flows, cut behind flows[n] */
 	/* portfwd to the socket maker */
 	MAKER_WANT = 128, /* struct maker_want */
 	/* socket maker to portfwd */
