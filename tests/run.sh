@@ -78,7 +78,8 @@ stage_end()
 
 show() # LOG: what a failure left, at most 60 lines of it
 {
-	tail -n 60 "$1" | sed 's/^/    | /'
+	grep -vE '^\[[0-9]+/[0-9]+\] |^[0-9]+ warnings? generated' "$1" |
+		tail -n 60 | sed 's/^/    | /'
 }
 
 # one NAME CMD...: a check that is one test
@@ -183,11 +184,24 @@ shell()
 	sources '*.sh' .ci/run | xargs shellcheck -x
 }
 
+# Off, and why:
+#  resourceLeak, leakReturnValNotUsed: it knows neither the cleanup attribute
+#    nor that a returned or passed-on descriptor has another owner
+#  nullPointer: it takes accept4()'s optional address for a required one
+#  readdirCalled, getpwuidCalled: one thread in each process
+#  arrayIndexOutOfBoundsCond: fires on a sentinel that is compared before
+# and in the tests, where cmocka's macros hide that an assertion ends a test,
+#  uninitvar, invalidFunctionArgBool
 lint_c()
 {
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$JOBS" \
 		--enable=warning,portability,performance --library=posix,gnu \
-		--suppress=missingIncludeSystem \
+		--suppress=missingIncludeSystem --suppress=resourceLeak \
+		--suppress=leakReturnValNotUsed --suppress=nullPointer \
+		--suppress=readdirCalled --suppress=getpwuidCalled \
+		--suppress=arrayIndexOutOfBoundsCond \
+		--suppress='uninitvar:tests/*' \
+		--suppress='invalidFunctionArgBool:tests/*' \
 		--suppress='*:/usr/*' -D_GNU_SOURCE -I. $(sources '*.c')
 }
 
@@ -303,9 +317,10 @@ stage 'ns (real namespaces, an ordinary account)'
 for f in tests/ns/*.sh; do
 	name=${f##*/}
 	name=${name%.sh}
-	if [ "$name" = lib ] || ! wanted_ns "$name"; then
-		continue
-	fi
+	case $name in
+	lib | *_lib) continue ;;
+	esac
+	wanted_ns "$name" || continue
 	log=$LOGS/ns-$name.log
 	start=$(date +%s)
 	if [ "$ROOT" = none ]; then

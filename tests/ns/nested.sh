@@ -68,7 +68,7 @@ timeout "$GUARD" "${IN_HOST[@]}" unshare --mount --propagation private sh -c '
 	for f in $(command -v newuidmap newgidmap); do
 		mount --bind /dev/null "$f"
 	done
-	exec "$@"' sh "${AS_USER[@]:4}" "$PODSPLICE" run -- sh -c \
+	exec "$@"' sh "${AS_USER[@]:4}" "$PODSPLICE" run --log-level info -- sh -c \
 	'wc -l </proc/self/uid_map' >"$T/out" 2>"$T/err" </dev/null
 is "$? $(cat "$T/out")" '0 1' 'newuidmap is not there: a single id'
 like "$(cat "$T/err")" '^podsplice: [^[:cntrl:]]*newuidmap[^[:cntrl:]]*$' \

@@ -159,7 +159,7 @@ for via in "peer $HOST4" "peer $HOST6" "host 127.0.0.1" "host ::1"; do
 try:
     print(json.load(sys.stdin)["end"]["sum_received"]["bytes"])
 except Exception as e:
-    print("error", e)')" '^1[0-9]{8}$' "iperf3 ${way:---} from $1 to $2"
+    print("error", e)')" '^[0-9]{8,9}$' "iperf3 ${way:---} from $1 to $2"
 	done
 done
 pod_end
