@@ -499,6 +499,8 @@ static int set_up(const struct hop_config *cfg, struct hop *out)
 	ns_pod = out->ns_pod;
 	if (!told_to_fail())
 		rc = kernel_hop(cfg, ns_pod, out);
+	else if (cfg->datapath == DATAPATH_SPLICE)
+		rc = log_errno(EOPNOTSUPP, "hop: veth and nftables");
 	if (!rc || cfg->datapath == DATAPATH_SPLICE)
 		return rc;
 	/* without a TAP there is no other way, either; the reason is told */
