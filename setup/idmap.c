@@ -4,7 +4,7 @@
  * itself; newuidmap(1) writes the subordinate ids of subuid(5); a single-id
  * map is what anybody may write, once setgroups is denied (user_namespaces(7)).
  */
-#include "setup/idmap.h"
+#include "setup/idmap_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,16 +22,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 
-#define ROWS_MAX 32
-
-struct row {
-	unsigned long inside, outside, count;
-};
-
-struct map {
-	struct row rows[ROWS_MAX];
-	size_t n;
-};
+extern char **environ;
 
 static int write_map(pid_t pid, const char *file, const char *text)
 {
@@ -43,7 +34,7 @@ static int write_map(pid_t pid, const char *file, const char *text)
 	return rc ? log_errno(-rc, "write %s", path) : 0;
 }
 
-static void read_own(const char *path, struct map *map)
+void idmap_read_own(const char *path, struct idmap *map)
 {
 	char line[128];
 	FILE *f = fopen(path, "re");
@@ -51,8 +42,8 @@ static void read_own(const char *path, struct map *map)
 	map->n = 0;
 	if (!f)
 		return;
-	while (map->n < ROWS_MAX && fgets(line, sizeof(line), f)) {
-		struct row *r = &map->rows[map->n];
+	while (map->n < IDMAP_ROWS_MAX && fgets(line, sizeof(line), f)) {
+		struct idmap_row *r = &map->rows[map->n];
 		char *end;
 
 		r->inside = strtoul(line, &end, 10);
@@ -66,11 +57,11 @@ static void read_own(const char *path, struct map *map)
 
 static int write_identity(pid_t pid, const char *own, const char *file)
 {
-	char text[ROWS_MAX * 40];
-	struct map map;
+	char text[IDMAP_ROWS_MAX * 40];
+	struct idmap map;
 	size_t len = 0;
 
-	read_own(own, &map);
+	idmap_read_own(own, &map);
 	for (size_t i = 0; i < map.n; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 					"%lu %lu %lu\n", map.rows[i].inside,
@@ -85,19 +76,20 @@ int idmap_identity(pid_t pid)
 	return rc ? rc : write_identity(pid, "/proc/self/gid_map", "gid_map");
 }
 
-/* The caller's ranges in /etc/subuid or /etc/subgid, by name or number. */
-static void read_subids(const char *path, const char *name, uid_t uid,
-			struct map *map)
+void idmap_read_subids(const char *path, const char *name, uid_t uid,
+		       struct idmap *map)
 {
-	char line[256], number[16];
+	size_t cap = 0;
+	char *line = NULL, number[16];
 	FILE *f = fopen(path, "re");
 
 	map->n = 0;
 	if (!f)
 		return;
 	(void)snprintf(number, sizeof(number), "%u", uid);
-	while (map->n < ROWS_MAX - 1 && fgets(line, sizeof(line), f)) {
-		struct row *r = &map->rows[map->n];
+	/* whole lines, however long: the rest of one could look like another */
+	while (map->n < IDMAP_ROWS_MAX - 1 && getline(&line, &cap, f) >= 0) {
+		struct idmap_row *r = &map->rows[map->n];
 		char *colon = strchr(line, ':'), *end;
 
 		if (!colon)
@@ -111,15 +103,16 @@ static void read_subids(const char *path, const char *name, uid_t uid,
 		if (r->count)
 			map->n++;
 	}
+	free(line);
 	(void)fclose(f); /* read only: nothing to lose */
 }
 
 /* Run newuidmap or newgidmap for @pid: 0 → @self, then the ranges from 1. */
 static int run_newidmap(const char *prog, pid_t pid, unsigned int self,
-			const struct map *map)
+			const struct idmap *map)
 {
-	char num[3 * ROWS_MAX + 4][16];
-	char *argv[3 * ROWS_MAX + 6];
+	char num[3 * IDMAP_ROWS_MAX + 4][16];
+	char *argv[3 * IDMAP_ROWS_MAX + 6];
 	posix_spawn_file_actions_t fa;
 	unsigned long inside = 1;
 	size_t n = 0;
@@ -160,14 +153,14 @@ static int run_newidmap(const char *prog, pid_t pid, unsigned int self,
 
 static int map_subordinate(pid_t pid)
 {
-	struct map uids, gids;
+	struct idmap uids, gids;
 	const struct passwd *pw = getpwuid(geteuid());
 	const char *name = pw ? pw->pw_name : NULL;
 	int rc;
 
 	/* subgid(5) is by user, too */
-	read_subids("/etc/subuid", name, geteuid(), &uids);
-	read_subids("/etc/subgid", name, geteuid(), &gids);
+	idmap_read_subids("/etc/subuid", name, geteuid(), &uids);
+	idmap_read_subids("/etc/subgid", name, geteuid(), &gids);
 	if (!uids.n || !gids.n) {
 		log_info(
 			"%s: no subordinate ids in /etc/subuid and /etc/subgid: only one user in the pod (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER)",
@@ -226,9 +219,9 @@ int idmap_from_outside(pid_t pid)
 unsigned int idmap_last_gid(void)
 {
 	unsigned long end = 0;
-	struct map map;
+	struct idmap map;
 
-	read_own("/proc/self/gid_map", &map);
+	idmap_read_own("/proc/self/gid_map", &map);
 	for (size_t pass = 0; pass < map.n; pass++)
 		for (size_t i = 0; i < map.n; i++)
 			if (map.rows[i].inside == end)
