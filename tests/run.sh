@@ -43,8 +43,10 @@ end()
 	trap - EXIT
 	echo
 	echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
-	[ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
-	exit
+	if [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]; then
+		exit 0
+	fi
+	exit 1
 }
 trap end EXIT
 trap 'FAILED=$((FAILED + 1)); exit 1' HUP INT TERM
