@@ -34,6 +34,7 @@ static int make_socket(struct ix *ix, int family)
 	if (fd >= 0) {
 		must_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 		must_setsockopt(fd, SOL_TCP, TCP_NODELAY, 1);
+		must_setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 		linger_reset(fd);
 	}
 	return fd;

@@ -24,6 +24,8 @@ void wire_start(struct rx *rx, struct wire *w, int fd_a, int fd_b)
 {
 	linger_reset(fd_a);
 	linger_reset(fd_b);
+	must_setsockopt(fd_a, SOL_SOCKET, SO_OOBINLINE, 1);
+	must_setsockopt(fd_b, SOL_SOCKET, SO_OOBINLINE, 1);
 	w->flow = (struct relay_flow){ .ended = on_ended };
 	w->ended = w->clean = false;
 	assert_int_equal(relay_start(&rx->relay, &w->flow, fd_a, fd_b), 0);
