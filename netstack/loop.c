@@ -65,6 +65,14 @@ int loop_mod(struct loop *loop, struct loop_source *src, uint32_t events)
 	return ctl(loop, EPOLL_CTL_MOD, src);
 }
 
+void loop_forget(struct loop *loop, struct loop_source *src)
+{
+	src->fd = -1;
+	for (int i = loop->cur; i < loop->n_batch; i++)
+		if (loop->batch[i].data.ptr == src)
+			loop->batch[i].data.ptr = NULL;
+}
+
 void loop_del(struct loop *loop, struct loop_source *src)
 {
 	if (src->fd < 0)
@@ -72,10 +80,7 @@ void loop_del(struct loop *loop, struct loop_source *src)
 	/* ENOENT: never added; EBADF: a library closed it first */
 	if (epoll_ctl(loop->epfd, EPOLL_CTL_DEL, src->fd, NULL))
 		log_debug("epoll_ctl DEL %d: errno %d", src->fd, errno);
-	src->fd = -1;
-	for (int i = loop->cur; i < loop->n_batch; i++)
-		if (loop->batch[i].data.ptr == src)
-			loop->batch[i].data.ptr = NULL;
+	loop_forget(loop, src);
 }
 
 /* The heap: heap[1] is the earliest; every timer knows its place. */

@@ -119,6 +119,13 @@ int loop_mod(struct loop *loop, struct loop_source *src, uint32_t events);
 void loop_del(struct loop *loop, struct loop_source *src);
 
 /**
+ * loop_forget() - loop_del() without its system call, for a descriptor that
+ * its owner closes now and that has no duplicate anywhere: the kernel takes it
+ * out by itself then
+ */
+void loop_forget(struct loop *loop, struct loop_source *src);
+
+/**
  * loop_timer_set() - arm or move a timer
  * Return: 0 or -ENOMEM, logged
  */

@@ -44,7 +44,6 @@ struct flow {
 	struct list link;  /* on connecting, written or relayed */
 	struct flow *next; /* in its bucket, until RELAYED */
 	struct egress *egress;
-	struct loop_source host; /* watched while CONNECTING */
 	struct syn_ask ask;
 	struct mono deadline; /* of WRITTEN */
 	uint8_t state, write_backs;
@@ -212,9 +211,9 @@ static void failed(struct egress *e, uint32_t id, int err)
 static void flow_free(struct flow *f)
 {
 	struct egress *e = f->egress;
-	int fd = f->host.fd;
+	int fd = f->relay.a.src.fd;
 
-	loop_del(e->loop, &f->host);
+	loop_forget(e->loop, &f->relay.a.src);
 	fd_drop(&fd); /* lingers: resets the remote */
 	if (f->state != RELAYED)
 		table_del(e, f);
@@ -259,10 +258,7 @@ static void on_give_up(struct loop_timer *t)
 static void connected(struct flow *f)
 {
 	struct egress *e = f->egress;
-	int fd = f->host.fd;
 
-	loop_del(e->loop, &f->host); /* until it is relayed */
-	f->host.fd = fd;
 	f->state = WRITTEN;
 	f->write_backs = 1;
 	f->deadline = mono_add(loop_now(e->loop), mono_s(EGRESS_GIVE_UP_S));
@@ -275,12 +271,17 @@ static void connected(struct flow *f)
 
 static void on_host(struct loop_source *src, uint32_t revents)
 {
-	struct flow *f = container_of(src, struct flow, host);
+	struct flow *f = container_of(src, struct flow, relay.a.src);
 	socklen_t len = sizeof(int);
 	int err = 0;
 
+	f->relay.a.seen |= revents;
+	/* once it is WRITTEN, the relay looks at what came meanwhile */
+	if (f->state != CONNECTING)
+		return;
 	if (!(revents & (EPOLLERR | EPOLLHUP))) {
-		connected(f);
+		if (revents & EPOLLOUT)
+			connected(f);
 		return;
 	}
 	/* not relayed yet: asking for the error is harmless */
@@ -298,6 +299,7 @@ static int host_options(int fd)
 
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
 	    setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ||
 	    setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &step, sizeof(step)))
@@ -320,9 +322,9 @@ static int bind_outbound(const struct egress *e, int fd, int family)
 	return bind(fd, &ep.sa, endpoint_len(&ep)) ? -errno : 0;
 }
 
-/* Return: 0 under way or done (*@at_once), or -errno */
-static int start_connect(struct egress *e, const struct ip *to, uint16_t port,
-			 int *out, bool *at_once)
+/* Return: the socket, or -errno */
+static int start_connect(const struct egress *e, const struct ip *to,
+			 uint16_t port)
 {
 	union endpoint ep = endpoint_make(to, port);
 	scoped_fd fd = socket(to->family,
@@ -336,41 +338,37 @@ static int start_connect(struct egress *e, const struct ip *to, uint16_t port,
 		rc = bind_outbound(e, fd, to->family);
 	if (rc)
 		return rc;
-	*at_once = connect(fd, &ep.sa, endpoint_len(&ep)) == 0;
-	if (!*at_once && errno != EINPROGRESS)
+	/* connected at once or not, its EPOLLOUT tells */
+	if (connect(fd, &ep.sa, endpoint_len(&ep)) && errno != EINPROGRESS)
 		return -errno;
-	*out = fd_take(&fd);
-	return 0;
+	return fd_take(&fd);
 }
 
 static void open_flow(struct egress *e, const struct syn_ask *ask,
 		      const struct ip *to)
 {
 	struct flow *f = calloc(1, sizeof(*f));
-	bool at_once = false;
-	int rc, fd = -1;
+	int fd;
 
 	if (!f) {
 		failed(e, ask->id, ENOMEM);
 		return;
 	}
-	rc = start_connect(e, to, ask->flow.dport, &fd, &at_once);
-	if (rc) {
+	fd = start_connect(e, to, ask->flow.dport);
+	if (fd < 0) {
 		free(f);
-		failed(e, ask->id, -rc);
+		failed(e, ask->id, -fd);
 		return;
 	}
 	f->egress = e;
 	f->ask = *ask;
 	f->relay.ended = on_relay_ended;
-	f->host = (struct loop_source){ fd, EPOLLOUT, on_host };
+	f->relay.a.src = (struct loop_source){ fd, RELAY_EVENTS, on_host };
 	list_init(&f->link);
 	list_append(&e->connecting, &f->link);
 	flow_book_add(&e->book, &f->node, loop_now(e->loop));
 	table_add(e, f);
-	if (at_once) {
-		connected(f);
-	} else if (loop_add(e->loop, &f->host)) {
+	if (loop_add(e->loop, &f->relay.a.src)) {
 		say(e, ask->id, SYN_DECLINE);
 		flow_free(f);
 	}
@@ -466,7 +464,6 @@ static void pair(struct egress *e, int fd, const union endpoint *pod)
 	socklen_t len = sizeof(remote);
 	struct tuple key;
 	struct flow *f = NULL;
-	int host;
 
 	if (!getsockname(fd, &remote.sa, &len)) {
 		key = (struct tuple){ endpoint_ip(pod), endpoint_ip(&remote),
@@ -479,10 +476,8 @@ static void pair(struct egress *e, int fd, const union endpoint *pod)
 		fd_drop(&fd); /* lingers: resets the pod */
 		return;
 	}
-	host = fd_take(&f->host.fd);
-	if (relay_start(e->relay, &f->relay, host, fd)) {
+	if (relay_start(e->relay, &f->relay, f->relay.a.src.fd, fd)) {
 		fd_drop(&fd);
-		f->host.fd = host;
 		flow_free(f);
 		return;
 	}
@@ -555,7 +550,7 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 		return;
 	}
 	out->state = f->state == WRITTEN ? FLOW_WRITTEN : FLOW_CONNECTING;
-	flow_record_local(f->host.fd, out);
+	flow_record_local(f->relay.a.src.fd, out);
 }
 
 /* ---- set-up ---- */

@@ -64,8 +64,7 @@ struct port {
 struct flow {
 	struct relay_flow relay;
 	struct flow_node node;
-	struct list link;	/* on in->connecting or in->relaying */
-	struct loop_source pod; /* the hop socket while connecting */
+	struct list link; /* on in->connecting or in->relaying */
 	struct port *port;
 	union endpoint client;
 	int client_fd;
@@ -217,11 +216,12 @@ static int try_rung(struct ingress *in, struct flow *f)
 	    (connect(fd, &to.sa, endpoint_len(&to)) && errno != EINPROGRESS))
 		rc = -errno;
 	if (!rc) {
-		f->pod = (struct loop_source){ fd, EPOLLOUT, on_connected };
-		rc = loop_add(in->loop, &f->pod);
+		f->relay.b.src =
+			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
+		rc = loop_add(in->loop, &f->relay.b.src);
 	}
 	if (rc) {
-		f->pod.fd = -1;
+		f->relay.b.src = (struct loop_source)LOOP_SOURCE_NULL;
 		fd_drop(&fd);
 	}
 	return rc;
@@ -250,10 +250,11 @@ static enum rung next_rung(const struct ingress *in, const struct flow *f,
 
 static void flow_free(struct flow *f)
 {
-	int fd = f->pod.fd;
+	int fd = f->relay.b.src.fd;
 
-	loop_del(f->port->in->loop, &f->pod);
+	loop_forget(f->port->in->loop, &f->relay.b.src);
 	fd_drop(&fd);
+	f->relay.b.src.fd = -1;
 	fd_drop(&f->client_fd); /* lingers: resets the client */
 	list_del(&f->link);
 	list_del(&f->node.link);
@@ -326,12 +327,9 @@ static void count_source(struct ingress *in, const struct flow *f)
 
 static void start_relay(struct ingress *in, struct flow *f)
 {
-	int fd = f->pod.fd;
-
-	loop_del(in->loop, &f->pod);
 	f->relay.ended = on_relay_ended;
-	if (relay_start(in->relay, &f->relay, f->client_fd, fd)) {
-		fd_drop(&fd);
+	if (relay_start(in->relay, &f->relay, f->client_fd,
+			f->relay.b.src.fd)) {
 		flow_free(f);
 		return;
 	}
@@ -343,20 +341,23 @@ static void start_relay(struct ingress *in, struct flow *f)
 
 static void on_connected(struct loop_source *src, uint32_t revents)
 {
-	struct flow *f = container_of(src, struct flow, pod);
+	struct flow *f = container_of(src, struct flow, relay.b.src);
 	struct ingress *in = f->port->in;
 	int err = 0, fd = src->fd;
 	socklen_t len = sizeof(err);
 
 	if (!(revents & (EPOLLERR | EPOLLHUP))) {
-		start_relay(in, f);
+		f->relay.b.seen |= revents;
+		if (f->relay.b.seen & EPOLLOUT)
+			start_relay(in, f);
 		return;
 	}
 	/* not relayed yet: asking for the error is harmless */
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len))
 		err = errno;
-	loop_del(in->loop, src);
+	loop_forget(in->loop, src);
 	fd_drop(&fd);
+	f->relay.b.seen = 0;
 	f->rung = next_rung(in, f, err);
 	if (f->rung == RUNG_NONE)
 		give_up(in, f, err);
@@ -380,7 +381,7 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 	f->port = p;
 	f->client = *client;
 	f->client_fd = fd;
-	f->pod.fd = -1;
+	f->relay.a.src = f->relay.b.src = (struct loop_source)LOOP_SOURCE_NULL;
 	f->rung = why_lost(in, &p->pub->spec, &ip) ? RUNG_GATEWAY : RUNG_CLIENT;
 	list_init(&f->link);
 	list_append(&in->connecting, &f->link);

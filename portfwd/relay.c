@@ -36,8 +36,6 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 
-#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
-
 struct relay_stash {
 	size_t len, at;
 	uint8_t data[];
@@ -121,7 +119,8 @@ static size_t room(int fd)
 static void wait_for_room(struct relay_flow *f, struct relay_end *to)
 {
 	to->writable = false;
-	(void)loop_mod(f->relay->loop, &to->src, EVENTS); /* can't fail here */
+	(void)loop_mod(f->relay->loop, &to->src,
+		       RELAY_EVENTS); /* can't fail here */
 }
 
 /* ---- moving bytes ---- */
@@ -300,6 +299,26 @@ static enum moved past(struct relay_flow *f, struct relay_end *from,
 	return put(f, to, &byte, 1, MSG_OOB);
 }
 
+/*
+ * Right behind its event the socket has something, and it isn't urgent: one
+ * recv() and one send() move a message that splice would need a look at the
+ * sink's room, two splices and a third for EAGAIN for. A short read has emptied
+ * the socket: what comes later has an event of its own.
+ */
+static enum moved move_small(struct relay_flow *f, struct relay_end *from,
+			     struct relay_end *to)
+{
+	enum moved rc;
+	uint64_t before = from->bytes;
+
+	from->fresh = false;
+	rc = move_copy(f, from, to, RELAY_SMALL_BYTES);
+	if (rc == MOVED && from->bytes - before < RELAY_SMALL_BYTES &&
+	    !from->hup)
+		from->readable = false;
+	return rc;
+}
+
 static enum moved move(struct relay_flow *f, struct relay_end *from,
 		       struct relay_end *to)
 {
@@ -311,6 +330,8 @@ static enum moved move(struct relay_flow *f, struct relay_end *from,
 		if (rc != MOVED)
 			return rc;
 	}
+	if (from->fresh && !from->bulk && !from->urgent)
+		return move_small(f, from, to);
 	max = room(to->src.fd);
 	if (max == 0) {
 		wait_for_room(f, to);
@@ -333,12 +354,22 @@ static enum moved move(struct relay_flow *f, struct relay_end *from,
 	return rc;
 }
 
+static void pass_fin(const struct relay_end *from, struct relay_end *to)
+{
+	to->shut = true;
+	/* the other direction ended before: close() sends this FIN */
+	if (to->eof && from->shut)
+		return;
+	/* fails when it is reset meanwhile: the event says so */
+	(void)shutdown(to->src.fd, SHUT_WR);
+}
+
 /*
  * Move what there is from @from to @to, but no more than a turn's share.
  * Return: MOVED when there may be more, EMPTY when it has to wait, BROKEN
  */
-static enum moved pump(struct relay_flow *f, struct relay_end *from,
-		       struct relay_end *to)
+static enum moved pump_some(struct relay_flow *f, struct relay_end *from,
+			    struct relay_end *to)
 {
 	for (int i = 0; i < RELAY_CHUNKS_A_TURN; i++) {
 		enum moved rc;
@@ -362,10 +393,7 @@ static enum moved pump(struct relay_flow *f, struct relay_end *from,
 			from->eof = true;
 			if (to->stash)
 				continue;
-			to->shut = true;
-			/* fails when it is reset meanwhile: the event says so
-			 */
-			(void)shutdown(to->src.fd, SHUT_WR);
+			pass_fin(from, to);
 			return EMPTY;
 		case EMPTY:
 			from->readable = false;
@@ -379,6 +407,17 @@ static enum moved pump(struct relay_flow *f, struct relay_end *from,
 	return MOVED;
 }
 
+static enum moved pump(struct relay_flow *f, struct relay_end *from,
+		       struct relay_end *to)
+{
+	uint64_t before = from->bytes;
+	enum moved rc = pump_some(f, from, to);
+
+	if (from->bytes != before)
+		from->bulk = from->bytes - before > RELAY_BUF_BYTES;
+	return rc;
+}
+
 /* ---- a flow's life ---- */
 
 static void close_end(struct relay_flow *f, struct relay_end *e, bool clean)
@@ -386,7 +425,7 @@ static void close_end(struct relay_flow *f, struct relay_end *e, bool clean)
 	static const struct linger off = { 0, 0 };
 	int fd = e->src.fd;
 
-	loop_del(f->relay->loop, &e->src);
+	loop_forget(f->relay->loop, &e->src);
 	/* with linger still on, close() resets and drops what is unsent */
 	if (clean)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
@@ -454,17 +493,25 @@ static void run_again(struct loop_job *job)
 	}
 }
 
-static void on_event(struct relay_flow *f, struct relay_end *e,
-		     uint32_t revents)
+static void note_events(struct relay_end *e, uint32_t revents)
 {
 	if (revents & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		e->readable = true;
+	if (revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		e->hup = true;
 	if (revents & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		e->writable = true;
 	if (revents & EPOLLPRI)
 		e->urgent = e->readable = true;
 	if (revents & EPOLLERR)
 		e->failed = true;
+}
+
+static void on_event(struct relay_flow *f, struct relay_end *e,
+		     uint32_t revents)
+{
+	note_events(e, revents);
+	e->fresh = (revents & EPOLLIN) != 0;
 	if (!list_linked(&f->runnable))
 		run(f);
 }
@@ -483,25 +530,38 @@ static void on_b(struct loop_source *src, uint32_t revents)
 	on_event(f, &f->b, revents);
 }
 
+/* Watch an end, or take it over from who has watched it. */
+static int start_end(struct relay *r, struct relay_end *e, int fd,
+		     loop_source_fn fn)
+{
+	bool watched = e->src.fn != NULL;
+	uint32_t seen = e->seen;
+
+	*e = (struct relay_end){ .src = { fd, RELAY_EVENTS, fn } };
+	if (watched) {
+		note_events(e, seen);
+		return 0;
+	}
+	return loop_add(r->loop, &e->src);
+}
+
 int relay_start(struct relay *relay, struct relay_flow *flow, int fd_a,
 		int fd_b)
 {
-	static const int one = 1;
+	loop_source_fn fn_a = flow->a.src.fn, fn_b = flow->b.src.fn;
 	int rc;
 
-	/* without it urgent bytes may get lost, no others: no reason to fail */
-	(void)setsockopt(fd_a, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
-	(void)setsockopt(fd_b, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	flow->relay = relay;
 	list_init(&flow->runnable);
-	flow->a = (struct relay_end){ .src = { fd_a, EVENTS, on_a } };
-	flow->b = (struct relay_end){ .src = { fd_b, EVENTS, on_b } };
-	rc = loop_add(relay->loop, &flow->a.src);
-	if (!rc)
-		rc = loop_add(relay->loop, &flow->b.src);
+	rc = start_end(relay, &flow->a, fd_a, on_a);
+	if (!rc) {
+		rc = start_end(relay, &flow->b, fd_b, on_b);
+		if (rc && !fn_a)
+			loop_del(relay->loop, &flow->a.src);
+	}
 	if (rc) {
-		loop_del(relay->loop, &flow->a.src);
-		flow->b.src.fd = -1;
+		flow->a.src.fn = fn_a;
+		flow->b.src.fn = fn_b;
 		return rc;
 	}
 	relay->n_flows++;

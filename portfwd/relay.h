@@ -13,8 +13,10 @@
 #include "netstack/loop.h"
 
 /* The pipe all flows of a process share, and how much one gets per turn. */
-#define RELAY_PIPE_BYTES    1048576
-#define RELAY_BUF_BYTES	    65536
+#define RELAY_PIPE_BYTES 1048576
+#define RELAY_BUF_BYTES	 65536
+/* Up to here a message is copied: two cheap calls instead of three. */
+#define RELAY_SMALL_BYTES   16384
 #define RELAY_CHUNKS_A_TURN 8
 
 struct relay_flow;
@@ -34,12 +36,16 @@ struct relay_end {
 	struct loop_source src;
 	struct relay_stash *stash; /* waiting to be written to this end */
 	uint64_t bytes;		   /* read from this end */
+	uint32_t seen;		   /* events before relay_start() */
 	bool readable : 1;	   /* reading hasn't yet said EAGAIN */
 	bool writable : 1;	   /* the last look found room */
-	bool urgent : 1;	   /* an urgent byte waits to be read */
-	bool failed : 1;	   /* the kernel reported an error */
-	bool eof : 1;		   /* its FIN was read */
-	bool shut : 1; /* the other side's FIN was passed on to it */
+	bool fresh : 1;	 /* its event has come, and nothing was read since */
+	bool bulk : 1;	 /* its last turn was a long one: splice at once */
+	bool hup : 1;	 /* it has said RDHUP: read until the end of file */
+	bool urgent : 1; /* an urgent byte waits to be read */
+	bool failed : 1; /* the kernel reported an error */
+	bool eof : 1;	 /* its FIN was read */
+	bool shut : 1;	 /* the other side's FIN was passed on to it */
 };
 
 struct relay_flow {
@@ -81,11 +87,19 @@ int relay_init(struct relay *relay, struct loop *loop);
 /** relay_deinit() - all flows must have ended; idempotent */
 void relay_deinit(struct relay *relay);
 
+/* What a socket that waits for its connect() may be watched with already. */
+#define RELAY_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
 /**
  * relay_start() - start relaying between @fd_a and @fd_b
  * @flow: zeroed by the caller but for @ended; must live until @ended is called
- * @fd_a, @fd_b: connected, non-blocking, SO_LINGER {1, 0} and TCP_NODELAY set;
- *	  owned by the flow on success, still the caller's on failure
+ * @fd_a, @fd_b: connected, non-blocking, without duplicates; SO_LINGER {1, 0},
+ *	  TCP_NODELAY and SO_OOBINLINE set (an accepted socket has them from its
+ *	  listener); owned by the flow on success, still the caller's on failure
+ *
+ * An end whose src has an fn is in @relay's loop already (with RELAY_EVENTS, by
+ * its owner, who waited for its connect()) and is taken over: its seen has all
+ * events that came, EPOLLOUT among them. It stays watched on failure.
  *
  * With that linger a process that dies resets its flows: a cut-off transfer
  * must never look complete.
