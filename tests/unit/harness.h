@@ -115,6 +115,7 @@ static inline int loopback_listener(int family, struct sockaddr_storage *at,
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	memset(at, 0, sizeof(*at));
 	if (family == AF_INET)
 		assert_int_equal(bind(fd, (struct sockaddr *)&a4, sizeof(a4)),
 				 0);
@@ -136,6 +137,12 @@ static inline bool has_ipv6_loopback(void)
 	return fd >= 0 && bind(fd, (struct sockaddr *)&a6, sizeof(a6)) == 0;
 }
 
+/* Return: descriptor or -1 */
+static inline int accept_any(int fd, int flags)
+{
+	return accept4(fd, NULL, NULL, SOCK_CLOEXEC | flags);
+}
+
 /* Two connected TCP sockets, non-blocking, without Nagle. */
 static inline void tcp_pair(int family, int out[2])
 {
@@ -145,12 +152,20 @@ static inline void tcp_pair(int family, int out[2])
 
 	out[0] = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(out[0], (struct sockaddr *)&at, len), 0);
-	out[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	out[1] = accept_any(l, 0);
 	assert_true(out[1] >= 0);
 	for (int i = 0; i < 2; i++) {
 		must_setsockopt(out[i], SOL_TCP, TCP_NODELAY, 1);
 		assert_int_equal(fd_nonblock(out[i]), 0);
 	}
+}
+
+static inline uint16_t port_of(const struct sockaddr_storage *at)
+{
+	struct sockaddr_in in; /* the port is at the same place in IPv6 */
+
+	memcpy(&in, at, sizeof(in));
+	return ntohs(in.sin_port);
 }
 
 /* Byte @at of stream @seed. */

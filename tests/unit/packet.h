@@ -57,12 +57,14 @@ static inline size_t pkt_l4(uint8_t *p, const struct pkt *s)
 /* Return: the frame's length; @buf has PKT_MAX bytes */
 static inline size_t pkt_build(uint8_t *buf, const struct pkt *s)
 {
+	static const uint8_t macs[] = { 0x52, 0x55, 0x0a, 0, 2, 2,
+					2,    0,    0,	  0, 1, 0 };
 	bool v6 = strchr(s->src, ':') != NULL;
 	size_t hlen = v6 ? 40 + s->ext_len : 20 + s->opt, len;
 	uint8_t *ip = buf + 14;
 
 	memset(buf, 0, PKT_MAX);
-	memcpy(buf, "\x52\x55\x0a\x00\x02\x02\x02\x00\x00\x00\x01\x00", 12);
+	memcpy(buf, macs, sizeof(macs));
 	pkt_16(buf + 12, v6 ? 0x86dd : 0x0800);
 	len = pkt_l4(ip + hlen, s);
 	if (v6) {

@@ -82,6 +82,7 @@ static void text_is_read_whole_or_not_at_all(void **state)
 	scoped_fd fd = memory_file("0123456789", path, sizeof(path));
 
 	(void)state;
+	assert_true(fd >= 0);
 	assert_int_equal(fd_read_text(path, buf, sizeof(buf)), 10);
 	assert_string_equal(buf, "0123456789");
 	assert_int_equal(fd_read_text(path, buf, 11), 10); /* with its NUL */

@@ -326,7 +326,7 @@ static void client_that_gave_up_before_accept_harms_nobody(void **state)
 	}
 	settle(&ix->loop);
 	for (;;) { /* the pod may have seen them come and go */
-		int fd = accept4(ix->server[0], NULL, NULL, SOCK_NONBLOCK);
+		int fd = accept_any(ix->server[0], SOCK_NONBLOCK);
 
 		if (fd < 0)
 			break;
@@ -350,7 +350,7 @@ static void accepted_sockets_inherit_what_a_relay_needs(void **state)
 	ix_publish(ix, "", 1);
 	ix_connect(ix, &c, NULL);
 	for (fd = 3; fd < 200; fd++) {
-		union endpoint me, peer;
+		union endpoint me = { 0 }, peer;
 		socklen_t a = sizeof(me), b = sizeof(peer);
 
 		if (getsockname(fd, &me.sa, &a) ||
@@ -381,11 +381,11 @@ static void range_keeps_its_order(void **state)
 	struct portfwd_publish p = { .id = 9, .first = 5, .n = 3 };
 	struct ix *ix = *state;
 	char err[SPEC_ERR_MAX], text[32];
-	int fds[3];
+	int fds[3] = { -1, -1, -1 };
 
 	ix_pod_listen(ix, AF_INET);
 	/* the pod's listener is the seventh port of a range */
-	(void)snprintf(text, sizeof(text), "%u-%u", ix->pod_port - 6,
+	(void)snprintf(text, sizeof(text), "%d-%d", ix->pod_port - 6,
 		       ix->pod_port + 1);
 	assert_int_equal(spec_parse(text, &p.spec, err), 0);
 	for (size_t i = 0; i < 3; i++) {
@@ -394,7 +394,7 @@ static void range_keeps_its_order(void **state)
 
 		fds[i] = loopback_listener(AF_INET, &at, &len);
 		assert_int_equal(fd_nonblock(fds[i]), 0);
-		p.host_ports[i] = ntohs(((struct sockaddr_in *)&at)->sin_port);
+		p.host_ports[i] = port_of(&at);
 	}
 	assert_int_equal(ingress_publish(ix->in, &p, fds), 0);
 	assert_int_equal(ingress_start(ix->in), 0);
@@ -443,7 +443,7 @@ static void port_published_later_is_served_too(void **state)
 {
 	struct ix *ix = *state;
 	struct portfwd_publish p = { .id = 2, .n = 1 };
-	struct sockaddr_storage at;
+	struct sockaddr_storage at = { 0 };
 	char err[SPEC_ERR_MAX], text[16];
 	socklen_t len;
 	struct conn c;
@@ -454,7 +454,7 @@ static void port_published_later_is_served_too(void **state)
 	ix_pod_listen(ix, AF_INET);
 	(void)snprintf(text, sizeof(text), "%u", ix->pod_port);
 	assert_int_equal(spec_parse(text, &p.spec, err), 0);
-	ix->port = ntohs(((struct sockaddr_in *)&at)->sin_port);
+	ix->port = port_of(&at);
 	assert_int_equal(ingress_publish(ix->in, &p, &fd), 0);
 	ix_connect(ix, &c, NULL);
 	ix_check(ix, &c);

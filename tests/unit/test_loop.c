@@ -203,10 +203,10 @@ static void descriptor_that_cannot_be_watched_is_an_error(void **state)
 struct timer {
 	struct loop_timer t;
 	struct fx *fx;
-	char name;
-	struct timer *stop, *start;
+	struct timer *stop;
 	struct mono again; /* re-arms itself for then */
 	int left;
+	char name;
 };
 
 static void on_timer(struct loop_timer *t)
