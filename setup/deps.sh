@@ -10,8 +10,8 @@
 set -eu
 
 BUILD='gcc meson ninja-build pkg-config|pkgconf libc6-dev libslirp-dev
-libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libcap-ng-dev uidmap git
-ca-certificates'
+libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libcap-ng-dev
+libjansson-dev uidmap git ca-certificates'
 # what quickstart.sh shows itself with
 DEMO='busybox-static|busybox curl procps util-linux passwd'
 TEST='libcmocka-dev iperf3 nginx-light|nginx redis-server redis-tools

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sun_path has 108 bytes, a path 4096. So the socket is named relative to its
+ * directory, which is held open: /proc/self/fd/N/NAME. That also finds it again
+ * at the end, wherever the directory may have been moved. A client can't split
+ * the path like this (its NAME may be long, too), but it can open the socket's
+ * inode with O_PATH, and connect to that.
+ *
+ * Whether anybody listens is asked by connect(): ECONNREFUSED means that the
+ * owner died. Two who find the same leftover must not remove each other's new
+ * socket, so that step is done under a lock on the directory. It isn't waited
+ * for: in a directory like /tmp any user could hold it.
+ */
+#include "setup/control_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+
+#define BACKLOG 128
+
+/* Cut @path into an open directory and a name in it. */
+static int open_dir(const char *path, struct control_path *out)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	size_t len = slash ? (size_t)(slash - path) : 0;
+	char dir[PATH_MAX];
+
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		log_error("--control %s: not the name of a file", path);
+		return -EINVAL;
+	}
+	if (len >= sizeof(dir) || strlen(name) >= sizeof(out->name))
+		return log_errno(ENAMETOOLONG, "--control %.64s...", path);
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)len, path);
+	(void)snprintf(out->name, sizeof(out->name), "%s", name);
+	out->dir = open(!slash ? "."
+			: len  ? dir
+			       : "/",
+			O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (out->dir < 0)
+		return log_errno(errno, "--control %s: its directory", path);
+	return 0;
+}
+
+/* Return: 0 or -errno, not logged */
+static int address(int dir, const char *name, struct sockaddr_un *out)
+{
+	int n;
+
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	n = snprintf(out->sun_path, sizeof(out->sun_path),
+		     "/proc/self/fd/%d%s%s", dir, name ? "/" : "",
+		     name ? name : "");
+	return n < (int)sizeof(out->sun_path) ? 0 : -ENAMETOOLONG;
+}
+
+/* Return: 0 or -errno, not logged */
+static int connect_at(int dir, const char *name, int flags, int *out)
+{
+	scoped_fd inode = openat(dir, name, O_PATH | O_CLOEXEC);
+	scoped_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	struct sockaddr_un sun;
+
+	if (inode < 0 || fd < 0 || address(inode, NULL, &sun))
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)))
+		return -errno;
+	*out = fd_take(&fd);
+	return 0;
+}
+
+int control_path_connect(const char *path)
+{
+	int fd = -1;
+	int rc = connect_at(AT_FDCWD, path, 0, &fd);
+
+	return rc ? rc : fd;
+}
+
+/* Return: 0 or -errno, not logged */
+static int bind_at(int fd, const struct control_path *p)
+{
+	struct sockaddr_un sun;
+	int rc = address(p->dir, p->name, &sun);
+	mode_t mask;
+
+	if (rc)
+		return rc;
+	/* 0600 from the first moment; this process has one thread */
+	mask = umask(0177);
+	rc = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ? -errno : 0;
+	(void)umask(mask);
+	if (rc)
+		return rc;
+	return listen(fd, BACKLOG) ? -errno : 0;
+}
+
+/* Under the lock: does the name belong to somebody? */
+static int remove_stale(const struct control_path *p, const char *path)
+{
+	scoped_fd fd = -1;
+	struct stat st;
+	int rc;
+
+	if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0
+				       : log_errno(errno, "--control %s", path);
+	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
+		log_error("--control %s: there is something else of that name "
+			  "(remove it, or take another name)",
+			  path);
+		return -EEXIST;
+	}
+	rc = connect_at(p->dir, p->name, SOCK_NONBLOCK, &fd);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc != -ECONNREFUSED) {
+		log_error("--control %s: already in use (take another name)",
+			  path);
+		return -EADDRINUSE;
+	}
+	if (unlinkat(p->dir, p->name, 0) && errno != ENOENT)
+		return log_errno(errno,
+				 "--control %s: left over, can't be "
+				 "removed",
+				 path);
+	return 0;
+}
+
+static int bind_again(int fd, const struct control_path *p, const char *path)
+{
+	scoped_fd lock = openat(p->dir, ".", O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (lock < 0)
+		return log_errno(errno, "--control %s: its directory", path);
+	if (flock(lock, LOCK_EX | LOCK_NB)) {
+		log_error("--control %s: its directory is locked by another "
+			  "process (try again)",
+			  path);
+		return -EWOULDBLOCK;
+	}
+	rc = remove_stale(p, path);
+	if (!rc) {
+		rc = bind_at(fd, p);
+		if (rc)
+			(void)log_errno(-rc, "--control %s", path);
+	}
+	return rc; /* and unlocked */
+}
+
+int control_path_listen(const char *path, struct control_path *out)
+{
+	scoped_fd fd = -1;
+	struct stat st;
+	int rc;
+
+	*out = (struct control_path)CONTROL_PATH_NULL;
+	rc = open_dir(path, out);
+	if (rc)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		rc = log_errno(errno, "--control %s", path);
+	if (!rc) {
+		rc = bind_at(fd, out);
+		if (rc == -EADDRINUSE)
+			rc = bind_again(fd, out, path);
+		else if (rc)
+			(void)log_errno(-rc, "--control %s", path);
+	}
+	if (!rc && fstatat(out->dir, out->name, &st, AT_SYMLINK_NOFOLLOW))
+		rc = log_errno(errno, "--control %s", path);
+	if (rc) {
+		fd_drop(&out->dir);
+		return rc;
+	}
+	out->dev = st.st_dev;
+	out->ino = st.st_ino;
+	return fd_take(&fd);
+}
+
+void control_path_drop(struct control_path *p)
+{
+	struct stat st;
+
+	if (p->dir < 0)
+		return;
+	/* somebody may have put another one in its place */
+	if (!fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    st.st_dev == p->dev && st.st_ino == p->ino)
+		(void)unlinkat(p->dir, p->name, 0); /* else it stays, dead */
+	fd_drop(&p->dir);
+}
