@@ -72,6 +72,16 @@ static int set_rootfs(void *target, const char *value)
 	return 0;
 }
 
+static int set_control(void *target, const char *value)
+{
+	struct run_config *cfg = target;
+
+	if (check_path("--control", value))
+		return -EINVAL;
+	cfg->control = value;
+	return 0;
+}
+
 static int set_workdir(void *target, const char *value)
 {
 	struct run_config *cfg = target;
@@ -299,6 +309,9 @@ static int set_rm(void *target, const char *value)
 }
 
 static const struct opt run_opts[] = {
+	{ "control", 0, "PATH",
+	  "make a socket there that podsplice stats and flows ask",
+	  set_control },
 	{ "env", 'e', "NAME[=VALUE]",
 	  "environment variable, without =VALUE the caller's; may be repeated",
 	  add_env },

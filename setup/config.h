@@ -39,7 +39,8 @@ struct volume {
 
 struct run_config {
 	struct net_config net;
-	const char *rootfs; /* NULL: the host's files */
+	const char *rootfs;  /* NULL: the host's files */
+	const char *control; /* path of the control socket, or NULL */
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */
 	size_t n_volumes;

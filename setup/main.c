@@ -25,6 +25,7 @@
 #include "setup/config.h"
 #include "setup/opt.h"
 #include "setup/run.h"
+#include "setup/verb_stats.h"
 #include "version.h"
 
 /* podsplice itself failed, as podman has it */
@@ -54,6 +55,8 @@ static int verb_help(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "run", "run a command in a pod of its own", false, verb_run },
+	{ "stats", "show the counters of a pod's network", false, verb_stats },
+	{ "flows", "list a pod's connections", false, verb_flows },
 	{ "help", "print the help of a verb", false, verb_help },
 	{ "bench-load", NULL, true, bench_load_main },
 	{ "bench-sample", NULL, true, bench_sample_main },
@@ -61,8 +64,8 @@ static const struct verb verbs[] = {
 
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
-	"bench", "doctor", "exec", "flows", "forward", "kube", "logs",	 "pod",
-	"port",	 "ps",	   "rm",   "start", "stats",   "stop", "uplink",
+	"bench", "doctor", "exec", "forward", "kube", "logs",	"pod",
+	"port",	 "ps",	   "rm",   "start",   "stop", "uplink",
 };
 
 /* What main()'s own options ask for. */

@@ -15,6 +15,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -159,26 +160,65 @@ static int serve_one(int fd, const struct maker_want *want)
 	return rc;
 }
 
-/* Until portfwd or the supervisor, who hold the other end, are gone. */
+/* A message of portfwd. Return: 1, 0 when it is gone, or -errno */
 static int serve(int fd)
 {
+	struct maker_want want;
 	struct msg m;
+	int rc = msg_recv(fd, &m);
 
+	if (rc <= 0)
+		return rc;
+	msg_drop(&m);
+	if (m.type != MAKER_WANT || m.len != sizeof(want))
+		return 1;
+	memcpy(&want, m.body, sizeof(want));
+	if (want.family != AF_INET && want.family != AF_INET6)
+		return 1;
+	rc = serve_one(fd, &want);
+	if (rc)
+		return rc == -EPIPE ? 0 : rc;
+	return 1;
+}
+
+/* A message of the supervisor; the same. */
+static int tell(int fd, int mem_fd)
+{
+	struct maker_totals t = { .mem = procmem_read(mem_fd) };
+	struct msg m;
+	int rc = msg_recv(fd, &m);
+
+	if (rc <= 0)
+		return rc;
+	msg_drop(&m);
+	if (m.type != MAKER_STATS || m.len != sizeof(t.cookie))
+		return 1;
+	memcpy(&t.cookie, m.body, sizeof(t.cookie));
+	/* no room: nobody reads the answers */
+	(void)msg_send(fd, MAKER_STATS_ARE, &t, sizeof(t), NULL, 0);
+	return 1;
+}
+
+/* Until portfwd or the supervisor is gone. */
+static int serve_both(int ctl, int portfwd)
+{
+	struct pollfd p[] = { { portfwd, POLLIN, 0 }, { ctl, POLLIN, 0 } };
+	scoped_fd mem_fd = procmem_open();
+	int rc = fd_nonblock(ctl);
+
+	if (rc)
+		return rc;
 	for (;;) {
-		struct maker_want want;
-		int rc = msg_recv(fd, &m);
-
-		if (rc <= 0)
+		if (poll(p, ARRAY_SIZE(p), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return log_errno(errno, "poll");
+		}
+		rc = p[0].revents ? serve(portfwd) : 1;
+		if (rc > 0 && p[1].revents)
+			rc = tell(ctl, mem_fd);
+		if (rc <= 0 && rc != -EAGAIN)
 			return rc;
-		msg_drop(&m);
-		if (m.type != MAKER_WANT || m.len != sizeof(want))
-			continue;
-		memcpy(&want, m.body, sizeof(want));
-		if (want.family != AF_INET && want.family != AF_INET6)
-			continue;
-		rc = serve_one(fd, &want);
-		if (rc)
-			return rc == -EPIPE ? 0 : rc;
 	}
 }
 
@@ -206,10 +246,8 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 	/* not earlier: a process that isn't dumpable can't write id maps */
 	sys_sever();
 	sys_null_stdio();
-	/* the supervisor takes this as "the set-up is done" */
-	fd_drop(&ctl);
 	if (!rc)
-		rc = serve(portfwd);
+		rc = serve_both(ctl, portfwd);
 	return rc ? 1 : 0;
 }
 

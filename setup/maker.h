@@ -9,17 +9,25 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "netstack/base/procmem.h"
 #include "setup/hop.h"
 #include "setup/runner.h"
 
-/* Between supervisor and maker, while the pod is made. */
+/* Between supervisor and maker: while the pod is made, then its memory. */
 enum maker_setup_msg {
 	/* maker to supervisor */
 	MAKER_NEED_MAPS = 1, /* its user namespace is there: write its maps */
 	MAKER_POD,	     /* int32_t: the pod's pid 1, a child of yours */
 	MAKER_HOP,	     /* struct maker_hop; fds: as its flags say */
+	MAKER_STATS_ARE,     /* struct maker_totals */
 	/* supervisor to maker */
 	MAKER_MAPPED = 64,
+	MAKER_STATS, /* uint32_t cookie; reply STATS_ARE */
+};
+
+struct maker_totals {
+	uint32_t cookie; /* the asker's */
+	struct procmem mem;
 };
 
 /* Which descriptors of struct hop follow, in the order of its fields. */

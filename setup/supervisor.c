@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Order of a start:
- *  1. host listeners are bound: the cheapest thing that can fail;
+ *  1. the control socket and host listeners are bound: the cheapest things
+ *     that can fail;
  *  2. maker, netstack and portfwd are forked, before there is any descriptor
  *     or thread they shouldn't have; the maker makes the namespaces meanwhile;
  *  3. the hop's descriptors arrive and are handed on, and both answer READY;
@@ -29,6 +30,8 @@
 #include "portfwd/listen.h"
 #include "portfwd/portfwd.h"
 #include "setup/child.h"
+#include "setup/control_path.h"
+#include "setup/control_verbs.h"
 #include "setup/front.h"
 #include "setup/maker.h"
 #include "setup/resolv.h"
@@ -52,6 +55,10 @@ struct supervisor {
 	struct resolv resolv;
 	struct published *published; /* one for each of cfg->net.specs */
 	struct child maker, netstack, portfwd;
+	struct control_path control_path;
+	int control_listener;	       /* until it is given to control */
+	struct control_verbs *control; /* NULL: not asked for */
+	struct control_facts facts;
 	struct hop hop;
 	pid_t init;
 	int runner_ctl;
@@ -162,6 +169,12 @@ static int prepare(struct supervisor *s)
 	make_resolv_text(s);
 	make_hosts_text(s);
 	raise_nofile(s);
+	if (s->cfg->control) {
+		s->control_listener =
+			control_path_listen(s->cfg->control, &s->control_path);
+		if (s->control_listener < 0)
+			return s->control_listener;
+	}
 	return publish(s);
 }
 
@@ -407,6 +420,16 @@ static int hand_over(struct supervisor *s)
 	return rc ? rc : wait_ready(&s->portfwd, PORTFWD_READY);
 }
 
+/* From here on a child that doesn't read can't make us wait. */
+static int unblock_all(struct supervisor *s)
+{
+	int rc = fd_nonblock(s->netstack.ctl);
+
+	if (!rc)
+		rc = fd_nonblock(s->portfwd.ctl);
+	return rc ? rc : fd_nonblock(s->maker.ctl);
+}
+
 /* ---- 4: run ---- */
 
 static void on_ready(void *arg)
@@ -505,6 +528,45 @@ static int watch_all(struct supervisor *s)
 	return rc;
 }
 
+static const char *why_slirp(const struct supervisor *s)
+{
+	if (splices(s))
+		return NULL;
+	return s->cfg->net.datapath == DATAPATH_SLIRP
+		       ? "asked for with --datapath slirp"
+		       : "the kernel can't steer packets for it here";
+}
+
+static int start_control(struct supervisor *s)
+{
+	int rc;
+
+	if (s->control_listener < 0)
+		return 0;
+	s->facts = (struct control_facts){
+		.plan = &s->plan,
+		.serve_dns = s->cfg->net.serve_dns,
+		.datapath = splices(s) ? "splice" : "slirp",
+		.datapath_reason = why_slirp(s),
+		.infra = s->init,
+		.pids = { [QUERY_NETSTACK] = s->netstack.pid,
+			  [QUERY_PORTFWD] = s->portfwd.pid,
+			  [QUERY_MAKER] = s->maker.pid },
+	};
+	rc = control_verbs_new(&s->control, &s->loop, &s->facts,
+			       fd_take(&s->control_listener));
+	if (!rc)
+		rc = control_verbs_attach(s->control, QUERY_NETSTACK,
+					  s->netstack.ctl);
+	if (!rc)
+		rc = control_verbs_attach(s->control, QUERY_PORTFWD,
+					  s->portfwd.ctl);
+	if (!rc)
+		rc = control_verbs_attach(s->control, QUERY_MAKER,
+					  s->maker.ctl);
+	return rc;
+}
+
 static int serve(struct supervisor *s)
 {
 	struct front_ops ops = { on_ready, on_done, s };
@@ -518,6 +580,8 @@ static int serve(struct supervisor *s)
 		return rc;
 	s->runner_ctl = -1;
 	rc = watch_all(s);
+	if (!rc)
+		rc = start_control(s);
 	if (rc)
 		return rc;
 	return loop_run(&s->loop);
@@ -530,6 +594,9 @@ static void tear_down(struct supervisor *s)
 			      .ended = LOOP_SOURCE_NULL };
 
 	s->front = front_free(s->front);
+	s->control = control_verbs_free(s->control);
+	fd_drop(&s->control_listener);
+	control_path_drop(&s->control_path);
 	s->resolv_watch = resolv_watch_free(s->resolv_watch);
 	s->uplink_watch = uplink_watch_free(s->uplink_watch);
 	fd_drop(&s->runner_ctl);
@@ -561,10 +628,9 @@ static int start(struct supervisor *s)
 	if (!rc)
 		rc = maker_hop_recv(s->maker.ctl, s->maker.pid, &s->hop,
 				    &s->init);
-	fd_drop(&s->maker.ctl);
 	if (!rc)
 		rc = hand_over(s);
-	return rc;
+	return rc ? rc : unblock_all(s);
 }
 
 int supervisor_run(const struct run_config *cfg)
@@ -578,6 +644,8 @@ int supervisor_run(const struct run_config *cfg)
 	}
 	s->cfg = cfg;
 	s->maker = s->netstack = s->portfwd = (struct child)CHILD_NULL;
+	s->control_path = (struct control_path)CONTROL_PATH_NULL;
+	s->control_listener = -1;
 	s->hop = (struct hop)HOP_NULL;
 	s->loop = (struct loop)LOOP_NULL;
 	s->runner_ctl = -1;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One-shot: send, half-close, read to the end. Every wait has a limit, so that
+ * a verb of ours never hangs on a pod that does (a stopped supervisor accepts
+ * nothing, but its backlog does).
+ */
+#include "setup/control_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/control_path.h"
+#include "setup/text.h"
+
+#define LIMIT_S 15
+
+/* Return: 0 or -errno, not logged */
+static int send_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return shutdown(fd, SHUT_WR) ? -errno : 0;
+}
+
+/* Return: 0 or -errno, not logged */
+static int read_all(int fd, struct text *out)
+{
+	char buf[65536];
+
+	for (;;) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : out->err;
+		text_add(out, buf, (size_t)n);
+	}
+}
+
+static int open_socket(const char *path)
+{
+	static const struct timeval limit = { .tv_sec = LIMIT_S };
+	int fd = control_path_connect(path);
+
+	if (fd == -ECONNREFUSED || fd == -ENOENT) {
+		log_error("%s: no pod listens there (podsplice run --control)",
+			  path);
+		return fd;
+	}
+	if (fd < 0)
+		return log_errno(-fd, "%s", path);
+	/* can't fail; the worst is a wait that the user ends */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+/* Return: what the reply's envelope has, or NULL, logged */
+static json_t *open_envelope(const char *path, const struct text *reply)
+{
+	json_error_t err;
+	json_t *all =
+		json_loadb(reply->data ? reply->data : "", reply->len, 0, &err);
+	json_t *value = json_incref(json_object_get(all, "return"));
+	const char *desc = json_string_value(
+		json_object_get(json_object_get(all, "error"), "desc"));
+
+	if (!value)
+		log_error("%s: %s", path,
+			  desc ? desc : "no answer that we understand");
+	json_decref(all);
+	return value;
+}
+
+json_t *control_ask(const char *path, const char *verb)
+{
+	scoped_fd fd = open_socket(path);
+	struct text *reply;
+	json_t *value = NULL;
+	char request[128];
+	int rc;
+
+	if (fd < 0)
+		return NULL;
+	reply = text_new();
+	rc = snprintf(request, sizeof(request), "{\"execute\":\"%s\"}\n", verb);
+	rc = reply ? send_all(fd, request, (size_t)rc) : -ENOMEM;
+	if (!rc)
+		rc = read_all(fd, reply);
+	if (rc == -EAGAIN)
+		log_error("%s: no answer within %d s", path, LIMIT_S);
+	else if (rc)
+		(void)log_errno(-rc, "%s", path);
+	else
+		value = open_envelope(path, reply);
+	text_unref(reply);
+	return value;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What isn't known is null, never left out: a reader finds the same keys in
+ * every reply. The part of a process that didn't answer is null, and the
+ * process is named in "incomplete". Bytes and packets of libslirp are frames;
+ * what the kernel moves has no packets for us to count.
+ */
+#include "setup/control_json.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* Of a process that may not have answered. */
+static json_t *number_if(bool known, uint64_t n)
+{
+	return known ? number(n) : json_null();
+}
+
+static json_t *ip_json(const struct ip *ip)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return ip->family ? json_string(ip_format(ip, text)) : json_null();
+}
+
+static json_t *net_json(const struct ip *ip, unsigned int prefix)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return json_sprintf("%s/%u", ip_format(ip, text), prefix);
+}
+
+static json_t *endpoint_json(const union endpoint *ep)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (!ep->sa.sa_family)
+		return json_null();
+	return json_string(endpoint_format(ep, text));
+}
+
+static json_t *pid_json(pid_t pid)
+{
+	return pid > 0 ? json_integer(pid) : json_null();
+}
+
+/* ---- info ---- */
+
+static json_t *network_json(const struct control_facts *f)
+{
+	const struct podnet *p = f->plan;
+	bool v6 = p->has_ipv6;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "cidr",
+			 net_json(&p->net4, p->prefix4), "address",
+			 ip_json(&p->pod4), "gateway", ip_json(&p->gw4), "dns",
+			 f->serve_dns ? ip_json(&p->dns4) : json_null(),
+			 "cidr6",
+			 v6 ? net_json(&p->net6, p->prefix6) : json_null(),
+			 "address6", v6 ? ip_json(&p->pod6) : json_null(),
+			 "mtu", (json_int_t)p->mtu_bytes, "tap", p->tap);
+}
+
+json_t *control_json_info(const struct control_facts *f)
+{
+	json_t *pids =
+		json_pack("{s:o, s:o, s:o, s:o, s:o}", "infra",
+			  pid_json(f->infra), "supervisor", pid_json(getpid()),
+			  "netstack", pid_json(f->pids[QUERY_NETSTACK]),
+			  "portfwd", pid_json(f->pids[QUERY_PORTFWD]), "maker",
+			  pid_json(f->pids[QUERY_MAKER]));
+
+	return json_pack("{s:i, s:s, s:s?, s:o, s:o}", "schema", CONTROL_SCHEMA,
+			 "datapath", f->datapath, "datapath_reason",
+			 f->datapath_reason, "pids", pids, "network",
+			 network_json(f));
+}
+
+/* ---- stats ---- */
+
+static json_t *flows_json(const struct query_stats *st)
+{
+	const struct portfwd_totals *p = &st->portfwd;
+	const struct stack_stats *s = &st->netstack.stack;
+	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
+
+	return json_pack("{s:{s:o, s:o}, s:{s:o, s:o}, s:{s:o, s:o}}", "splice",
+			 "open", number_if(fwd, p->open[FLOW_SPLICE]), "total",
+			 number_if(fwd, p->total[FLOW_SPLICE]), "copy", "open",
+			 number_if(fwd, p->open[FLOW_COPY]), "total",
+			 number_if(fwd, p->total[FLOW_COPY]), "slirp", "open",
+			 number_if(net, s->open), "total",
+			 number_if(net, s->opened));
+}
+
+static json_t *way_json(bool known, uint64_t in, uint64_t out)
+{
+	return json_pack("{s:o, s:o, s:n, s:n}", "bytes_in",
+			 number_if(known, in), "bytes_out",
+			 number_if(known, out), "packets_in", "packets_out");
+}
+
+static json_t *traffic_json(const struct query_stats *st)
+{
+	const struct portfwd_totals *p = &st->portfwd;
+	const struct stack_stats *s = &st->netstack.stack;
+	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
+
+	return json_pack(
+		"{s:o, s:o, s:{s:o, s:o, s:o, s:o}}", "splice",
+		way_json(fwd, p->bytes_in[FLOW_SPLICE],
+			 p->bytes_out[FLOW_SPLICE]),
+		"copy",
+		way_json(fwd, p->bytes_in[FLOW_COPY], p->bytes_out[FLOW_COPY]),
+		"slirp", "bytes_in", number_if(net, s->bytes_in), "bytes_out",
+		number_if(net, s->bytes_out), "packets_in",
+		number_if(net, s->packets_in), "packets_out",
+		number_if(net, s->packets_out));
+}
+
+/* Those of both are what those who answered know. */
+static json_t *errors_json(const struct query_stats *st)
+{
+	const struct portfwd_totals *p = &st->portfwd;
+	const struct netstack_totals *n = &st->netstack;
+	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "refused",
+			 number_if(fwd, p->refused), "unreachable",
+			 number_if(fwd, p->unreachable), "timeout",
+			 number_if(fwd, p->timeout), "emfile",
+			 number_if(fwd || net, p->emfile + n->dns.starved),
+			 "pipe_quota", number_if(fwd, p->pipe_quota), "parse",
+			 number_if(net, n->parse + n->dns.dropped), "policy",
+			 number_if(fwd || net, p->policy + n->refused),
+			 "source_lost", number_if(fwd, p->source_lost));
+}
+
+static json_t *mem_json(bool known, const struct procmem *m)
+{
+	if (!known)
+		return json_null();
+	return json_pack(
+		"{s:o, s:o}", "rss",
+		number_if(m->rss_bytes != PROCMEM_UNKNOWN, m->rss_bytes),
+		"private",
+		number_if(m->private_bytes != PROCMEM_UNKNOWN,
+			  m->private_bytes));
+}
+
+static json_t *memory_json(const struct query_stats *st,
+			   const struct procmem *own)
+{
+	return json_pack(
+		"{s:o, s:o, s:o, s:o}", "supervisor", mem_json(true, own),
+		"netstack",
+		mem_json(st->has[QUERY_NETSTACK], &st->netstack.mem), "portfwd",
+		mem_json(st->has[QUERY_PORTFWD], &st->portfwd.mem), "maker",
+		mem_json(st->has[QUERY_MAKER], &st->maker.mem));
+}
+
+static json_t *missing_json(const struct query_stats *st)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < QUERY_N_WHO; i++)
+		if (!st->has[i])
+			(void)json_array_append_new(
+				list,
+				json_string(query_who_name((enum query_who)i)));
+	return list;
+}
+
+json_t *control_json_stats(const struct control_facts *f,
+			   const struct query_stats *st,
+			   const struct procmem *own)
+{
+	bool net = st->has[QUERY_NETSTACK];
+	json_t *dns =
+		json_pack("{s:o, s:o}", "queries",
+			  number_if(net, st->netstack.dns.queries), "failures",
+			  number_if(net, st->netstack.dns.failures));
+	json_t *restarts = json_pack(
+		"{s:o, s:o}", "netstack", number(f->restarts[QUERY_NETSTACK]),
+		"portfwd", number(f->restarts[QUERY_PORTFWD]));
+
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+			 CONTROL_SCHEMA, "flows", flows_json(st), "traffic",
+			 traffic_json(st), "errors", errors_json(st), "dns",
+			 dns, "restarts", restarts, "memory",
+			 memory_json(st, own), "incomplete", missing_json(st));
+}
+
+/* ---- flows ---- */
+
+json_t *control_json_flow(const struct flow_record *r)
+{
+	static const char *const paths[] = { "splice", "copy" };
+	static const char *const states[] = { "connecting", "written", "open",
+					      "half-closed" };
+	json_t *rtt = r->rtt_us == FLOW_RTT_UNKNOWN
+			      ? json_null()
+			      : json_real(r->rtt_us / 1e3);
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:o, s:i}",
+		"proto", "tcp", "path", paths[r->path == FLOW_COPY],
+		"direction",
+		r->direction == FLOW_INGRESS ? "ingress" : "egress", "pod",
+		endpoint_json(&r->pod), "remote", endpoint_json(&r->remote),
+		"host", endpoint_json(&r->host), "state",
+		r->state < sizeof(states) / sizeof(*states) ? states[r->state]
+							    : "open",
+		"age", (double)r->age_ms / 1e3, "bytes_in",
+		(json_int_t)r->bytes_in, "bytes_out", (json_int_t)r->bytes_out,
+		"rtt_ms", rtt, "uid", (int)r->uid);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * stats and flows need answers of other processes (query.h). Calls that come
+ * in while a round is under way wait for the next one: what they are told is
+ * never older than their question. All calls of a round share one reply.
+ */
+#include "setup/control_verbs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/control_json.h"
+
+/* The calls that wait for one sort of answer. */
+struct gather {
+	struct list now, next;
+	bool active; /* a round is under way, perhaps for nobody any more */
+};
+
+struct control_verbs {
+	const struct control_facts *facts;
+	struct control *control;
+	struct query *query;
+	int mem_fd;
+	struct gather gathers[QUERY_N_WHAT];
+	struct text *listing; /* of the flows' round under way */
+	bool comma;
+};
+
+/* ---- rounds ---- */
+
+/* Begin a round for those who wait, if any do. */
+static void begin(struct control_verbs *v, enum query_what what)
+{
+	struct gather *g = &v->gathers[what];
+
+	g->active = !list_empty(&g->next);
+	if (!g->active)
+		return;
+	list_move(&g->now, &g->next);
+	if (what == QUERY_FLOWS) {
+		v->listing = text_new();
+		v->comma = false;
+		if (v->listing)
+			text_puts(v->listing,
+				  "{\"return\":{\"schema\":1,\"flows\":[");
+	}
+	query_begin(v->query, what);
+}
+
+static void gather(struct control_verbs *v, enum query_what what,
+		   struct control_call *call)
+{
+	struct gather *g = &v->gathers[what];
+
+	list_append(&g->next, &call->link);
+	if (!g->active)
+		begin(v, what);
+}
+
+/* The same for all of a round; @reply NULL or broken: no memory. */
+static void reply_all(struct gather *g, struct text *reply)
+{
+	while (!list_empty(&g->now)) {
+		struct control_call *call =
+			container_of(g->now.next, struct control_call, link);
+
+		if (reply && !reply->err)
+			control_reply(call, reply);
+		else
+			control_error(call, "the answer needs too much memory");
+	}
+	text_unref(reply);
+}
+
+static void on_stats(void *arg, const struct query_stats *st)
+{
+	struct control_verbs *v = arg;
+	struct procmem own = procmem_read(v->mem_fd);
+	struct text *t = text_new();
+
+	if (t) {
+		text_puts(t, "{\"return\":");
+		text_json(t, control_json_stats(v->facts, st, &own));
+		text_puts(t, "}\n");
+	}
+	reply_all(&v->gathers[QUERY_STATS], t);
+	begin(v, QUERY_STATS);
+}
+
+static void on_flows(void *arg, const struct flow_record *r, size_t n)
+{
+	struct control_verbs *v = arg;
+
+	for (size_t i = 0; i < n && v->listing; i++) {
+		if (v->comma)
+			text_puts(v->listing, ",");
+		v->comma = true;
+		text_json(v->listing, control_json_flow(&r[i]));
+	}
+}
+
+static void on_flows_end(void *arg, bool whole)
+{
+	struct control_verbs *v = arg;
+	struct text *t = v->listing;
+
+	v->listing = NULL;
+	if (t) {
+		text_puts(t, "],\"incomplete\":[");
+		if (!whole)
+			text_puts(t, "\"portfwd\"");
+		text_puts(t, "]}}\n");
+	}
+	reply_all(&v->gathers[QUERY_FLOWS], t);
+	begin(v, QUERY_FLOWS);
+}
+
+/* ---- verbs ---- */
+
+static void verb_info(struct control_verbs *v, struct control_call *call,
+		      const json_t *arguments)
+{
+	(void)arguments;
+	control_return(call, control_json_info(v->facts));
+}
+
+static void verb_stats(struct control_verbs *v, struct control_call *call,
+		       const json_t *arguments)
+{
+	(void)arguments;
+	gather(v, QUERY_STATS, call);
+}
+
+static void verb_flows(struct control_verbs *v, struct control_call *call,
+		       const json_t *arguments)
+{
+	(void)arguments;
+	gather(v, QUERY_FLOWS, call);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(struct control_verbs *v, struct control_call *call,
+		   const json_t *arguments);
+} verbs[] = {
+	{ "flows", verb_flows },
+	{ "info", verb_info },
+	{ "stats", verb_stats },
+};
+
+static void on_request(void *arg, struct control_call *call, const char *verb,
+		       const json_t *arguments)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].name, verb) != 0)
+			continue;
+		verbs[i].fn(arg, call, arguments);
+		return;
+	}
+	control_error(call, "bad request: execute: no such verb: %.64s", verb);
+}
+
+/* ---- set-up ---- */
+
+int control_verbs_new(struct control_verbs **out, struct loop *loop,
+		      const struct control_facts *facts, int listener)
+{
+	struct control_verbs *v = calloc(1, sizeof(*v));
+	struct query_ops ops = { on_stats, on_flows, on_flows_end, v };
+	int rc;
+
+	if (!v) {
+		fd_drop(&listener);
+		return log_errno(ENOMEM, "control socket");
+	}
+	v->facts = facts;
+	v->mem_fd = procmem_open();
+	for (size_t i = 0; i < QUERY_N_WHAT; i++) {
+		list_init(&v->gathers[i].now);
+		list_init(&v->gathers[i].next);
+	}
+	rc = query_new(&v->query, loop, &ops);
+	if (rc)
+		fd_drop(&listener);
+	else
+		rc = control_new(&v->control, loop, listener, on_request, v);
+	if (rc) {
+		control_verbs_free(v);
+		return rc;
+	}
+	*out = v;
+	return 0;
+}
+
+struct control_verbs *control_verbs_free(struct control_verbs *v)
+{
+	if (!v)
+		return NULL;
+	control_free(v->control); /* its calls are on our lists */
+	query_free(v->query);
+	text_unref(v->listing);
+	fd_drop(&v->mem_fd);
+	free(v);
+	return NULL;
+}
+
+int control_verbs_attach(struct control_verbs *v, enum query_who who, int fd)
+{
+	return v ? query_attach(v->query, who, fd) : 0;
+}

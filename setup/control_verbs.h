@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What can be asked over the control socket: info, stats, flows. */
+
+#include "netstack/base/podnet.h"
+#include "setup/control.h"
+#include "setup/query.h"
+
+/* What the supervisor knows of the pod; looked at when somebody asks. */
+struct control_facts {
+	const struct podnet *plan;
+	bool serve_dns;
+	const char *datapath;	     /* "splice", "slirp" */
+	const char *datapath_reason; /* why not splice, or NULL */
+	pid_t infra;		     /* the pod's first process */
+	pid_t pids[QUERY_N_WHO];     /* 0: not there */
+	unsigned int restarts[QUERY_N_WHO];
+};
+
+struct control_verbs;
+
+/**
+ * control_verbs_new() - serve @listener
+ * @facts:    borrowed
+ * @listener: owned, also on failure
+ * Return: 0 or -errno, logged
+ */
+int control_verbs_new(struct control_verbs **out, struct loop *loop,
+		      const struct control_facts *facts, int listener);
+
+/** control_verbs_free() - before the children's sockets close; Return: NULL */
+struct control_verbs *control_verbs_free(struct control_verbs *v);
+
+/** control_verbs_attach() - query_attach(); NULL is fine */
+int control_verbs_attach(struct control_verbs *v, enum query_who who, int fd);
