@@ -103,6 +103,8 @@ one()
 # tally NAME LOG STATUS: counts a TAP program
 tally()
 {
+	# cmocka's word for a skipped test is "not ok N # SKIP name"
+	sed -i 's/^not \(ok [0-9]* # SKIP\)/\1/' "$2"
 	ok=$(grep -cE '^ok ' "$2")
 	skip=$(grep -cE '^ok .*# [Ss][Kk][Ii][Pp]' "$2")
 	bad=$(grep -cE '^not ok ' "$2")
