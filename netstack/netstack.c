@@ -12,8 +12,10 @@
 #include "netstack/netstack.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
@@ -28,12 +30,13 @@
 #include "netstack/syn.h"
 
 #define FRAMES_A_TURN 64
+#define FDS_RESERVED  1024
 #define UDP_OVERHEAD4 28
 #define UDP_OVERHEAD6 48
 
 struct netstack_stats {
 	uint64_t frames_in, frames_out;
-	uint64_t malformed, refused, write_errors;
+	uint64_t malformed, refused, shed, write_errors;
 };
 
 struct netstack {
@@ -47,6 +50,7 @@ struct netstack {
 	struct flow_switch *sw; /* NULL where the kernel steers */
 	struct syn_table *syn;	/* NULL: every SYN is libslirp's */
 	struct netstack_stats stats;
+	size_t fds_max; /* libslirp's; the rest is DNS' and our own */
 	struct netstack_servers servers;
 	uint8_t buf[FRAME_MAX], out[FRAME_MAX];
 };
@@ -119,10 +123,12 @@ static void dns_query(struct netstack *ns, const struct frame *f)
 
 static void to_stack(struct netstack *ns, const struct frame *f)
 {
-	if (policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback))
-		stack_input(ns->stack, f->eth, f->len);
-	else
+	if (!policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback))
 		ns->stats.refused++;
+	else if (frame_is_first_syn(f) && stack_fds(ns->stack) >= ns->fds_max)
+		ns->stats.shed++; /* a flood; TCP asks again */
+	else
+		stack_input(ns->stack, f->eth, f->len);
 }
 
 static void syn_to_stack(void *arg, const void *frame, size_t len)
@@ -268,6 +274,7 @@ static int configure(struct netstack *ns, struct msg *m)
 		return log_errno(EPROTO, "netstack: configuration");
 	memcpy(&ns->cfg, m->body, sizeof(ns->cfg));
 	sc.host_loopback = ns->cfg.host_loopback;
+	sc.serve_dns = ns->cfg.serve_dns;
 	sc.outbound4 = ns->cfg.outbound4;
 	sc.outbound6 = ns->cfg.outbound6;
 	rc = stack_new(&ns->stack, &ns->loop, &sc);
@@ -357,6 +364,15 @@ static void close_all(struct netstack *ns)
 	loop_deinit(&ns->loop);
 }
 
+static size_t fds_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur <= FDS_RESERVED * 2)
+		return FDS_RESERVED;
+	return rl.rlim_cur - FDS_RESERVED;
+}
+
 int netstack_main(int ctl, int peer)
 {
 	struct netstack *ns = calloc(1, sizeof(*ns));
@@ -366,6 +382,11 @@ int netstack_main(int ctl, int peer)
 		return log_errno(ENOMEM, "netstack") ? 1 : 0;
 	ns->ctl.fd = ns->tap.fd = ns->tap_hop.fd = -1;
 	ns->peer = peer;
+	ns->fds_max = fds_limit();
+	/* libslirp has two buffers of 128 KiB for each TCP connection: they go
+	 * back to the kernel when freed only if they are mapped, and malloc()
+	 * stops mapping them after the first free() unless told not to */
+	(void)mallopt(M_MMAP_THRESHOLD, 65536);
 	ns->mem_fd = procmem_open();
 	rc = loop_init(&ns->loop);
 	if (!rc)

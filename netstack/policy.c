@@ -35,13 +35,20 @@ static bool allows4(const struct frame *f, const struct podnet *plan,
 		return true;
 	if (to_gw && f->proto == IPPROTO_UDP && f->dport == PORT_TFTP)
 		return false;
+	/* a fragment hides its ports until libslirp has put it together */
+	if (f->is_fragment && !host_loopback)
+		return false;
 	/* DHCP renewals and pings are answered by libslirp itself; the rest
 	 * is refused by it unless host_loopback, with an ICMP error */
-	(void)host_loopback;
-	return to_gw || ip_equal(&f->dst, &plan->dns4);
+	if (to_gw)
+		return true;
+	/* DNS is ours: libslirp's would ask the host's own 127.0.0.1 */
+	return ip_equal(&f->dst, &plan->dns4) && f->proto == IPPROTO_ICMP &&
+	       !f->is_fragment;
 }
 
-static bool allows6(const struct frame *f, const struct podnet *plan)
+static bool allows6(const struct frame *f, const struct podnet *plan,
+		    bool host_loopback)
 {
 	const uint8_t *b = f->dst.v6.s6_addr;
 	bool zeros = true;
@@ -61,8 +68,10 @@ static bool allows6(const struct frame *f, const struct podnet *plan)
 		return true;
 	if (f->proto == IPPROTO_UDP && f->dport == PORT_TFTP)
 		return false;
-	return f->proto == IPPROTO_ICMPV6 || ip_equal(&f->dst, &plan->gw6) ||
-	       ip_equal(&f->dst, &plan->dns6);
+	if (f->is_fragment && !host_loopback)
+		return false;
+	/* as for IPv4; NDP and pings of any address of the subnet */
+	return f->proto == IPPROTO_ICMPV6 || ip_equal(&f->dst, &plan->gw6);
 }
 
 bool policy_allows(const struct frame *f, const struct podnet *plan,
@@ -77,5 +86,5 @@ bool policy_allows(const struct frame *f, const struct podnet *plan,
 		return false;
 	if (f->src.family == AF_INET)
 		return allows4(f, plan, host_loopback);
-	return plan->has_ipv6 && allows6(f, plan);
+	return plan->has_ipv6 && allows6(f, plan, host_loopback);
 }

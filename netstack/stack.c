@@ -23,6 +23,9 @@
 
 #include "netstack/base/log.h"
 
+/* What slirp_pollfds_fill() asks for when it has no timer running. */
+#define IDLE_MS 1000
+
 struct watched {
 	struct loop_source src; /* src.fd -1: not in epoll */
 	struct stack *stack;
@@ -50,6 +53,7 @@ struct stack {
 	size_t cap;
 	int *active; /* the descriptors asked for, for the sweep */
 	size_t n_active, cap_active;
+	size_t n_fds; /* registered by libslirp */
 	uint32_t fill;
 	struct mono due; /* when libslirp wants to be called again */
 	bool touched;	 /* a frame came in since the last fill */
@@ -193,6 +197,10 @@ static struct mono before(struct loop_hook *hook)
 			forget(s, was[i]);
 	if (was != old)
 		free(was);
+	/* with no socket open it asks for a second for nothing; the router
+	 * advertisements' timer is our own */
+	if (s->n_active == 0 && ms == IDLE_MS)
+		ms = UINT32_MAX;
 	s->due = ms == UINT32_MAX ? MONO_NEVER
 				  : mono_add(mono_now(), mono_ms(ms));
 	return s->due;
@@ -326,7 +334,8 @@ static SlirpConfig slirp_config(struct stack *s, const struct stack_config *cfg)
 		.vnetwork = plan->net4.v4,
 		.vhost = plan->gw4.v4,
 		.vnameserver = plan->dns4.v4,
-		.vdhcp_start = ip_offset(&plan->net4, 15).v4,
+		/* a lease is the address the pod has: nothing else gets in */
+		.vdhcp_start = plan->pod4.v4,
 		.in6_enabled = plan->has_ipv6,
 		.if_mtu = plan->mtu_bytes,
 		.if_mru = plan->mtu_bytes,
@@ -342,8 +351,8 @@ static SlirpConfig slirp_config(struct stack *s, const struct stack_config *cfg)
 		c.vnameserver6 = plan->dns6.v6;
 	}
 	/* DHCP and router advertisements name .3 only when libslirp thinks it
-	 * serves DNS; queries never reach it (netstack.c answers them) */
-	c.disable_dns = false;
+	 * serves DNS; queries never reach it (netstack.c, policy.c) */
+	c.disable_dns = !cfg->serve_dns;
 	if (cfg->outbound4.family) {
 		s->outbound4 = endpoint_make(&cfg->outbound4, 0).v4;
 		c.outbound_addr = &s->outbound4;
@@ -414,6 +423,11 @@ struct stack_stats stack_stats(const struct stack *s)
 
 	st.open = s->n_active;
 	return st;
+}
+
+size_t stack_fds(const struct stack *s)
+{
+	return s->n_fds;
 }
 
 struct stack *stack_free(struct stack *s)

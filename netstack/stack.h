@@ -20,6 +20,7 @@ typedef void (*stack_send_fn)(void *arg, const void *frame, size_t len);
 struct stack_config {
 	const struct podnet *plan;
 	bool host_loopback;
+	bool serve_dns; /* DHCP and router advertisements name our DNS */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	stack_send_fn send;
 	void *arg;
@@ -44,6 +45,9 @@ struct stack_stats {
 };
 
 struct stack_stats stack_stats(const struct stack *s);
+
+/** stack_fds() - descriptors libslirp has open */
+size_t stack_fds(const struct stack *s);
 
 /** stack_free() - closes all its sockets; NULL is fine; Return: NULL */
 struct stack *stack_free(struct stack *s);
