@@ -4,6 +4,7 @@
  *
  * table netdev hop {
  *  set slow4    { ipv4_addr . port . ipv4_addr . port; timeout 5d }
+ *  set fin_pod4, fin_tap4 { the same }
  *  set closing4 { the same; timeout 60s }
  *  chain from_pod { ingress device p0
  *   meta protocol != { ip, ip6 }                        fwd to TAP
@@ -11,7 +12,8 @@
  *   meta l4proto != tcp                                 fwd to TAP
  *   ip daddr DNS tcp dport 53                           accept
  *   first SYN                                           fwd to TAP
- *   fin|rst, key @slow: update @closing, delete @slow   fwd to TAP
+ *   rst, or fin and key @fin_tap, key @slow: retire it  fwd to TAP
+ *   fin, key @slow: update @fin_pod
  *   key @slow: update @slow                             fwd to TAP
  *   key @closing: update @closing                       fwd to TAP
  *   accept (up the hop's stack)
@@ -19,15 +21,18 @@
  *  chain from_tap { ingress device TAP
  *   ether saddr POD, first SYN: delete @slow, @closing  accept
  *   SYN+ACK: update @slow { reversed key }
- *   fin|rst, reversed key @slow: update @closing, delete @slow
+ *   the same as for the pod, with the key reversed and @fin_pod
+ *   reversed key @closing: update @closing
  *   fwd to p0
  *  }
  * }
  * table inet hop { chain pre { prerouting; iif TAP, tcp: tproxy to GW:port } }
  *
- * `slow` holds the flows that libslirp answered. A flow that has seen a FIN or
- * RST moves to `closing`, or 65,536 short connections would fill the set for
- * days. Both are dynamic sets, changed by packets, never over netlink.
+ * `slow` holds the flows that libslirp answered. A flow that has seen a RST, or
+ * a FIN from both sides, is retired: it moves to `closing`, or short
+ * connections would fill the set for days. A half-closed one stays: it may be
+ * silent for as long as it likes. All are dynamic sets, changed by packets,
+ * never over netlink.
  *
  * accept in a netdev chain means "go on into the stack"; pkttype is set to
  * host because the TAP's frames and IPv6 ones aren't addressed to the MAC of
@@ -58,13 +63,14 @@
 
 #define TABLE	    "hop"
 #define BATCH_BYTES 65536
-#define SET_SIZE    131072
+#define SET_SIZE    262144
 #define SLOW_MS	    (5ULL * 24 * 3600 * 1000) /* as conntrack's ESTABLISHED */
 #define CLOSING_MS  60000ULL
 #define TCP_FLAGS   0x17 /* fin syn rst ack */
 #define TCP_SYN	    0x02
 #define TCP_SYNACK  0x12
-#define TCP_FIN_RST 0x05
+#define TCP_FIN	    0x01
+#define TCP_RST	    0x04
 #define KEY4_BYTES  16 /* 4 + 2 padded to 4, twice */
 #define KEY6_BYTES  40
 
@@ -88,15 +94,33 @@ struct family {
 	uint16_t ethertype;
 	uint32_t saddr, daddr, addr_len; /* in the network header */
 	uint32_t key_bytes;
-	const char *slow, *closing;
-	uint32_t slow_id, closing_id;
+	struct set {
+		const char *name;
+		uint32_t id;
+	} slow, closing, fin[2]; /* fin: seen from the pod, from the TAP */
 };
 
+enum { FROM_POD, FROM_TAP };
+
 static const struct family fam4 = {
-	ETH_P_IP, 12, 16, 4, KEY4_BYTES, "slow4", "closing4", 1, 2,
+	ETH_P_IP,
+	12,
+	16,
+	4,
+	KEY4_BYTES,
+	{ "slow4", 1 },
+	{ "closing4", 2 },
+	{ { "fin_pod4", 3 }, { "fin_tap4", 4 } },
 };
 static const struct family fam6 = {
-	ETH_P_IPV6, 8, 24, 16, KEY6_BYTES, "slow6", "closing6", 3, 4,
+	ETH_P_IPV6,
+	8,
+	24,
+	16,
+	KEY6_BYTES,
+	{ "slow6", 5 },
+	{ "closing6", 6 },
+	{ { "fin_pod6", 7 }, { "fin_tap6", 8 } },
 };
 
 static struct nlmsghdr *msg_start(struct batch *b, uint16_t type,
@@ -128,8 +152,8 @@ static void add_table(struct batch *b, uint16_t family)
 	msg_end(b);
 }
 
-static void add_set(struct batch *b, const char *name, uint32_t id,
-		    uint32_t key_bytes, uint64_t timeout_ms)
+static void add_set(struct batch *b, const struct set *set, uint32_t key_bytes,
+		    uint64_t timeout_ms)
 {
 	uint32_t type = key_bytes == KEY4_BYTES ? KEY_TYPE(NFT_TYPE_IPADDR)
 						: KEY_TYPE(NFT_TYPE_IP6ADDR);
@@ -140,9 +164,9 @@ static void add_set(struct batch *b, const char *name, uint32_t id,
 		return;
 	}
 	nftnl_set_set_str(s, NFTNL_SET_TABLE, TABLE);
-	nftnl_set_set_str(s, NFTNL_SET_NAME, name);
+	nftnl_set_set_str(s, NFTNL_SET_NAME, set->name);
 	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_NETDEV);
-	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
+	nftnl_set_set_u32(s, NFTNL_SET_ID, set->id);
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_TIMEOUT | NFT_SET_EVAL);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, key_bytes);
@@ -360,39 +384,85 @@ static void e_key(struct rule *r, const struct family *f, bool reversed)
 	e_load(r, NFT_PAYLOAD_TRANSPORT_HEADER, reversed ? 0 : 2, 2, reg);
 }
 
-static void e_lookup(struct rule *r, const char *set, uint32_t id)
+static void e_lookup(struct rule *r, const struct set *set)
 {
 	struct nftnl_expr *e = expr(r, "lookup");
 
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG32_00);
-	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, id);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set->name);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, set->id);
 }
 
 /* update or delete the loaded key */
-static void e_dynset(struct rule *r, const char *set, uint32_t id, uint32_t op)
+static void e_dynset(struct rule *r, const struct set *set, uint32_t op)
 {
 	struct nftnl_expr *e = expr(r, "dynset");
 
 	if (!e)
 		return;
-	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SET_ID, id);
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set->name);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SET_ID, set->id);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, op);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
 }
 
-/* A flow that ends leaves `slow`, unless `closing` is full. */
-static void e_retire(struct rule *r, const struct family *f, bool reversed)
+/* A flow that has ended leaves `slow`, unless `closing` is full. */
+static void e_retire(struct rule *r, const struct family *f)
 {
-	e_tcp(r, f);
-	e_tcpflags(r, TCP_FIN_RST, NFT_CMP_NEQ, 0);
-	e_key(r, f, reversed);
-	e_lookup(r, f->slow, f->slow_id);
-	e_dynset(r, f->closing, f->closing_id, NFT_DYNSET_OP_UPDATE);
-	e_dynset(r, f->slow, f->slow_id, NFT_DYNSET_OP_DELETE);
+	e_dynset(r, &f->closing, NFT_DYNSET_OP_UPDATE);
+	e_dynset(r, &f->slow, NFT_DYNSET_OP_DELETE);
+	e_dynset(r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
+	e_dynset(r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
+}
+
+/* What the flags of a slow flow's segment @from say; @fwd: where it goes. */
+static void flags(struct batch *b, const struct family *f, int from, int fwd)
+{
+	const char *chain = from == FROM_POD ? "from_pod" : "from_tap";
+	struct rule r = rule_start(b, NFPROTO_NETDEV, chain);
+
+	e_tcp(&r, f);
+	e_tcpflags(&r, TCP_RST, NFT_CMP_EQ, TCP_RST);
+	e_key(&r, f, from == FROM_TAP);
+	e_lookup(&r, &f->slow);
+	e_retire(&r, f);
+	e_fwd(&r, fwd);
+	rule_end(&r);
+
+	r = rule_start(b, NFPROTO_NETDEV, chain);
+	e_tcp(&r, f);
+	e_tcpflags(&r, TCP_FIN, NFT_CMP_EQ, TCP_FIN);
+	e_key(&r, f, from == FROM_TAP);
+	e_lookup(&r, &f->fin[!from]);
+	e_lookup(&r, &f->slow);
+	e_retire(&r, f);
+	e_fwd(&r, fwd);
+	rule_end(&r);
+
+	r = rule_start(b, NFPROTO_NETDEV, chain);
+	e_tcp(&r, f);
+	e_tcpflags(&r, TCP_FIN, NFT_CMP_EQ, TCP_FIN);
+	e_key(&r, f, from == FROM_TAP);
+	e_lookup(&r, &f->slow);
+	e_dynset(&r, &f->fin[from], NFT_DYNSET_OP_UPDATE);
+	rule_end(&r);
+}
+
+/* A member of @set: keep it, and forward. */
+static void member(struct batch *b, const struct family *f, int from,
+		   const struct set *set, int fwd)
+{
+	struct rule r = rule_start(b, NFPROTO_NETDEV,
+				   from == FROM_POD ? "from_pod" : "from_tap");
+
+	e_tcp(&r, f);
+	e_key(&r, f, from == FROM_TAP);
+	e_lookup(&r, set);
+	e_dynset(&r, set, NFT_DYNSET_OP_UPDATE);
+	e_fwd(&r, fwd);
+	rule_end(&r);
 }
 
 static void icmp_errors_up(struct batch *b)
@@ -432,27 +502,12 @@ static void dns_up(struct batch *b, const struct family *f,
 	rule_end(&r);
 }
 
-/* The rules of from_pod that look at `slow` and `closing`. */
+/* The rules of from_pod that look at the sets. */
 static void slow_down(struct batch *b, const struct family *f, int tap)
 {
-	struct rule r = rule_start(b, NFPROTO_NETDEV, "from_pod");
-
-	e_retire(&r, f, false);
-	e_fwd(&r, tap);
-	rule_end(&r);
-
-	for (int closing = 0; closing < 2; closing++) {
-		const char *set = closing ? f->closing : f->slow;
-		uint32_t id = closing ? f->closing_id : f->slow_id;
-
-		r = rule_start(b, NFPROTO_NETDEV, "from_pod");
-		e_tcp(&r, f);
-		e_key(&r, f, false);
-		e_lookup(&r, set, id);
-		e_dynset(&r, set, id, NFT_DYNSET_OP_UPDATE);
-		e_fwd(&r, tap);
-		rule_end(&r);
-	}
+	flags(b, f, FROM_POD, tap);
+	member(b, f, FROM_POD, &f->slow, tap);
+	member(b, f, FROM_POD, &f->closing, tap);
 }
 
 static void from_pod(struct batch *b, const struct nft_hop *h)
@@ -503,8 +558,10 @@ static void written_back(struct batch *b, const struct nft_hop *h,
 		  6);
 	e_tcpflags(&r, TCP_FLAGS, NFT_CMP_EQ, TCP_SYN);
 	e_key(&r, f, false);
-	e_dynset(&r, f->slow, f->slow_id, NFT_DYNSET_OP_DELETE);
-	e_dynset(&r, f->closing, f->closing_id, NFT_DYNSET_OP_DELETE);
+	e_dynset(&r, &f->slow, NFT_DYNSET_OP_DELETE);
+	e_dynset(&r, &f->closing, NFT_DYNSET_OP_DELETE);
+	e_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
+	e_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
 	e_up(&r);
 	rule_end(&r);
 }
@@ -515,19 +572,22 @@ static void from_tap(struct batch *b, const struct nft_hop *h)
 	struct rule r;
 
 	for (int i = 0; i < 2; i++) {
-		written_back(b, h, fams[i]);
+		const struct family *f = fams[i];
 
+		written_back(b, h, f);
+
+		/* a new flow on old ports: forget how that one ended */
 		r = rule_start(b, NFPROTO_NETDEV, "from_tap");
-		e_tcp(&r, fams[i]);
+		e_tcp(&r, f);
 		e_tcpflags(&r, TCP_SYNACK, NFT_CMP_EQ, TCP_SYNACK);
-		e_key(&r, fams[i], true);
-		e_dynset(&r, fams[i]->slow, fams[i]->slow_id,
-			 NFT_DYNSET_OP_UPDATE);
+		e_key(&r, f, true);
+		e_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
+		e_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
+		e_dynset(&r, &f->slow, NFT_DYNSET_OP_UPDATE);
 		rule_end(&r);
 
-		r = rule_start(b, NFPROTO_NETDEV, "from_tap");
-		e_retire(&r, fams[i], true);
-		rule_end(&r);
+		flags(b, f, FROM_TAP, h->p0_index);
+		member(b, f, FROM_TAP, &f->closing, h->p0_index);
 	}
 	r = rule_start(b, NFPROTO_NETDEV, "from_tap");
 	e_fwd(&r, h->p0_index);
@@ -556,15 +616,21 @@ static void tproxy(struct batch *b, const struct nft_hop *h, uint8_t nfproto,
 	rule_end(&r);
 }
 
+static void add_sets(struct batch *b, const struct family *f)
+{
+	add_set(b, &f->slow, f->key_bytes, SLOW_MS);
+	add_set(b, &f->fin[FROM_POD], f->key_bytes, SLOW_MS);
+	add_set(b, &f->fin[FROM_TAP], f->key_bytes, SLOW_MS);
+	add_set(b, &f->closing, f->key_bytes, CLOSING_MS);
+}
+
 static void build(struct batch *b, const struct nft_hop *h)
 {
 	nftnl_batch_begin(mnl_nlmsg_batch_current(b->mb), b->seq++);
 	msg_end(b);
 	add_table(b, NFPROTO_NETDEV);
-	add_set(b, fam4.slow, fam4.slow_id, KEY4_BYTES, SLOW_MS);
-	add_set(b, fam4.closing, fam4.closing_id, KEY4_BYTES, CLOSING_MS);
-	add_set(b, fam6.slow, fam6.slow_id, KEY6_BYTES, SLOW_MS);
-	add_set(b, fam6.closing, fam6.closing_id, KEY6_BYTES, CLOSING_MS);
+	add_sets(b, &fam4);
+	add_sets(b, &fam6);
 	add_chain(b, NFPROTO_NETDEV, "from_pod", NF_NETDEV_INGRESS, 0, h->p0);
 	add_chain(b, NFPROTO_NETDEV, "from_tap", NF_NETDEV_INGRESS, 0, h->tap);
 	from_pod(b, h);
