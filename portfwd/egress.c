@@ -294,12 +294,16 @@ static void on_host(struct loop_source *src, uint32_t revents)
 static int host_options(int fd)
 {
 	static const struct linger reset = { 1, 0 };
+	/* the sysctl's would make the relay's look at room wrong */
+	static const unsigned int no_limit = UINT32_MAX;
 	static const int one = 1, idle = KEEPALIVE_IDLE_S,
 			 step = KEEPALIVE_STEP_S;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
 	    setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_TCP, TCP_NOTSENT_LOWAT, &no_limit,
+		       sizeof(no_limit)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ||
 	    setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &step, sizeof(step)))

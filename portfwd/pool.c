@@ -20,7 +20,7 @@
 struct shelf {
 	int family;
 	bool used, asked;
-	size_t n;
+	size_t n, want; /* kept now; how many to keep */
 	int fds[POOL_SIZE];
 };
 
@@ -41,10 +41,10 @@ static struct shelf *shelf_of(struct pool *p, int family)
 
 static void ask(struct pool *p, struct shelf *s)
 {
-	struct maker_want want = { s->family, (uint32_t)(POOL_SIZE - s->n) };
+	struct maker_want want = { s->family, (uint32_t)(s->want - s->n) };
 	int rc;
 
-	if (!s->used || s->asked || s->n > POOL_SIZE / 2)
+	if (!s->used || s->asked || s->n > s->want / 2)
 		return;
 	rc = msg_send(p->maker.fd, MAKER_WANT, &want, sizeof(want), NULL, 0);
 	s->asked = rc == 0;
@@ -63,8 +63,15 @@ static void on_retry(struct loop_timer *t)
 static void shortage(struct pool *p, int err)
 {
 	log_debug("no sockets from the maker: %s", strerror(err));
-	for (int i = 0; i < 2; i++)
-		p->shelves[i].asked = false;
+	for (int i = 0; i < 2; i++) {
+		struct shelf *s = &p->shelves[i];
+
+		/* fewer: a message comes whole or not at all, and what there
+		 * are descriptors for is better than nothing */
+		if (s->asked && s->want > 1)
+			s->want /= 2;
+		s->asked = false;
+	}
 	if (!p->retry.pos)
 		(void)loop_timer_set(
 			p->loop, &p->retry,
@@ -85,6 +92,8 @@ static void put_on_shelf(struct pool *p, struct msg *m)
 	}
 	s = shelf_of(p, reply.family);
 	s->asked = false;
+	if (s->want < POOL_SIZE)
+		s->want++;
 	for (size_t i = 0; i < m->n_fds && s->n < POOL_SIZE; i++)
 		s->fds[s->n++] = msg_take_fd(m, i);
 	if (p->wanted && pool_has(p)) {
@@ -130,8 +139,12 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 	p->refilled = refilled;
 	p->arg = arg;
 	p->retry.fn = on_retry;
-	p->shelves[0] = (struct shelf){ .family = AF_INET, .used = true };
-	p->shelves[1] = (struct shelf){ .family = AF_INET6, .used = ipv6 };
+	p->shelves[0] = (struct shelf){ .family = AF_INET,
+					.used = true,
+					.want = POOL_SIZE };
+	p->shelves[1] = (struct shelf){ .family = AF_INET6,
+					.used = ipv6,
+					.want = POOL_SIZE };
 	p->maker = (struct loop_source){ maker, EPOLLIN, on_maker };
 	rc = loop_add(loop, &p->maker);
 	if (rc) {

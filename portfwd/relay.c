@@ -38,6 +38,7 @@
 
 struct relay_stash {
 	size_t len, at;
+	int flags; /* MSG_OOB: its only byte is urgent */
 	uint8_t data[];
 };
 
@@ -131,18 +132,17 @@ static enum relay_way way(const struct relay_flow *f,
 	return from == &f->a ? RELAY_A_TO_B : RELAY_B_TO_A;
 }
 
-/* Keep @len bytes for @to until it has room. */
-static bool stash(struct relay_end *to, const uint8_t *data, size_t len)
+/* Room for @len bytes to be kept for @to; NULL without memory. */
+static struct relay_stash *stash_new(size_t len, int flags)
 {
 	struct relay_stash *s = malloc(sizeof(*s) + len);
 
-	if (!s)
-		return false;
-	s->len = len;
-	s->at = 0;
-	memcpy(s->data, data, len);
-	to->stash = s;
-	return true;
+	if (s) {
+		s->len = len;
+		s->at = 0;
+		s->flags = flags;
+	}
+	return s;
 }
 
 static enum moved flush_stash(struct relay_flow *f, struct relay_end *to)
@@ -151,7 +151,7 @@ static enum moved flush_stash(struct relay_flow *f, struct relay_end *to)
 
 	while (s && s->at < s->len) {
 		ssize_t n = send(to->src.fd, s->data + s->at, s->len - s->at,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+				 s->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -172,6 +172,7 @@ static enum moved flush_stash(struct relay_flow *f, struct relay_end *to)
 static enum moved put(struct relay_flow *f, struct relay_end *to,
 		      const uint8_t *data, size_t len, int flags)
 {
+	struct relay_stash *s;
 	ssize_t n;
 
 	do {
@@ -185,33 +186,15 @@ static enum moved put(struct relay_flow *f, struct relay_end *to,
 	if ((size_t)n == len)
 		return MOVED;
 	f->relay->stats.stashed++;
-	return stash(to, data + n, len - (size_t)n) ? MOVED : BROKEN;
+	s = stash_new(len - (size_t)n, flags);
+	if (!s)
+		return BROKEN;
+	memcpy(s->data, data + n, s->len);
+	to->stash = s;
+	return MOVED;
 }
 
-/* The rare case: the sink took less than it had room for. */
-static enum moved empty_pipe(struct relay_flow *f, struct relay_end *to,
-			     size_t left)
-{
-	uint8_t *tmp = malloc(left);
-	enum moved rc = BROKEN;
-	size_t got = 0;
-
-	while (tmp && got < left) {
-		ssize_t n = read(f->relay->pipe[0], tmp + got, left - got);
-
-		if (n <= 0)
-			break;
-		got += (size_t)n;
-	}
-	if (got == left && tmp) {
-		f->relay->stats.stashed++;
-		rc = stash(to, tmp, left) ? MOVED : BROKEN;
-	}
-	free(tmp);
-	return rc;
-}
-
-/* Throw away what a broken sink left in the shared pipe. */
+/* Throw away what the shared pipe holds, or the pipe: it is everybody's. */
 static void discard(struct relay *r, size_t left)
 {
 	while (left > 0) {
@@ -219,9 +202,38 @@ static void discard(struct relay *r, size_t left)
 		ssize_t n = read(r->pipe[0], r->buf, want);
 
 		if (n <= 0)
-			return;
+			break;
 		left -= (size_t)n;
 	}
+	if (left > 0) {
+		fd_drop(&r->pipe[0]);
+		fd_drop(&r->pipe[1]);
+		open_pipe(r);
+	}
+}
+
+/* The rare case: the sink took less than it had room for. */
+static enum moved empty_pipe(struct relay_flow *f, struct relay_end *to,
+			     size_t left)
+{
+	struct relay_stash *s = stash_new(left, 0);
+	size_t got = 0;
+
+	while (s && got < left) {
+		ssize_t n = read(f->relay->pipe[0], s->data + got, left - got);
+
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	if (got < left) {
+		discard(f->relay, left - got);
+		free(s);
+		return BROKEN;
+	}
+	f->relay->stats.stashed++;
+	to->stash = s;
+	return MOVED;
 }
 
 static enum moved move_splice(struct relay_flow *f, struct relay_end *from,
