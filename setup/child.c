@@ -53,7 +53,7 @@ static int reap(pid_t pid)
 	return status;
 }
 
-void child_stop(struct child *c, struct loop *loop)
+static void stop(struct child *c, struct loop *loop, bool wait)
 {
 	int fd = c->ended.fd;
 
@@ -63,10 +63,21 @@ void child_stop(struct child *c, struct loop *loop)
 	c->ended.fd = -1;
 	if (c->pid > 0) {
 		(void)kill(c->pid, SIGKILL); /* ESRCH: it has ended already */
-		(void)reap(c->pid);
+		if (wait)
+			(void)reap(c->pid);
 	}
 	c->pid = 0;
 	fd_drop(&c->ctl);
+}
+
+void child_stop(struct child *c, struct loop *loop)
+{
+	stop(c, loop, true);
+}
+
+void child_abandon(struct child *c, struct loop *loop)
+{
+	stop(c, loop, false);
 }
 
 const char *child_why(struct child *c, char *buf, size_t cap)

@@ -34,6 +34,9 @@ int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
 /** child_stop() - SIGKILL, reap, close; idempotent */
 void child_stop(struct child *c, struct loop *loop);
 
+/** child_abandon() - child_stop() without waiting: init reaps it */
+void child_abandon(struct child *c, struct loop *loop);
+
 /**
  * child_failed() - reap a child that ended while it was being started
  * Logs only when a signal ended it: otherwise it has said why itself.

@@ -40,9 +40,14 @@
 #define P0	    "p0"
 #define TAP	    "tap0"
 #define TABLE_LOCAL 100
-/* 1,000, the default, loses most of a burst of SYNs waiting in the TAP */
-#define TAP_QUEUE 32768
-#define BACKLOG	  4096
+/*
+ * Packets waiting in a TAP: 1,000, the default, loses most of a burst of SYNs.
+ * They are charged to nobody, so what they may hold in all is limited, too.
+ */
+#define TAP_QUEUE_MAX	32768
+#define TAP_QUEUE_MIN	1000
+#define TAP_QUEUE_BYTES (128U << 20)
+#define BACKLOG		4096
 
 /* A sysctl of the network namespace we are in. */
 static int set_sysctl(const char *key, const char *value, bool must)
@@ -72,6 +77,15 @@ static int set_dev_sysctl(const char *family, const char *dev, const char *key,
 
 	(void)snprintf(name, sizeof(name), "%s/conf/%s/%s", family, dev, key);
 	return set_sysctl(name, value, must);
+}
+
+static uint32_t tap_queue(const struct podnet *plan)
+{
+	uint32_t n = TAP_QUEUE_BYTES / (plan->mtu_bytes + 1024);
+
+	return n < TAP_QUEUE_MIN   ? TAP_QUEUE_MIN
+	       : n > TAP_QUEUE_MAX ? TAP_QUEUE_MAX
+				   : n;
 }
 
 static int open_tap(const char *name, const uint8_t *mac)
@@ -107,11 +121,12 @@ static int hop_sysctls(void)
 {
 	int rc = set_dev_sysctl("ipv4", "all", "rp_filter", "0", true);
 
-	/* a client's source port may be below 1024, and is bound here */
-	if (!rc)
-		rc = set_sysctl("ipv4/ip_unprivileged_port_start", "0", true);
 	if (rc)
 		return rc;
+	/* a client's source port may be below 1024, and is bound here */
+	(void)set_sysctl("ipv4/ip_unprivileged_port_start", "0", false);
+	/* a limit on unsent data would make the relay's look at room wrong */
+	(void)set_sysctl("ipv4/tcp_notsent_lowat", "4294967295", false);
 	/* the rest makes it better where it is allowed */
 	(void)set_sysctl("ipv4/tcp_tw_reuse", "1", false);
 	(void)set_sysctl("ipv4/ip_local_port_range", "1024 65535", false);
@@ -229,6 +244,9 @@ int hop_transparent(int family, int type)
 				sizeof(reset));
 	if (!rc && type == SOCK_STREAM)
 		rc = setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (!rc && type == SOCK_STREAM)
+		rc = setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one,
+				sizeof(one));
 	return rc ? -errno : fd_take(&fd);
 }
 
@@ -329,7 +347,7 @@ static int pod_config(const struct hop_config *cfg, int *tap)
 	int dev, rc;
 
 	if (tap) {
-		up.txqueuelen = TAP_QUEUE;
+		up.txqueuelen = tap_queue(plan);
 		*tap = open_tap(plan->tap, NULL);
 		if (*tap < 0)
 			return *tap;
@@ -400,7 +418,7 @@ static int make_veth(const struct hop_config *cfg, struct nl_sock *nl,
 static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 {
 	struct link_opts tap = { .mtu_bytes = cfg->plan->mtu_bytes,
-				 .txqueuelen = TAP_QUEUE,
+				 .txqueuelen = tap_queue(cfg->plan),
 				 .up = true };
 	struct nl_sock *nl = NULL;
 	int p0, rc;
@@ -440,7 +458,7 @@ static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 static int user_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 {
 	struct link_opts p0_opts = { .mtu_bytes = cfg->plan->mtu_bytes,
-				     .txqueuelen = TAP_QUEUE };
+				     .txqueuelen = tap_queue(cfg->plan) };
 	struct nl_sock *nl = NULL;
 	int p0, rc;
 

@@ -161,6 +161,10 @@ static void make_hosts_text(struct supervisor *s)
 static int prepare(struct supervisor *s)
 {
 	s->plan = s->cfg->net.plan;
+	if (s->plan.has_ipv6 && !uplink_can_ipv6()) {
+		log_info("IPv6: this kernel has none, nor has the pod");
+		s->plan.has_ipv6 = false;
+	}
 	if (!s->plan.mtu_bytes)
 		s->plan.mtu_bytes = uplink_mtu();
 	s->route6 = s->plan.has_ipv6 && uplink_has_ipv6();
@@ -454,8 +458,11 @@ static void on_child(struct supervisor *s, struct child *c)
 
 	loop_del(&s->loop, &c->ended);
 	fd_drop(&fd);
-	log_error("%s: %s: the pod's network is gone, ending the pod", c->role,
-		  child_why(c, why, sizeof(why)));
+	child_why(c, why, sizeof(why));
+	/* the others follow the first: its end is the one to tell */
+	if (!s->degraded)
+		log_error("%s: %s: the pod's network is gone, ending the pod",
+			  c->role, why);
 	s->degraded = true;
 	front_kill(s->front);
 }
@@ -602,10 +609,12 @@ static void tear_down(struct supervisor *s)
 	fd_drop(&s->runner_ctl);
 	/* portfwd first: its ports are free when we return */
 	child_stop(&s->portfwd, &s->loop);
-	child_stop(&s->netstack, &s->loop);
 	child_stop(&s->maker, &s->loop);
 	child_stop(&init, NULL);
 	hop_close(&s->hop);
+	/* netstack last, and not waited for: who closes a TAP last waits for
+	 * an RCU grace period, some 20 ms, and nobody needs to but it */
+	child_abandon(&s->netstack, &s->loop);
 	for (size_t i = 0; s->published && i < s->cfg->net.n_specs; i++) {
 		struct published *p = &s->published[i];
 
@@ -625,9 +634,12 @@ static int start(struct supervisor *s)
 
 	if (!rc)
 		rc = fork_all(s);
-	if (!rc)
+	if (!rc) {
 		rc = maker_hop_recv(s->maker.ctl, s->maker.pid, &s->hop,
 				    &s->init);
+		if (rc == -EPIPE)
+			rc = child_failed(&s->maker);
+	}
 	if (!rc)
 		rc = hand_over(s);
 	return rc ? rc : unblock_all(s);

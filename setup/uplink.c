@@ -62,6 +62,13 @@ static int routed6(void)
 	return routed_socket("2001:503:ba3e::2:30");
 }
 
+bool uplink_can_ipv6(void)
+{
+	scoped_fd fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 || errno != EAFNOSUPPORT;
+}
+
 bool uplink_has_ipv6(void)
 {
 	scoped_fd fd = routed6();

@@ -13,6 +13,9 @@
  */
 uint32_t uplink_mtu(void);
 
+/** uplink_can_ipv6() - does the kernel have IPv6 at all? */
+bool uplink_can_ipv6(void);
+
 /** uplink_has_ipv6() - is there an IPv6 route to the world? */
 bool uplink_has_ipv6(void);
 
