@@ -10,6 +10,9 @@
  * owner died. Two who find the same leftover must not remove each other's new
  * socket, so that step is done under a lock on the directory. It isn't waited
  * for: in a directory like /tmp any user could hold it.
+ *
+ * The socket's inode is held open to know it again: the number of one that was
+ * removed goes to the next file at once.
  */
 #include "setup/control_path.h"
 
@@ -164,7 +167,6 @@ static int bind_again(int fd, const struct control_path *p, const char *path)
 int control_path_listen(const char *path, struct control_path *out)
 {
 	scoped_fd fd = -1;
-	struct stat st;
 	int rc;
 
 	*out = (struct control_path)CONTROL_PATH_NULL;
@@ -181,26 +183,30 @@ int control_path_listen(const char *path, struct control_path *out)
 		else if (rc)
 			(void)log_errno(-rc, "--control %s", path);
 	}
-	if (!rc && fstatat(out->dir, out->name, &st, AT_SYMLINK_NOFOLLOW))
-		rc = log_errno(errno, "--control %s", path);
+	if (!rc) {
+		out->inode = openat(out->dir, out->name,
+				    O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (out->inode < 0)
+			rc = log_errno(errno, "--control %s", path);
+	}
 	if (rc) {
 		fd_drop(&out->dir);
 		return rc;
 	}
-	out->dev = st.st_dev;
-	out->ino = st.st_ino;
 	return fd_take(&fd);
 }
 
 void control_path_drop(struct control_path *p)
 {
-	struct stat st;
+	struct stat now, ours;
 
 	if (p->dir < 0)
 		return;
 	/* somebody may have put another one in its place */
-	if (!fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) &&
-	    st.st_dev == p->dev && st.st_ino == p->ino)
+	if (!fstatat(p->dir, p->name, &now, AT_SYMLINK_NOFOLLOW) &&
+	    !fstat(p->inode, &ours) && now.st_dev == ours.st_dev &&
+	    now.st_ino == ours.st_ino)
 		(void)unlinkat(p->dir, p->name, 0); /* else it stays, dead */
+	fd_drop(&p->inode);
 	fd_drop(&p->dir);
 }

@@ -2,19 +2,15 @@
 #pragma once
 /* The control socket as a file: --control PATH. */
 
-#include <stdbool.h>
-#include <sys/types.h>
-
 struct control_path {
 	int dir; /* the directory the socket is in; -1: there is no socket */
 	char name[256];
-	dev_t dev; /* the socket's own inode: another one isn't removed */
-	ino_t ino;
+	int inode; /* the socket's own: another one isn't removed */
 };
 
 #define CONTROL_PATH_NULL                                                      \
 	{                                                                      \
-		.dir = -1                                                      \
+		.dir = -1, .inode = -1                                         \
 	}
 
 /**
