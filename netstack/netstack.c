@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "netstack/answer.h"
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
@@ -30,6 +31,7 @@
 #include "netstack/syn.h"
 
 #define FRAMES_A_TURN 64
+#define PORT_DHCP     67
 #define FDS_RESERVED  1024
 #define UDP_OVERHEAD4 28
 #define UDP_OVERHEAD6 48
@@ -121,10 +123,39 @@ static void dns_query(struct netstack *ns, const struct frame *f)
 		      ns->cfg.plan.mtu_bytes - over);
 }
 
+/*
+ * With --host-port libslirp would let everything through to the host's
+ * loopback: only those ports may pass, and only as the same number there.
+ */
+static bool gateway_shut(const struct netstack *ns, const struct frame *f)
+{
+	const struct podnet *plan = &ns->cfg.plan;
+	bool to_gw = ip_equal(&f->dst, &plan->gw4) ||
+		     (plan->has_ipv6 && ip_equal(&f->dst, &plan->gw6));
+
+	if (ns->cfg.host_loopback || !ns->cfg.host_ports.n || !f->has_ports ||
+	    !to_gw || (f->proto == IPPROTO_UDP && f->dport == PORT_DHCP))
+		return false;
+	return hostport_find(&ns->cfg.host_ports, f->dport) != f->dport;
+}
+
+/* What policy refuses is dropped, but a connect() needn't wait for nothing. */
+static void refuse(struct netstack *ns, const struct frame *f)
+{
+	uint8_t out[ANSWER_MAX];
+
+	ns->stats.refused++;
+	if (frame_is_first_syn(f))
+		send_to_pod(
+			ns, out,
+			answer_unreachable(out, f, &ns->cfg.plan, ANSWER_NET));
+}
+
 static void to_stack(struct netstack *ns, const struct frame *f)
 {
-	if (!policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback))
-		ns->stats.refused++;
+	if (!policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback) ||
+	    gateway_shut(ns, f))
+		refuse(ns, f);
 	else if (frame_is_first_syn(f) && stack_fds(ns->stack) >= ns->fds_max)
 		ns->stats.shed++; /* a flood; TCP asks again */
 	else
@@ -273,7 +304,7 @@ static int configure(struct netstack *ns, struct msg *m)
 	if (m->len != sizeof(ns->cfg) || m->n_fds < 1 || ns->stack)
 		return log_errno(EPROTO, "netstack: configuration");
 	memcpy(&ns->cfg, m->body, sizeof(ns->cfg));
-	sc.host_loopback = ns->cfg.host_loopback;
+	sc.host_loopback = ns->cfg.host_loopback || ns->cfg.host_ports.n > 0;
 	sc.serve_dns = ns->cfg.serve_dns;
 	sc.outbound4 = ns->cfg.outbound4;
 	sc.outbound6 = ns->cfg.outbound6;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "netstack/base/hostport.h"
 #include "netstack/base/podnet.h"
 #include "netstack/base/procmem.h"
 #include "netstack/dns.h"
@@ -29,6 +30,7 @@ enum netstack_msg {
 struct netstack_config {
 	struct podnet plan;
 	bool host_loopback; /* the gateway's address is the host's loopback */
+	struct hostports host_ports; /* or only these ports are */
 	bool serve_dns;
 	bool splice; /* ask portfwd about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */

@@ -349,7 +349,7 @@ static int start_connect(const struct egress *e, const struct ip *to,
 }
 
 static void open_flow(struct egress *e, const struct syn_ask *ask,
-		      const struct ip *to)
+		      const struct ip *to, uint16_t port)
 {
 	struct flow *f = calloc(1, sizeof(*f));
 	int fd;
@@ -358,7 +358,7 @@ static void open_flow(struct egress *e, const struct syn_ask *ask,
 		failed(e, ask->id, ENOMEM);
 		return;
 	}
-	fd = start_connect(e, to, ask->flow.dport);
+	fd = start_connect(e, to, port);
 	if (fd < 0) {
 		free(f);
 		failed(e, ask->id, -fd);
@@ -396,14 +396,48 @@ static void repeated(struct egress *e, struct flow *f, uint32_t id)
 
 static bool at_limit(const struct egress *e)
 {
-	return e->n_pending >= EGRESS_PENDING_MAX ||
-	       e->relay->n_flows * 2 + e->n_pending * 2 >= e->fds_max;
+	return e->relay->n_flows * 2 + e->n_pending * 2 >= e->fds_max;
+}
+
+/*
+ * The oldest flow that nobody has answered makes room for a new one: a flood
+ * to where nobody answers neither keeps others out nor overflows libslirp. The
+ * pod's TCP asks again.
+ */
+static bool make_room(struct egress *e)
+{
+	struct flow *f;
+
+	if (e->n_pending < EGRESS_PENDING_MAX)
+		return true;
+	e->stats.over++;
+	if (list_empty(&e->connecting))
+		return false;
+	f = container_of(e->connecting.next, struct flow, link);
+	say(e, f->ask.id, SYN_SILENCE);
+	flow_free(f);
+	return true;
+}
+
+/* Return: the host's port behind this one of the gateway; 0: not opened */
+static uint16_t open_host_port(const struct egress *e, const struct tuple *flow,
+			       struct ip *to)
+{
+	const struct podnet *plan = e->cfg.plan;
+	bool v4 = flow->dst.family == AF_INET;
+
+	if (!e->cfg.host_ports ||
+	    !ip_equal(&flow->dst, v4 ? &plan->gw4 : &plan->gw6))
+		return 0;
+	*to = egress_loopback(flow->dst.family);
+	return hostport_find(e->cfg.host_ports, flow->dport);
 }
 
 static void take_ask(struct egress *e, const struct syn_ask *ask)
 {
 	enum syn_what verdict;
 	struct flow *f;
+	uint16_t port;
 	struct ip to;
 
 	if ((ask->flow.src.family != AF_INET &&
@@ -416,7 +450,8 @@ static void take_ask(struct egress *e, const struct syn_ask *ask)
 		repeated(e, f, ask->id);
 		return;
 	}
-	if (!egress_policy(&e->cfg, &ask->flow.dst, &to, &verdict)) {
+	port = open_host_port(e, &ask->flow, &to);
+	if (!port && !egress_policy(&e->cfg, &ask->flow.dst, &to, &verdict)) {
 		e->stats.policy++;
 		say(e, ask->id, verdict);
 		return;
@@ -426,7 +461,10 @@ static void take_ask(struct egress *e, const struct syn_ask *ask)
 		say(e, ask->id, SYN_DECLINE);
 		return;
 	}
-	open_flow(e, ask, &to);
+	if (make_room(e))
+		open_flow(e, ask, &to, port ? port : ask->flow.dport);
+	else
+		say(e, ask->id, SYN_SILENCE);
 }
 
 static void on_peer(struct loop_source *src, uint32_t revents)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "netstack/base/hostport.h"
 #include "netstack/base/podnet.h"
 #include "netstack/base/synmsg.h"
 #include "portfwd/flows.h"
@@ -22,7 +23,8 @@
 struct egress_config {
 	const struct podnet *plan;
 	bool host_loopback;
-	struct ip outbound4, outbound6; /* family 0: the host's choice */
+	const struct hostports *host_ports; /* NULL: none */
+	struct ip outbound4, outbound6;	    /* family 0: the host's choice */
 };
 
 struct egress_stats {
@@ -32,7 +34,7 @@ struct egress_stats {
 	uint64_t repeated; /* the same SYN again */
 	uint64_t gave_up;  /* written back, but no connection came of it */
 	uint64_t stray;	   /* accepted without a pending flow: reset */
-	uint64_t over;	   /* declined: a limit was reached */
+	uint64_t over;	   /* declined or forgotten: a limit was reached */
 	/* connect() on the host side failed, by cause */
 	uint64_t refused, unreachable, timeout, shortage;
 };
@@ -60,6 +62,9 @@ struct egress *egress_free(struct egress *e);
  */
 bool egress_policy(const struct egress_config *cfg, const struct ip *dst,
 		   struct ip *to, enum syn_what *verdict);
+
+/** egress_loopback() - what the gateway's address stands for on the host */
+struct ip egress_loopback(sa_family_t family);
 
 const struct egress_stats *egress_stats(const struct egress *e);
 

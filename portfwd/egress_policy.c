@@ -29,7 +29,7 @@ static bool no_unicast6(const struct ip *ip)
 	return ip_is_multicast(ip);
 }
 
-static struct ip loopback(sa_family_t family)
+struct ip egress_loopback(sa_family_t family)
 {
 	struct ip ip = { .family = family };
 
@@ -54,7 +54,7 @@ bool egress_policy(const struct egress_config *cfg, const struct ip *dst,
 	if (ip_is_linklocal(dst))
 		return false;
 	if (ip_equal(dst, gw)) {
-		*to = loopback(dst->family);
+		*to = egress_loopback(dst->family);
 		return cfg->host_loopback;
 	}
 	*verdict = ip_equal(dst, dns) ? SYN_RESET : SYN_HOST;

@@ -34,6 +34,7 @@ static int start_egress(struct portfwd *pf, struct msg *m)
 {
 	struct egress_config cfg = { .plan = &pf->cfg.plan,
 				     .host_loopback = pf->cfg.host_loopback,
+				     .host_ports = &pf->cfg.host_ports,
 				     .outbound4 = pf->cfg.outbound4,
 				     .outbound6 = pf->cfg.outbound6 };
 	int tproxy[2] = { -1, -1 };

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "netstack/base/hostport.h"
 #include "netstack/base/podnet.h"
 #include "portfwd/spec.h"
 
@@ -35,6 +36,7 @@ enum portfwd_msg {
 struct portfwd_config {
 	struct podnet plan;
 	bool host_loopback; /* the gateway's address is the host's loopback */
+	struct hostports host_ports; /* or only these ports are */
 	bool splice;	    /* netstack asks about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	bool has_tproxy[2];		/* which listeners follow: IPv4, IPv6 */

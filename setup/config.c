@@ -340,10 +340,10 @@ const struct opt_table config_run_opts = { "Command", run_opts,
 
 /* In the manual's plan, not in this version. */
 static const struct opt_later later[] = {
-	{ "detach", 'd' },  { "name", 0 },     { "pod", 0 },
-	{ "user", 'u' },    { "cap-add", 0 },  { "cap-drop", 0 },
-	{ "read-only", 0 }, { "tmpfs", 0 },    { "publish-all", 'P' },
-	{ "host-port", 0 }, { "log-file", 0 },
+	{ "detach", 'd' },  { "name", 0 },    { "pod", 0 },
+	{ "user", 'u' },    { "cap-add", 0 }, { "cap-drop", 0 },
+	{ "read-only", 0 }, { "tmpfs", 0 },   { "publish-all", 'P' },
+	{ "log-file", 0 },
 };
 
 int config_run_parse(struct run_config *cfg, char **argv)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "netstack/base/addr.h"
+#include "netstack/base/hostport.h"
 #include "netstack/base/podnet.h"
 #include "portfwd/spec.h"
 
@@ -21,6 +22,7 @@ enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
 struct net_config {
 	struct podnet plan; /* plan.mtu_bytes 0: the host's uplink's */
 	bool host_loopback; /* the gateway's address reaches the host's lo */
+	struct hostports host_ports; /* or only these ports of it */
 	bool serve_dns;
 	struct ip dns[CONFIG_DNS_MAX]; /* upstreams; none: the host's */
 	size_t n_dns;

@@ -188,6 +188,39 @@ static int set_host_loopback(void *target, const char *value)
 	return 0;
 }
 
+static int add_host_port(void *target, const char *value)
+{
+	struct hostports *h = &((struct net_config *)target)->host_ports;
+	const char *colon = strchr(value, ':');
+	size_t len = colon ? (size_t)(colon - value) : strlen(value);
+	uint64_t host = 0, pod = 0;
+	int rc = parse_uint_n(value, len, 1, 65535, &host);
+
+	pod = host;
+	if (!rc && colon)
+		rc = parse_uint(colon + 1, 1, 65535, &pod);
+	if (rc) {
+		log_error(
+			"--host-port %s: no port (HOST or HOST:POD, 1..65535)",
+			value);
+		return -EINVAL;
+	}
+	if (hostport_find(h, (uint16_t)pod)) {
+		log_error(
+			"--host-port %s: port %u of the gateway is taken by another --host-port",
+			value, (unsigned int)pod);
+		return -EINVAL;
+	}
+	if (h->n == HOSTPORT_MAX) {
+		log_error(
+			"--host-port %s: more than %d of them (use --host-loopback)",
+			value, HOSTPORT_MAX);
+		return -EINVAL;
+	}
+	h->list[h->n++] = (struct hostport){ (uint16_t)host, (uint16_t)pod };
+	return 0;
+}
+
 static int add_dns(void *target, const char *value)
 {
 	struct net_config *cfg = target;
@@ -402,6 +435,10 @@ static const struct opt net_opts[] = {
 	{ "host-loopback", 0, NULL,
 	  "let the gateway's address reach the host's 127.0.0.1 and ::1 (off)",
 	  set_host_loopback },
+	{ "host-port", 0, "HOST[:POD]",
+	  "only this port of the host's 127.0.0.1 and ::1, at the gateway's "
+	  "port POD; may be repeated (none)",
+	  add_host_port },
 	{ "dns", 0, "ADDR",
 	  "resolver behind the pod's DNS address; may be repeated (the host's)",
 	  add_dns },

@@ -326,6 +326,7 @@ static int config_netstack(struct supervisor *s)
 	struct netstack_config cfg = {
 		.plan = s->plan,
 		.host_loopback = net->host_loopback,
+		.host_ports = net->host_ports,
 		.serve_dns = net->serve_dns,
 		.splice = splices(s),
 		.outbound4 = net->outbound4,
@@ -379,6 +380,7 @@ static int config_portfwd(struct supervisor *s)
 	struct portfwd_config cfg = {
 		.plan = s->plan,
 		.host_loopback = net->host_loopback,
+		.host_ports = net->host_ports,
 		.splice = splices(s),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,
