@@ -140,6 +140,25 @@ is "$(pod_net udp "$PEER4" 9002)" "OK $HOST4" '--host-loopback: works'
 is "$(reached)" "$BEFORE" '--host-loopback: no other address opens it'
 pod_end
 
+# --host-port opens one port of it, under another number, too
+for path in auto slirp; do
+	pod "host-port-$path" --datapath "$path" --host-port 9100 \
+		--host-port 9100:80 -- sleep 1000 || bail 'the pod did not start'
+	is "$(pod_net banner "$GW4" 9100)" loopback "--host-port, $path: IPv4"
+	is "$(pod_net banner "$GW6" 9100)" loopback "--host-port, $path: IPv6"
+	is "$(pod_net udp "$GW4" 9100)" 'OK 127.0.0.1' "--host-port, $path: UDP"
+	is "$(pod_net connect "$GW4" 9101)" ENETUNREACH \
+		"--host-port, $path: no other port"
+	want='^loopback$'
+	[ "$path" = slirp ] && want='ENETUNREACH'
+	like "$(pod_net banner "$GW4" 80)" "$want" \
+		"--host-port 9100:80, $path"
+	BEFORE=$(reached)
+	pod_net udp "$GW4" 9101 >/dev/null
+	is "$(reached)" "$BEFORE" "--host-port, $path: no other UDP port"
+	pod_end
+done
+
 stop_spawned
 in_host ip route del unreachable 198.51.100.77
 leftovers egress
