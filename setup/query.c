@@ -87,12 +87,12 @@ static void progress(struct round *r)
 {
 	struct loop *loop = r->q->loop;
 
-	if (!r->waiting)
-		loop_defer(loop, &r->end);
-	else if (loop_timer_set(
-			 loop, &r->limit,
-			 mono_add(loop_now(loop), mono_ms(QUERY_PATIENCE_MS))))
-		loop_defer(loop, &r->end); /* no memory: with what there is */
+	if (r->waiting && !loop_timer_set(loop, &r->limit,
+					  mono_add(loop_now(loop),
+						   mono_ms(QUERY_PATIENCE_MS))))
+		return;
+	/* all are there; or no memory to wait: with what there is */
+	loop_defer(loop, &r->end);
 }
 
 void query_begin(struct query *q, enum query_what what)
