@@ -72,7 +72,7 @@ static struct span span_cut(struct span *sp, const char *at)
 static int parse_port(struct span sp, const char *what, uint64_t min,
 		      uint16_t *out, char *err)
 {
-	uint64_t v;
+	uint64_t v = 0;
 	int rc = parse_uint_n(sp.s, sp.len, min, UINT16_MAX, &v);
 
 	if (rc == -ERANGE)
@@ -211,7 +211,7 @@ static int parse_ports(struct span sp, bool has_addr, struct spec *spec,
 		       char *err)
 {
 	const char *colon = span_find(sp, ':');
-	struct range host = { 0, 0 }, pod;
+	struct range host = { 0, 0 }, pod = { 0, 0 };
 
 	if (colon) {
 		struct span head = span_cut(&sp, colon);

@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 #include <ifaddrs.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "netstack/base/fd.h"
@@ -162,7 +163,8 @@ static int set_tap(void *target, const char *value)
 			  value, IFNAMSIZ - 1);
 		return -EINVAL;
 	}
-	strcpy(cfg->plan.tap, value); /* fits: ifname_ok() */
+	/* fits: ifname_ok() */
+	(void)snprintf(cfg->plan.tap, sizeof(cfg->plan.tap), "%s", value);
 	return 0;
 }
 

@@ -22,8 +22,6 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 
-extern char **environ;
-
 static int write_map(pid_t pid, const char *file, const char *text)
 {
 	char path[64];

@@ -238,6 +238,7 @@ int resolv_read(const char *path, struct resolv *out)
 	memset(out, 0, sizeof(*out));
 	if (!text)
 		return -ENOMEM;
+	text[0] = '\0';
 	rc = read_lines(path, text);
 	if (rc)
 		return rc;
@@ -247,11 +248,27 @@ int resolv_read(const char *path, struct resolv *out)
 	return 0;
 }
 
+static bool server_equal(const union endpoint *a, const union endpoint *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->v4.sin_port == b->v4.sin_port &&
+		       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v6.sin6_port == b->v6.sin6_port &&
+	       a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
+	       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
+		      sizeof(a->v6.sin6_addr)) == 0;
+}
+
 bool resolv_equal(const struct resolv *a, const struct resolv *b)
 {
-	return a->n_servers == b->n_servers &&
-	       memcmp(a->servers, b->servers, sizeof(a->servers)) == 0 &&
-	       strcmp(a->search, b->search) == 0 &&
+	if (a->n_servers != b->n_servers)
+		return false;
+	for (size_t i = 0; i < a->n_servers; i++)
+		if (!server_equal(&a->servers[i], &b->servers[i]))
+			return false;
+	return strcmp(a->search, b->search) == 0 &&
 	       strcmp(a->options, b->options) == 0;
 }
 

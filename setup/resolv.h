@@ -21,7 +21,6 @@ struct resolv {
 
 /**
  * resolv_parse() - resolv.conf(5); what can't be read is skipped
- * @out: all bytes are set: two of them can be compared with resolv_equal()
  */
 void resolv_parse(const char *text, struct resolv *out);
 

@@ -110,6 +110,7 @@ static bool path_join(char *out, const char *dir, const char *name)
 		a--;
 	if (a + 1 + b >= PATH_MAX)
 		return false;
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): b ends it */
 	memmove(out, dir, a);
 	out[a] = '/';
 	memmove(out + a + 1, name, b + 1);

@@ -93,7 +93,7 @@ static void must_describe(const char *page, const struct opt_table *table)
 {
 	for (size_t j = 0; j < table->n_opts; j++) {
 		const struct opt *o = &table->opts[j];
-		struct item it;
+		struct item it = { 0 };
 
 		if (!find_item(page, o->name, &it))
 			fail_msg("the page lacks --%s", o->name);
