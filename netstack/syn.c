@@ -7,6 +7,7 @@
  *
  * Questions of one turn go out in one message. When portfwd's socket is full
  * they stay, and the TAP is not read: the TAP is the queue, and it is long.
+ * A full table drops: what nobody answers must not fill libslirp's, too.
  * When portfwd is gone, what it was asked goes to libslirp.
  */
 #include "netstack/syn.h"
@@ -22,7 +23,7 @@
 #include "netstack/base/msg.h"
 
 #define BUCKETS	  4096 /* a power of two */
-#define SLOT_BITS 12
+#define SLOT_BITS 13
 #define NO_SLOT	  UINT16_MAX
 
 _Static_assert(1 << SLOT_BITS == SYN_PENDING_MAX, "an id holds a slot number");
@@ -46,7 +47,7 @@ struct syn_table {
 	struct syn_ask batch[SYN_BATCH];
 	size_t n_batch;
 	bool paused;
-	uint16_t free;
+	uint16_t free, n_used; /* slots from n_used on were never touched */
 	uint16_t buckets[BUCKETS];
 	struct slot slots[SYN_PENDING_MAX];
 	struct syn_stats stats;
@@ -71,10 +72,7 @@ int syn_new(struct syn_table **out, struct loop *loop,
 	t->ops = *ops;
 	for (size_t i = 0; i < BUCKETS; i++)
 		t->buckets[i] = NO_SLOT;
-	t->free = 0;
-	for (uint16_t i = 0; i < SYN_PENDING_MAX; i++)
-		t->slots[i].next =
-			i + 1 < SYN_PENDING_MAX ? (uint16_t)(i + 1) : NO_SLOT;
+	t->free = NO_SLOT;
 	t->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
 	rc = fd_nonblock(peer);
 	if (!rc)
@@ -106,17 +104,22 @@ static uint16_t find(const struct syn_table *t, const struct tuple *k)
 static uint16_t slot_open(struct syn_table *t, const struct frame *f,
 			  const struct tuple *k)
 {
-	uint16_t i = t->free;
-	struct slot *s = &t->slots[i];
+	bool fresh = t->free == NO_SLOT;
+	uint16_t i = fresh ? t->n_used : t->free;
+	struct slot *s;
 	size_t b;
 
-	if (i == NO_SLOT)
+	if (i == SYN_PENDING_MAX)
 		return NO_SLOT;
+	s = &t->slots[i];
 	s->frame = malloc(f->len);
 	if (!s->frame)
 		return NO_SLOT;
 	memcpy(s->frame, f->eth, f->len);
-	t->free = s->next;
+	if (fresh)
+		t->n_used++;
+	else
+		t->free = s->next;
 	s->len = f->len;
 	s->flow = *k;
 	b = bucket(t, k);
@@ -179,7 +182,7 @@ bool syn_take(struct syn_table *t, const struct frame *f)
 	i = t->n_batch < SYN_BATCH ? slot_open(t, f, &k) : NO_SLOT;
 	if (i == NO_SLOT) {
 		t->stats.full++;
-		return false;
+		return true; /* TCP asks again */
 	}
 	t->batch[t->n_batch++] = (struct syn_ask){ slot_id(t, i), k };
 	t->stats.asked++;
@@ -197,7 +200,7 @@ static void give_all_to_stack(struct syn_table *t)
 		t->paused = false;
 		t->ops.pause(t->ops.arg, false);
 	}
-	for (uint16_t i = 0; i < SYN_PENDING_MAX; i++) {
+	for (uint16_t i = 0; i < t->n_used; i++) {
 		struct slot *s = &t->slots[i];
 
 		if (!s->frame)
@@ -325,7 +328,7 @@ struct syn_table *syn_free(struct syn_table *t)
 	fd = t->peer.fd;
 	loop_del(t->loop, &t->peer);
 	fd_drop(&fd);
-	for (uint16_t i = 0; i < SYN_PENDING_MAX; i++)
+	for (uint16_t i = 0; i < t->n_used; i++)
 		free(t->slots[i].frame);
 	free(t);
 	return NULL;

@@ -14,8 +14,12 @@
 #include "netstack/frame.h"
 #include "netstack/loop.h"
 
-/* SYNs kept at once; more are libslirp's. */
-#define SYN_PENDING_MAX 4096
+/*
+ * SYNs kept at once: twice what portfwd connects at once (EGRESS_PENDING_MAX),
+ * so that it is always asked about the newest, and can give up the oldest.
+ * More are dropped, as by any full queue.
+ */
+#define SYN_PENDING_MAX 8192
 struct syn_table;
 
 struct syn_ops {
@@ -47,7 +51,7 @@ struct syn_table *syn_free(struct syn_table *t);
  *
  * The question goes out with syn_flush().
  *
- * Return: true; false when it is libslirp's (table full, portfwd gone)
+ * Return: true; false when it is libslirp's (portfwd gone)
  */
 bool syn_take(struct syn_table *t, const struct frame *f);
 
