@@ -399,8 +399,10 @@ static size_t fds_limit(void)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur <= FDS_RESERVED * 2)
+	if (getrlimit(RLIMIT_NOFILE, &rl))
 		return FDS_RESERVED;
+	if (rl.rlim_cur <= FDS_RESERVED * 2)
+		return rl.rlim_cur / 2;
 	return rl.rlim_cur - FDS_RESERVED;
 }
 

@@ -32,6 +32,7 @@ struct watched {
 	int fd;
 	uint32_t want, got;
 	uint32_t seen; /* the fill in which it was asked for */
+	bool open;     /* counted in n_fds */
 };
 
 struct timer {
@@ -287,15 +288,28 @@ static void timer_mod(void *p, int64_t expire_ms, void *opaque)
 static void register_fd(int fd, void *opaque)
 {
 	struct stack *s = opaque;
+	struct watched *w;
 
 	s->stats.opened++;
 	/* a number that was closed behind our back may come again */
 	forget(s, fd);
+	w = fd >= 0 ? watched_get(s, fd) : NULL;
+	if (w && !w->open) {
+		w->open = true;
+		s->n_fds++;
+	}
 }
 
 static void unregister_fd(int fd, void *opaque)
 {
-	forget(opaque, fd);
+	struct stack *s = opaque;
+
+	forget(s, fd);
+	if (fd >= 0 && (size_t)fd < s->cap && s->by_fd[fd] &&
+	    s->by_fd[fd]->open) {
+		s->by_fd[fd]->open = false;
+		s->n_fds--;
+	}
 }
 
 static void notify(void *opaque)
