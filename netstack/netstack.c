@@ -371,6 +371,8 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		loop_stop(&ns->loop, 1);
 	else if (m.type == NETSTACK_SERVERS)
 		set_servers(ns, &m);
+	else if (m.type == NETSTACK_PEER && m.n_fds == 1 && ns->syn)
+		(void)syn_attach(ns->syn, msg_take_fd(&m, 0)); /* logged */
 	else if (m.type == NETSTACK_STATS)
 		tell_stats(ns, &m);
 	msg_drop(&m);

@@ -21,6 +21,7 @@ enum netstack_msg {
 	/* supervisor to netstack */
 	NETSTACK_CONFIG = 1, /* struct netstack_config; fds: netstack_fd */
 	NETSTACK_SERVERS,    /* struct netstack_servers: DNS upstreams */
+	NETSTACK_PEER,	     /* a new portfwd; fd: the socket to it */
 	NETSTACK_STATS,	     /* uint32_t cookie; reply STATS_ARE */
 	/* netstack to supervisor */
 	NETSTACK_READY = 64, /* frames are served from here on */

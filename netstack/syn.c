@@ -8,7 +8,8 @@
  * Questions of one turn go out in one message. When portfwd's socket is full
  * they stay, and the TAP is not read: the TAP is the queue, and it is long.
  * A full table drops: what nobody answers must not fill libslirp's, too.
- * When portfwd is gone, what it was asked goes to libslirp.
+ * While portfwd is gone, SYNs are kept for the next one, which is asked about
+ * all of them.
  */
 #include "netstack/syn.h"
 
@@ -47,6 +48,7 @@ struct syn_table {
 	struct syn_ask batch[SYN_BATCH];
 	size_t n_batch;
 	bool paused;
+	uint16_t resend; /* slots from here on are to be asked about again */
 	uint16_t free, n_used; /* slots from n_used on were never touched */
 	uint16_t buckets[BUCKETS];
 	struct slot slots[SYN_PENDING_MAX];
@@ -73,6 +75,7 @@ int syn_new(struct syn_table **out, struct loop *loop,
 	for (size_t i = 0; i < BUCKETS; i++)
 		t->buckets[i] = NO_SLOT;
 	t->free = NO_SLOT;
+	t->resend = SYN_PENDING_MAX;
 	t->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
 	rc = fd_nonblock(peer);
 	if (!rc)
@@ -143,9 +146,10 @@ static void slot_close(struct syn_table *t, uint16_t i)
 	t->free = i;
 }
 
+/* The seed is in it: verdicts for a netstack that died hit nobody here. */
 static uint32_t slot_id(const struct syn_table *t, uint16_t i)
 {
-	return t->slots[i].generation << SLOT_BITS | i;
+	return (t->slots[i].generation + (uint32_t)t->seed) << SLOT_BITS | i;
 }
 
 /* ---- questions ---- */
@@ -155,8 +159,9 @@ static void set_paused(struct syn_table *t, bool paused)
 	if (t->paused == paused)
 		return;
 	t->paused = paused;
-	(void)loop_mod(t->loop, &t->peer,
-		       EPOLLIN | (paused ? (uint32_t)EPOLLOUT : 0));
+	if (t->peer.fd >= 0)
+		(void)loop_mod(t->loop, &t->peer,
+			       EPOLLIN | (paused ? (uint32_t)EPOLLOUT : 0));
 	t->ops.pause(t->ops.arg, paused);
 }
 
@@ -165,8 +170,6 @@ bool syn_take(struct syn_table *t, const struct frame *f)
 	struct tuple k = { f->src, f->dst, f->sport, f->dport };
 	uint16_t i;
 
-	if (t->peer.fd < 0)
-		return false;
 	i = find(t, &k);
 	if (i != NO_SLOT) {
 		struct slot *s = &t->slots[i];
@@ -184,50 +187,76 @@ bool syn_take(struct syn_table *t, const struct frame *f)
 		t->stats.full++;
 		return true; /* TCP asks again */
 	}
+	if (t->peer.fd < 0)
+		return true; /* syn_attach() asks */
 	t->batch[t->n_batch++] = (struct syn_ask){ slot_id(t, i), k };
 	t->stats.asked++;
 	return true;
 }
 
-static void give_all_to_stack(struct syn_table *t)
+static void lost_peer(struct syn_table *t)
 {
 	int fd = t->peer.fd;
 
+	set_paused(t, false);
 	loop_del(t->loop, &t->peer);
 	fd_drop(&fd);
 	t->n_batch = 0;
-	if (t->paused) {
-		t->paused = false;
-		t->ops.pause(t->ops.arg, false);
-	}
-	for (uint16_t i = 0; i < t->n_used; i++) {
-		struct slot *s = &t->slots[i];
+}
 
-		if (!s->frame)
-			continue;
-		t->ops.to_stack(t->ops.arg, s->frame, s->len);
-		slot_close(t, i);
+/* Fill the batch with SYNs that the last portfwd was asked about. */
+static void batch_again(struct syn_table *t)
+{
+	while (t->resend < t->n_used && t->n_batch < SYN_BATCH) {
+		uint16_t i = t->resend++;
+
+		if (t->slots[i].frame)
+			t->batch[t->n_batch++] =
+				(struct syn_ask){ slot_id(t, i),
+						  t->slots[i].flow };
 	}
 }
 
 void syn_flush(struct syn_table *t)
 {
-	int rc;
+	while (t->peer.fd >= 0) {
+		int rc;
 
-	if (!t->n_batch || t->peer.fd < 0)
-		return;
-	rc = msg_send(t->peer.fd, SYN_ASK, t->batch,
-		      t->n_batch * sizeof(t->batch[0]), NULL, 0);
-	if (rc == -EAGAIN || rc == -ENOBUFS) {
-		set_paused(t, true);
-		return;
+		batch_again(t);
+		if (!t->n_batch)
+			break;
+		rc = msg_send(t->peer.fd, SYN_ASK, t->batch,
+			      t->n_batch * sizeof(t->batch[0]), NULL, 0);
+		if (rc == -EAGAIN || rc == -ENOBUFS) {
+			set_paused(t, true);
+			return;
+		}
+		if (rc) {
+			lost_peer(t);
+			return;
+		}
+		t->n_batch = 0;
 	}
-	if (rc) {
-		give_all_to_stack(t);
-		return;
-	}
-	t->n_batch = 0;
 	set_paused(t, false);
+}
+
+int syn_attach(struct syn_table *t, int peer)
+{
+	int rc = fd_nonblock(peer);
+
+	if (t->peer.fd >= 0)
+		lost_peer(t);
+	t->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
+	if (!rc)
+		rc = loop_add(t->loop, &t->peer);
+	if (rc) {
+		fd_drop(&peer);
+		t->peer.fd = -1;
+		return rc;
+	}
+	t->resend = 0;
+	syn_flush(t);
+	return 0;
 }
 
 /* ---- verdicts ---- */
@@ -302,7 +331,7 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		if (rc == -EAGAIN)
 			return;
 		if (rc <= 0) {
-			give_all_to_stack(t);
+			lost_peer(t);
 			return;
 		}
 		msg_drop(&m);

@@ -43,6 +43,13 @@ struct syn_stats {
 int syn_new(struct syn_table **out, struct loop *loop,
 	    const struct podnet *plan, int peer, const struct syn_ops *ops);
 
+/**
+ * syn_attach() - a new portfwd: it is asked about all SYNs that wait
+ * @peer: owned; the old one, if it is still there, is closed
+ * Return: 0 or -errno, logged: the SYNs wait for the next
+ */
+int syn_attach(struct syn_table *t, int peer);
+
 /** syn_free() - forgets all SYNs; Return: NULL */
 struct syn_table *syn_free(struct syn_table *t);
 
@@ -51,7 +58,7 @@ struct syn_table *syn_free(struct syn_table *t);
  *
  * The question goes out with syn_flush().
  *
- * Return: true; false when it is libslirp's (portfwd gone)
+ * Return: true; false when it is libslirp's
  */
 bool syn_take(struct syn_table *t, const struct frame *f);
 

@@ -623,6 +623,24 @@ static int watch_all(struct egress *e, int peer, const int tproxy[2])
 	return rc;
 }
 
+int egress_peer(struct egress *e, int peer)
+{
+	int old = e->peer.fd, rc = fd_nonblock(peer);
+
+	loop_del(e->loop, &e->peer);
+	fd_drop(&old);
+	/* verdicts for the old one mean nothing to the new: it asks again */
+	e->n_verdicts = 0;
+	e->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
+	if (!rc)
+		rc = loop_add(e->loop, &e->peer);
+	if (rc) {
+		fd_drop(&peer);
+		e->peer.fd = -1;
+	}
+	return rc;
+}
+
 int egress_new(struct egress **out, struct loop *loop, struct relay *relay,
 	       const struct egress_config *cfg, int peer, const int tproxy[2])
 {

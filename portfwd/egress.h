@@ -50,6 +50,9 @@ struct egress;
 int egress_new(struct egress **out, struct loop *loop, struct relay *relay,
 	       const struct egress_config *cfg, int peer, const int tproxy[2]);
 
+/** egress_peer() - a new netstack, owned; Return: 0 or -errno, logged */
+int egress_peer(struct egress *e, int peer);
+
 /** egress_free() - resets all flows; NULL is fine; Return: NULL */
 struct egress *egress_free(struct egress *e);
 

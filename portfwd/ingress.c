@@ -585,6 +585,11 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 	return rc;
 }
 
+int ingress_maker(struct ingress *in, int maker)
+{
+	return pool_attach(in->pool, maker);
+}
+
 int ingress_start(struct ingress *in)
 {
 	int rc = 0;

@@ -55,6 +55,9 @@ struct ingress *ingress_free(struct ingress *in);
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 		    const int *fds);
 
+/** ingress_maker() - a new socket maker, owned; Return: 0 or -errno, logged */
+int ingress_maker(struct ingress *in, int maker);
+
 /** ingress_start() - accept from now on; Return: 0 or -errno, logged */
 int ingress_start(struct ingress *in);
 

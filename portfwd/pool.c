@@ -44,7 +44,7 @@ static void ask(struct pool *p, struct shelf *s)
 	struct maker_want want = { s->family, (uint32_t)(s->want - s->n) };
 	int rc;
 
-	if (!s->used || s->asked || s->n > s->want / 2)
+	if (!s->used || s->asked || s->n > s->want / 2 || p->maker.fd < 0)
 		return;
 	rc = msg_send(p->maker.fd, MAKER_WANT, &want, sizeof(want), NULL, 0);
 	s->asked = rc == 0;
@@ -152,6 +152,26 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 		return rc;
 	}
 	*out = p;
+	return 0;
+}
+
+int pool_attach(struct pool *p, int maker)
+{
+	int old = p->maker.fd, rc;
+
+	loop_del(p->loop, &p->maker);
+	fd_drop(&old);
+	for (int i = 0; i < 2; i++)
+		p->shelves[i].asked = false;
+	p->maker = (struct loop_source){ maker, EPOLLIN, on_maker };
+	rc = loop_add(p->loop, &p->maker);
+	if (rc) {
+		fd_drop(&maker);
+		p->maker.fd = -1;
+		return rc;
+	}
+	if (p->wanted)
+		pool_fill(p);
 	return 0;
 }
 

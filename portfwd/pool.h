@@ -28,6 +28,12 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 /** pool_fill() - ask for sockets ahead of need; pool_new() doesn't */
 void pool_fill(struct pool *p);
 
+/**
+ * pool_attach() - a new socket maker; @maker: owned
+ * Return: 0 or -errno, logged
+ */
+int pool_attach(struct pool *p, int maker);
+
 /** pool_free() - NULL is fine; Return: NULL */
 struct pool *pool_free(struct pool *p);
 

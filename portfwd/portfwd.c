@@ -90,6 +90,18 @@ static int start(struct portfwd *pf)
 }
 
 /* Return: 0 or -errno, which ends the process */
+/* A process we speak with has been started again. */
+static int new_end(struct portfwd *pf, struct msg *m)
+{
+	if (m->n_fds != 1)
+		return log_errno(EPROTO, "portfwd: new end");
+	if (m->type == PORTFWD_MAKER && pf->ingress)
+		return ingress_maker(pf->ingress, msg_take_fd(m, 0));
+	if (m->type == PORTFWD_PEER && pf->egress)
+		return egress_peer(pf->egress, msg_take_fd(m, 0));
+	return 0;
+}
+
 static int take(struct portfwd *pf, struct msg *m)
 {
 	uint32_t cookie;
@@ -101,6 +113,9 @@ static int take(struct portfwd *pf, struct msg *m)
 		return publish(pf, m);
 	case PORTFWD_START:
 		return start(pf);
+	case PORTFWD_PEER:
+	case PORTFWD_MAKER:
+		return new_end(pf, m);
 	case PORTFWD_STATS:
 	case PORTFWD_FLOWS:
 		if (m->len != sizeof(cookie))

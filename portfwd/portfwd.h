@@ -21,6 +21,8 @@ enum portfwd_msg {
 	PORTFWD_CONFIG = 1, /* struct portfwd_config; fds: TPROXY listeners */
 	PORTFWD_PUBLISH,    /* struct portfwd_publish; fds: n listeners */
 	PORTFWD_START,	    /* everything is there: accept; reply READY */
+	PORTFWD_PEER,	    /* a new netstack; fd: the socket to it */
+	PORTFWD_MAKER,	    /* a new socket maker; fd: the socket to it */
 	PORTFWD_STATS,	    /* uint32_t cookie; reply STATS_ARE */
 	PORTFWD_FLOWS,	    /* uint32_t cookie; reply FLOWS_ARE, to the last */
 	/* portfwd to supervisor; the bodies are in report.h */
@@ -37,7 +39,7 @@ struct portfwd_config {
 	struct podnet plan;
 	bool host_loopback; /* the gateway's address is the host's loopback */
 	struct hostports host_ports; /* or only these ports are */
-	bool splice;	    /* netstack asks about the pod's first SYNs */
+	bool splice; /* netstack asks about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	bool has_tproxy[2];		/* which listeners follow: IPv4, IPv6 */
 };

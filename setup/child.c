@@ -26,6 +26,11 @@ int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
 	if (pid < 0)
 		return log_errno(errno, "fork %s", role);
 	if (pid == 0) {
+		sigset_t none;
+
+		/* what the loop reads from a signalfd is blocked in us, too */
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		/* ^C and ^Z are for the command; can't fail in a fresh child */
 		(void)setsid();
 		log_role(role);

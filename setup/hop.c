@@ -494,6 +494,7 @@ void hop_close(struct hop *hop)
 		fd_drop(&hop->dns[i]);
 	}
 	fd_drop(&hop->ns_user);
+	fd_drop(&hop->ns_hop);
 	fd_drop(&hop->ns_pod);
 }
 
@@ -540,6 +541,10 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 	struct hop hop = HOP_NULL;
 	int rc = set_up(cfg, &hop);
 
+	if (!rc) {
+		hop.ns_hop = sys_open_ns(0, "net");
+		rc = hop.ns_hop < 0 ? hop.ns_hop : 0;
+	}
 	if (rc) {
 		hop_close(&hop);
 		return rc;

@@ -28,12 +28,13 @@ struct hop {
 	int tap_hop;   /* only without veth and nftables: the hop's device */
 	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
 	int dns[2];    /* listeners on the DNS addresses, TCP */
-	int ns_user, ns_pod; /* the helper's user, the pod's net namespace */
+	/* the helper's user namespace, the hop's and the pod's network ones */
+	int ns_user, ns_hop, ns_pod;
 };
 
 #define HOP_NULL                                                               \
 	{                                                                      \
-		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1,                        \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1,                    \
 	}
 
 /**

@@ -38,7 +38,7 @@
 	{                                                                      \
 		&(h)->tap, &(h)->tap_hop, &(h)->tproxy[0], &(h)->tproxy[1],    \
 			&(h)->dns[0], &(h)->dns[1], &(h)->ns_user,             \
-			&(h)->ns_pod,                                          \
+			&(h)->ns_hop, &(h)->ns_pod,                            \
 	}
 
 static int own_userns(int ctl)
@@ -182,7 +182,7 @@ static int serve(int fd)
 }
 
 /* A message of the supervisor; the same. */
-static int tell(int fd, int mem_fd)
+static int told(int fd, int mem_fd, int *portfwd)
 {
 	struct maker_totals t = { .mem = procmem_read(mem_fd) };
 	struct msg m;
@@ -190,6 +190,10 @@ static int tell(int fd, int mem_fd)
 
 	if (rc <= 0)
 		return rc;
+	if (m.type == MAKER_PORTFWD && m.n_fds == 1) {
+		fd_drop(portfwd);
+		*portfwd = msg_take_fd(&m, 0);
+	}
 	msg_drop(&m);
 	if (m.type != MAKER_STATS || m.len != sizeof(t.cookie))
 		return 1;
@@ -199,24 +203,27 @@ static int tell(int fd, int mem_fd)
 	return 1;
 }
 
-/* Until portfwd or the supervisor is gone. */
+/* Until the supervisor is gone; a portfwd that is gone has a successor. */
 static int serve_both(int ctl, int portfwd)
 {
-	struct pollfd p[] = { { portfwd, POLLIN, 0 }, { ctl, POLLIN, 0 } };
 	scoped_fd mem_fd = procmem_open();
 	int rc = fd_nonblock(ctl);
 
 	if (rc)
 		return rc;
 	for (;;) {
+		/* poll() passes over a negative descriptor */
+		struct pollfd p[] = { { portfwd, POLLIN, 0 },
+				      { ctl, POLLIN, 0 } };
+
 		if (poll(p, ARRAY_SIZE(p), -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return log_errno(errno, "poll");
 		}
-		rc = p[0].revents ? serve(portfwd) : 1;
-		if (rc > 0 && p[1].revents)
-			rc = tell(ctl, mem_fd);
+		if (p[0].revents && serve(portfwd) <= 0)
+			fd_drop(&portfwd);
+		rc = p[1].revents ? told(ctl, mem_fd, &portfwd) : 1;
 		if (rc <= 0 && rc != -EAGAIN)
 			return rc;
 	}
@@ -244,6 +251,24 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 	if (!rc)
 		rc = keep_net_raw();
 	/* not earlier: a process that isn't dumpable can't write id maps */
+	sys_sever();
+	sys_null_stdio();
+	if (!rc)
+		rc = serve_both(ctl, portfwd);
+	return rc ? 1 : 0;
+}
+
+int maker_again(const struct hop *hop, int ctl, int portfwd)
+{
+	int rc = sys_setns(hop->ns_user, CLONE_NEWUSER);
+
+	if (!rc)
+		rc = sys_setns(hop->ns_hop, CLONE_NEWNET);
+	if (rc) {
+		(void)log_errno(-rc, "enter the hop");
+		return 1;
+	}
+	rc = keep_net_raw();
 	sys_sever();
 	sys_null_stdio();
 	if (!rc)

@@ -22,7 +22,8 @@ enum maker_setup_msg {
 	MAKER_STATS_ARE,     /* struct maker_totals */
 	/* supervisor to maker */
 	MAKER_MAPPED = 64,
-	MAKER_STATS, /* uint32_t cookie; reply STATS_ARE */
+	MAKER_PORTFWD, /* a new portfwd; fd: the socket to it */
+	MAKER_STATS,   /* uint32_t cookie; reply STATS_ARE */
 };
 
 struct maker_totals {
@@ -32,7 +33,7 @@ struct maker_totals {
 
 /* Which descriptors of struct hop follow, in the order of its fields. */
 struct maker_hop {
-	bool has[8];
+	bool has[9];
 };
 
 struct maker_config {
@@ -51,6 +52,13 @@ struct maker_config {
  * Return: exit status; in the pod's process, runner_main() never returns
  */
 int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner);
+
+/**
+ * maker_again() - be the socket maker of a hop that exists
+ * @hop: its ns_user and ns_hop are used; @ctl, @portfwd: owned
+ * Return: exit status
+ */
+int maker_again(const struct hop *hop, int ctl, int portfwd);
 
 /**
  * maker_hop_recv() - the supervisor's side of MAKER_HOP

@@ -25,27 +25,17 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
-#include "netstack/base/msg.h"
-#include "netstack/netstack.h"
 #include "portfwd/listen.h"
-#include "portfwd/portfwd.h"
-#include "setup/child.h"
 #include "setup/control_path.h"
 #include "setup/control_verbs.h"
 #include "setup/front.h"
-#include "setup/maker.h"
+#include "setup/helpers.h"
 #include "setup/resolv.h"
 #include "setup/uplink.h"
 
 #define RESOLV_PATH    "/etc/resolv.conf"
 #define STATUS_FAILED  125
 #define HOSTS_TEXT_MAX 1024
-
-/* The host sockets of one SPEC. */
-struct published {
-	int *fds;
-	uint16_t *ports;
-};
 
 struct supervisor {
 	const struct run_config *cfg;
@@ -54,12 +44,11 @@ struct supervisor {
 	struct rlimit nofile; /* the caller's */
 	struct resolv resolv;
 	struct published *published; /* one for each of cfg->net.specs */
-	struct child maker, netstack, portfwd;
+	struct helpers helpers;
 	struct control_path control_path;
 	int control_listener;	       /* until it is given to control */
 	struct control_verbs *control; /* NULL: not asked for */
 	struct control_facts facts;
-	struct hop hop;
 	pid_t init;
 	int runner_ctl;
 	struct loop loop;
@@ -67,10 +56,9 @@ struct supervisor {
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
 	char resolv_text[RESOLV_TEXT_MAX], hosts_text[HOSTS_TEXT_MAX];
-	bool degraded; /* a child ended: the status is ours */
 };
 
-/* ---- 1: before anything is forked ---- */
+/* ---- before anything is forked ---- */
 
 static void raise_nofile(struct supervisor *s)
 {
@@ -182,38 +170,7 @@ static int prepare(struct supervisor *s)
 	return publish(s);
 }
 
-/* ---- 2: fork ---- */
-
-/* The ends of all socketpairs; what a child doesn't keep is closed there. */
-struct ends {
-	int maker[2], netstack[2], portfwd[2]; /* [0] is the supervisor's */
-	int sockets[2];			       /* portfwd, maker */
-	int peer[2];			       /* netstack, portfwd */
-	int runner[2];			       /* front, runner */
-};
-
-static int make_ends(struct ends *e)
-{
-	int(*pairs[])[2] = { &e->maker,	  &e->netstack, &e->portfwd,
-			     &e->sockets, &e->peer,	&e->runner };
-
-	memset(e, -1, sizeof(*e)); /* every descriptor absent */
-	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		int rc = msg_pair(*pairs[i]);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static void close_ends(struct ends *e)
-{
-	int *fds = (int *)e;
-
-	for (size_t i = 0; i < sizeof(*e) / sizeof(int); i++)
-		fd_drop(&fds[i]);
-}
+/* ---- the start ---- */
 
 static const char *runtime_dir(char *buf, size_t cap)
 {
@@ -225,218 +182,33 @@ static const char *runtime_dir(char *buf, size_t cap)
 	return buf;
 }
 
-static int fork_maker(struct supervisor *s, struct ends *e)
+static int start_helpers(struct supervisor *s)
 {
-	int *const keep[] = { &e->maker[1], &e->sockets[1], &e->runner[1] };
 	char dir[64];
-	int rc = child_fork(&s->maker, "maker", false, keep, ARRAY_SIZE(keep));
-
-	if (rc == 1) {
-		struct maker_config cfg = {
-			.hop = {
-				.plan = &s->plan,
-				.datapath = s->cfg->net.datapath,
-				.serve_dns = s->cfg->net.serve_dns,
-				.route6 = s->route6,
-			},
-			.runner = {
-				.run = s->cfg,
-				.resolv_conf = s->resolv_text,
-				.hosts = s->hosts_text,
-				.runtime_dir = runtime_dir(dir, sizeof(dir)),
-				.nofile = s->nofile,
-			},
-		};
-
-		_exit(maker_main(&cfg, e->maker[1], e->sockets[1],
-				 e->runner[1]));
-	}
-	return rc;
-}
-
-static int fork_netstack(struct supervisor *s, struct ends *e)
-{
-	int *const keep[] = { &e->netstack[1], &e->peer[0] };
-	int rc = child_fork(&s->netstack, "netstack", true, keep,
-			    ARRAY_SIZE(keep));
-
-	if (rc == 1)
-		_exit(netstack_main(e->netstack[1], e->peer[0]));
-	return rc;
-}
-
-static int fork_portfwd(struct supervisor *s, struct ends *e)
-{
-	int *const keep[] = { &e->portfwd[1], &e->peer[1], &e->sockets[0] };
-	int rc = child_fork(&s->portfwd, "portfwd", true, keep,
-			    ARRAY_SIZE(keep));
-
-	if (rc == 1)
-		_exit(portfwd_main(e->portfwd[1], e->peer[1], e->sockets[0]));
-	return rc;
-}
-
-static int fork_all(struct supervisor *s)
-{
-	struct ends e;
-	int rc = make_ends(&e);
-
-	if (!rc)
-		rc = fork_maker(s, &e);
-	if (!rc)
-		rc = fork_netstack(s, &e);
-	if (!rc)
-		rc = fork_portfwd(s, &e);
-	s->maker.ctl = fd_take(&e.maker[0]);
-	s->netstack.ctl = fd_take(&e.netstack[0]);
-	s->portfwd.ctl = fd_take(&e.portfwd[0]);
-	s->runner_ctl = fd_take(&e.runner[0]);
-	close_ends(&e);
-	return rc;
-}
-
-/* ---- 3: hand over ---- */
-
-static int send_servers(struct supervisor *s)
-{
-	const struct net_config *net = &s->cfg->net;
-	struct netstack_servers list = { 0 };
-
-	if (net->n_dns) {
-		for (size_t i = 0; i < net->n_dns; i++)
-			list.servers[list.n++] =
-				endpoint_make(&net->dns[i], 53);
-	} else {
-		for (size_t i = 0; i < s->resolv.n_servers; i++)
-			list.servers[list.n++] = s->resolv.servers[i];
-	}
-	return msg_send(s->netstack.ctl, NETSTACK_SERVERS, &list, sizeof(list),
-			NULL, 0);
-}
-
-/* Egress TCP is spliced where the kernel steers, unless told otherwise. */
-static bool splices(const struct supervisor *s)
-{
-	return s->cfg->net.datapath != DATAPATH_SLIRP && s->hop.tap_hop < 0;
-}
-
-static int config_netstack(struct supervisor *s)
-{
-	const struct net_config *net = &s->cfg->net;
-	struct netstack_config cfg = {
-		.plan = s->plan,
-		.host_loopback = net->host_loopback,
-		.host_ports = net->host_ports,
-		.serve_dns = net->serve_dns,
-		.splice = splices(s),
-		.outbound4 = net->outbound4,
-		.outbound6 = net->outbound6,
-		.has_tap_hop = s->hop.tap_hop >= 0,
-		.has_dns = { s->hop.dns[0] >= 0, s->hop.dns[1] >= 0 },
+	struct maker_config maker = {
+		.hop = {
+			.plan = &s->plan,
+			.datapath = s->cfg->net.datapath,
+			.serve_dns = s->cfg->net.serve_dns,
+			.route6 = s->route6,
+		},
+		.runner = {
+			.run = s->cfg,
+			.resolv_conf = s->resolv_text,
+			.hosts = s->hosts_text,
+			.runtime_dir = runtime_dir(dir, sizeof(dir)),
+			.nofile = s->nofile,
+		},
 	};
-	int fds[4], rc;
-	size_t n = 0;
 
-	rc = send_servers(s);
-	fds[n++] = s->hop.tap;
-	if (cfg.has_tap_hop)
-		fds[n++] = s->hop.tap_hop;
-	for (int i = 0; i < 2; i++)
-		if (cfg.has_dns[i])
-			fds[n++] = s->hop.dns[i];
-	if (!rc)
-		rc = msg_send(s->netstack.ctl, NETSTACK_CONFIG, &cfg,
-			      sizeof(cfg), fds, n);
-	return rc;
+	s->helpers.net = &s->cfg->net;
+	s->helpers.plan = &s->plan;
+	s->helpers.resolv = &s->resolv;
+	s->helpers.published = s->published;
+	return helpers_start(&s->helpers, &maker, &s->init, &s->runner_ctl);
 }
 
-static int send_spec(struct supervisor *s, size_t i)
-{
-	const struct spec *spec = &s->cfg->net.specs[i];
-	const struct published *p = &s->published[i];
-	int rc = 0;
-
-	for (size_t at = 0; at < spec->count && !rc; at += PORTFWD_BATCH) {
-		struct portfwd_publish body = {
-			.spec = *spec,
-			.id = (uint32_t)i + 1,
-			.first = (uint16_t)at,
-		};
-		size_t left = spec->count - at;
-
-		body.n =
-			(uint16_t)(left < PORTFWD_BATCH ? left : PORTFWD_BATCH);
-		memcpy(body.host_ports, p->ports + at,
-		       body.n * sizeof(body.host_ports[0]));
-		rc = msg_send(s->portfwd.ctl, PORTFWD_PUBLISH, &body,
-			      sizeof(body), p->fds + at, body.n);
-	}
-	return rc;
-}
-
-static int config_portfwd(struct supervisor *s)
-{
-	const struct net_config *net = &s->cfg->net;
-	struct portfwd_config cfg = {
-		.plan = s->plan,
-		.host_loopback = net->host_loopback,
-		.host_ports = net->host_ports,
-		.splice = splices(s),
-		.outbound4 = net->outbound4,
-		.outbound6 = net->outbound6,
-		.has_tproxy = { s->hop.tproxy[0] >= 0, s->hop.tproxy[1] >= 0 },
-	};
-	int fds[2], rc;
-	size_t n = 0;
-
-	for (int i = 0; i < 2; i++)
-		if (cfg.has_tproxy[i])
-			fds[n++] = s->hop.tproxy[i];
-	rc = msg_send(s->portfwd.ctl, PORTFWD_CONFIG, &cfg, sizeof(cfg), fds,
-		      n);
-	for (size_t i = 0; i < s->cfg->net.n_specs && !rc; i++)
-		rc = send_spec(s, i);
-	if (!rc)
-		rc = msg_send(s->portfwd.ctl, PORTFWD_START, NULL, 0, NULL, 0);
-	return rc;
-}
-
-static int wait_ready(struct child *c, uint32_t type)
-{
-	struct msg m;
-	int rc = msg_recv(c->ctl, &m);
-
-	if (rc < 0)
-		return log_errno(-rc, "%s: didn't start", c->role);
-	if (rc == 0)
-		return child_failed(c); /* what it logged is the reason */
-	msg_drop(&m);
-	return m.type == type ? 0 : log_errno(EPROTO, "%s", c->role);
-}
-
-static int hand_over(struct supervisor *s)
-{
-	int rc = config_netstack(s);
-
-	if (!rc)
-		rc = config_portfwd(s);
-	if (rc)
-		return log_errno(-rc, "configure the helper's processes");
-	rc = wait_ready(&s->netstack, NETSTACK_READY);
-	return rc ? rc : wait_ready(&s->portfwd, PORTFWD_READY);
-}
-
-/* From here on a child that doesn't read can't make us wait. */
-static int unblock_all(struct supervisor *s)
-{
-	int rc = fd_nonblock(s->netstack.ctl);
-
-	if (!rc)
-		rc = fd_nonblock(s->portfwd.ctl);
-	return rc ? rc : fd_nonblock(s->maker.ctl);
-}
-
-/* ---- 4: run ---- */
+/* ---- running ---- */
 
 static void on_ready(void *arg)
 {
@@ -450,47 +222,33 @@ static void on_done(void *arg, int status)
 	struct supervisor *s = arg;
 
 	s->init = 0; /* reaped by the front */
-	loop_stop(&s->loop, s->degraded ? STATUS_FAILED : status);
+	loop_stop(&s->loop, status);
 }
 
-static void on_child(struct supervisor *s, struct child *c)
+static void on_helper(void *arg, enum helper who, pid_t pid, int ctl)
 {
-	char why[96];
-	int fd = c->ended.fd;
+	static const enum query_who ask[] = {
+		[HELPER_NETSTACK] = QUERY_NETSTACK,
+		[HELPER_PORTFWD] = QUERY_PORTFWD,
+		[HELPER_MAKER] = QUERY_MAKER,
+	};
+	struct supervisor *s = arg;
 
-	loop_del(&s->loop, &c->ended);
-	fd_drop(&fd);
-	child_why(c, why, sizeof(why));
-	/* the others follow the first: its end is the one to tell */
-	if (!s->degraded)
-		log_error("%s: %s: the pod's network is gone, ending the pod",
-			  c->role, why);
-	s->degraded = true;
-	front_kill(s->front);
+	if (!s->control)
+		return;
+	s->facts.pids[ask[who]] = pid;
+	s->facts.restarts[ask[who]] = s->helpers.restarts[who].count;
+	/* logged; until the next restart it can't be asked */
+	(void)control_verbs_attach(s->control, ask[who], ctl);
 }
-
-#define ON_CHILD(name)                                                         \
-	static void on_##name(struct loop_source *src, uint32_t revents)       \
-	{                                                                      \
-		(void)revents;                                                 \
-		struct supervisor *s =                                         \
-			container_of(src, struct supervisor, name.ended);      \
-		on_child(s, &s->name);                                         \
-	}
-ON_CHILD(maker)
-ON_CHILD(netstack)
-ON_CHILD(portfwd)
 
 static void on_resolv(void *arg, const struct resolv *now)
 {
 	struct supervisor *s = arg;
-	int rc;
 
 	s->resolv = *now;
 	log_info("%s: changed: %zu servers", RESOLV_PATH, now->n_servers);
-	rc = send_servers(s);
-	if (rc)
-		log_errno(-rc, "tell netstack about the new resolvers");
+	helpers_servers(&s->helpers);
 	make_resolv_text(s);
 	front_resolv(s->front, s->resolv_text);
 }
@@ -501,7 +259,7 @@ static void on_uplink(void *arg, bool has_ipv6)
 
 	log_info("uplink: %s IPv6 now", has_ipv6 ? "has" : "has no");
 	/* logged where it fails; the user may have removed our route */
-	(void)hop_route6(&s->hop, &s->plan, has_ipv6);
+	(void)hop_route6(&s->helpers.hop, &s->plan, has_ipv6);
 }
 
 /* What changed between the first reading and the watch's begin. */
@@ -521,14 +279,9 @@ static int watch_resolv(struct supervisor *s)
 
 static int watch_all(struct supervisor *s)
 {
-	int rc = loop_child(&s->loop, &s->maker.ended, s->maker.pid, on_maker);
+	struct helpers_ops ops = { on_helper, s };
+	int rc = helpers_watch(&s->helpers, &s->loop, &ops);
 
-	if (!rc)
-		rc = loop_child(&s->loop, &s->netstack.ended, s->netstack.pid,
-				on_netstack);
-	if (!rc)
-		rc = loop_child(&s->loop, &s->portfwd.ended, s->portfwd.pid,
-				on_portfwd);
 	if (!rc && s->cfg->net.serve_dns && !s->cfg->net.n_dns)
 		rc = watch_resolv(s);
 	if (!rc && s->plan.has_ipv6)
@@ -539,7 +292,7 @@ static int watch_all(struct supervisor *s)
 
 static const char *why_slirp(const struct supervisor *s)
 {
-	if (splices(s))
+	if (helpers_splice(&s->helpers))
 		return NULL;
 	return s->cfg->net.datapath == DATAPATH_SLIRP
 		       ? "asked for with --datapath slirp"
@@ -555,24 +308,17 @@ static int start_control(struct supervisor *s)
 	s->facts = (struct control_facts){
 		.plan = &s->plan,
 		.serve_dns = s->cfg->net.serve_dns,
-		.datapath = splices(s) ? "splice" : "slirp",
+		.datapath = helpers_splice(&s->helpers) ? "splice" : "slirp",
 		.datapath_reason = why_slirp(s),
 		.infra = s->init,
-		.pids = { [QUERY_NETSTACK] = s->netstack.pid,
-			  [QUERY_PORTFWD] = s->portfwd.pid,
-			  [QUERY_MAKER] = s->maker.pid },
 	};
 	rc = control_verbs_new(&s->control, &s->loop, &s->facts,
 			       fd_take(&s->control_listener));
-	if (!rc)
-		rc = control_verbs_attach(s->control, QUERY_NETSTACK,
-					  s->netstack.ctl);
-	if (!rc)
-		rc = control_verbs_attach(s->control, QUERY_PORTFWD,
-					  s->portfwd.ctl);
-	if (!rc)
-		rc = control_verbs_attach(s->control, QUERY_MAKER,
-					  s->maker.ctl);
+	for (int i = 0; i < HELPER_N && !rc; i++) {
+		const struct child *c = &s->helpers.children[i];
+
+		on_helper(s, (enum helper)i, c->pid, c->ctl);
+	}
 	return rc;
 }
 
@@ -598,10 +344,6 @@ static int serve(struct supervisor *s)
 
 static void tear_down(struct supervisor *s)
 {
-	struct child init = { .pid = s->init,
-			      .ctl = -1,
-			      .ended = LOOP_SOURCE_NULL };
-
 	s->front = front_free(s->front);
 	s->control = control_verbs_free(s->control);
 	fd_drop(&s->control_listener);
@@ -609,14 +351,7 @@ static void tear_down(struct supervisor *s)
 	s->resolv_watch = resolv_watch_free(s->resolv_watch);
 	s->uplink_watch = uplink_watch_free(s->uplink_watch);
 	fd_drop(&s->runner_ctl);
-	/* portfwd first: its ports are free when we return */
-	child_stop(&s->portfwd, &s->loop);
-	child_stop(&s->maker, &s->loop);
-	child_stop(&init, NULL);
-	hop_close(&s->hop);
-	/* netstack last, and not waited for: who closes a TAP last waits for
-	 * an RCU grace period, some 20 ms, and nobody needs to but it */
-	child_abandon(&s->netstack, &s->loop);
+	helpers_stop(&s->helpers, s->init);
 	for (size_t i = 0; s->published && i < s->cfg->net.n_specs; i++) {
 		struct published *p = &s->published[i];
 
@@ -630,23 +365,6 @@ static void tear_down(struct supervisor *s)
 	loop_deinit(&s->loop);
 }
 
-static int start(struct supervisor *s)
-{
-	int rc = prepare(s);
-
-	if (!rc)
-		rc = fork_all(s);
-	if (!rc) {
-		rc = maker_hop_recv(s->maker.ctl, s->maker.pid, &s->hop,
-				    &s->init);
-		if (rc == -EPIPE)
-			rc = child_failed(&s->maker);
-	}
-	if (!rc)
-		rc = hand_over(s);
-	return rc ? rc : unblock_all(s);
-}
-
 int supervisor_run(const struct run_config *cfg)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
@@ -657,13 +375,14 @@ int supervisor_run(const struct run_config *cfg)
 		return STATUS_FAILED;
 	}
 	s->cfg = cfg;
-	s->maker = s->netstack = s->portfwd = (struct child)CHILD_NULL;
+	helpers_init(&s->helpers);
 	s->control_path = (struct control_path)CONTROL_PATH_NULL;
 	s->control_listener = -1;
-	s->hop = (struct hop)HOP_NULL;
 	s->loop = (struct loop)LOOP_NULL;
 	s->runner_ctl = -1;
-	rc = start(s);
+	rc = prepare(s);
+	if (!rc)
+		rc = start_helpers(s);
 	if (!rc)
 		rc = serve(s);
 	tear_down(s);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The helper's processes beside the supervisor: forked, given their
+ * descriptors, and started again when one dies.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "netstack/loop.h"
+#include "setup/child.h"
+#include "setup/maker.h"
+#include "setup/resolv.h"
+
+enum helper { HELPER_NETSTACK, HELPER_PORTFWD, HELPER_MAKER, HELPER_N };
+
+/* The host sockets of one SPEC; -1 where there is none yet. */
+struct published {
+	int *fds;
+	uint16_t *ports;
+};
+
+struct helpers_ops {
+	/* @who speaks over @ctl (non-blocking, borrowed) from now on; -1: it
+	 * is gone, and will be started again */
+	void (*changed)(void *arg, enum helper who, pid_t pid, int ctl);
+	void *arg;
+};
+
+struct helpers {
+	/* what they are told; set before helpers_start(), borrowed */
+	const struct net_config *net;
+	const struct podnet *plan;
+	const struct resolv *resolv;
+	const struct published *published; /* one for each of net->specs */
+	/* the rest is kept here */
+	struct child children[HELPER_N];
+	struct hop hop;
+	struct loop *loop;
+	struct helpers_ops ops;
+	struct helper_restart {
+		struct loop_timer timer;
+		struct mono since; /* when it was last started */
+		unsigned int failures;
+		uint64_t count;
+	} restarts[HELPER_N];
+};
+
+/** helpers_init() - the sentinel state: helpers_stop() is fine from here on */
+void helpers_init(struct helpers *h);
+
+/**
+ * helpers_start() - fork all, make the pod, hand everything over
+ * @maker: for the maker; its runner becomes the pod's pid 1
+ * @init:  set as soon as the pod's pid 1 is there, also on failure: the caller
+ *	   ends and reaps it
+ * @runner_ctl: set to our end of the runner's control socket
+ *
+ * Blocks until all are ready. What fails has been logged, once.
+ *
+ * Return: 0 or -errno
+ */
+int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
+		  int *runner_ctl);
+
+/**
+ * helpers_watch() - from now on start again what dies
+ *
+ * netstack gets the same TAP, portfwd the same listeners, the maker the same
+ * hop. Flows of portfwd are reset by its death, all others don't notice. One
+ * that dies again and again is started ever more slowly, up to every 5 s.
+ *
+ * Return: 0 or -errno, logged
+ */
+int helpers_watch(struct helpers *h, struct loop *loop,
+		  const struct helpers_ops *ops);
+
+/** helpers_splice() - is TCP out of the pod spliced? After helpers_start() */
+bool helpers_splice(const struct helpers *h);
+
+/** helpers_servers() - tell netstack about @h->resolv, which has changed */
+void helpers_servers(struct helpers *h);
+
+/**
+ * helpers_stop() - end them; idempotent. @init is the pod's pid 1, 0: it is
+ * gone. On return no port is taken any more.
+ */
+void helpers_stop(struct helpers *h, pid_t init);
