@@ -131,15 +131,57 @@ static void gateway_is_reachable_but_tftp_is_not(void **state)
 	expect("fd00::2", 69, "yny");
 }
 
-/* Queries don't come this far where we serve DNS: netstack.c takes them. */
-static void dns_address_answers_pings(void **state)
+/*
+ * Queries don't come this far where we serve DNS: netstack.c takes them.
+ * libslirp would ask the host's own 127.0.0.1 in their place.
+ */
+static void dns_address_answers_pings_and_nothing_else(void **state)
 {
+	static const uint16_t ports[] = { 0, 53, 67, 80, 853, 65535 };
+
 	(void)state;
-	for (int host_loopback = 0; host_loopback < 2; host_loopback++) {
-		assert_true(
-			allowed("10.0.2.3", IPPROTO_ICMP, 0, host_loopback));
-		assert_true(
-			allowed("fd00::3", IPPROTO_ICMPV6, 0, host_loopback));
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		expect("10.0.2.3", ports[i], "nny");
+		expect("fd00::3", ports[i], "nny");
+	}
+}
+
+/* Ports are in the first fragment alone, and libslirp puts them together. */
+static void fragments_reach_the_gateway_with_host_loopback_alone(void **state)
+{
+	static const uint8_t first[] = { UDP, 0, 0, 1, 0, 0, 0, 1 };
+	static const uint8_t later[] = { UDP, 0, 0, 0x08, 0, 0, 0, 1 };
+	static const struct {
+		const char *dst;
+		bool closed, open; /* without and with host loopback */
+	} t[] = {
+		{ "10.0.2.2", false, true },	{ "10.0.2.3", false, false },
+		{ "10.0.2.4", false, false },	{ "fd00::2", false, true },
+		{ "fd00::3", false, false },	{ "fd00::4", false, false },
+		{ "198.51.100.7", true, true }, { "2001:db8::7", true, true },
+	};
+	struct podnet plan = pkt_plan();
+	uint8_t buf[PKT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t) * 2; i++) {
+		const char *dst = t[i / 2].dst;
+		struct pkt s = { source_for(dst),
+				 dst,
+				 UDP,
+				 40000,
+				 53,
+				 .data = 8,
+				 .frag = i % 2 ? 0x0001 : 0x2000,
+				 .ext_first = 44,
+				 .ext = i % 2 ? later : first,
+				 .ext_len = strchr(dst, ':') ? 8 : 0 };
+		struct frame f = pkt_frame(buf, &s);
+
+		assert_true(f.is_fragment);
+		assert_int_equal(policy_allows(&f, &plan, false),
+				 t[i / 2].closed);
+		assert_int_equal(policy_allows(&f, &plan, true), t[i / 2].open);
 	}
 }
 
@@ -252,7 +294,9 @@ int main(void)
 			every_spelling_of_the_hosts_loopback_is_refused),
 		cmocka_unit_test(options_and_fragments_do_not_get_around_it),
 		cmocka_unit_test(gateway_is_reachable_but_tftp_is_not),
-		cmocka_unit_test(dns_address_answers_pings),
+		cmocka_unit_test(dns_address_answers_pings_and_nothing_else),
+		cmocka_unit_test(
+			fragments_reach_the_gateway_with_host_loopback_alone),
 		cmocka_unit_test(rest_of_the_pods_own_subnets_is_refused),
 		cmocka_unit_test(broadcast_is_for_dhcp_alone),
 		cmocka_unit_test(multicast_takes_no_tcp),
