@@ -215,6 +215,9 @@ static void batch_again(struct syn_table *t)
 				(struct syn_ask){ slot_id(t, i),
 						  t->slots[i].flow };
 	}
+	/* later ones were never asked of anybody else */
+	if (t->resend >= t->n_used)
+		t->resend = SYN_PENDING_MAX;
 }
 
 void syn_flush(struct syn_table *t)
