@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Flows through libslirp: how the kernel remembers which they are, and what is
+# left of them when they are over.
+. "$(dirname "$0")/lib.sh"
+
+PORTS_BEFORE=$(ports_of_host)
+serve_peer 9000 || bail 'no server on the other host'
+
+pod slirp --datapath slirp -- sleep 1000 || bail 'the pod did not start'
+
+# The helper's processes by what they have: netstack the TAP, the maker the
+# hop's network.
+NETSTACK='' MAKER=''
+for p in $(children "$SUP"); do
+	[ "$(find "/proc/$p/fd" -lname /dev/net/tun)" ] && NETSTACK=$p
+	nsenter -t "$p" -n ip link show p0 >/dev/null 2>&1 && MAKER=$p
+done
+check 'netstack is found' [ "$NETSTACK" ]
+check 'the hop is found' [ "$MAKER" ]
+
+# members SET PORT: how many flows from the pod to that port it has
+members()
+{
+	nsenter -t "$MAKER" -n nft list set netdev hop "$1" |
+		grep -o "$POD4 \. [0-9]* \. $PEER4 \. $2 " | wc -l
+}
+is_in() # SET PORT
+{
+	[ "$(members "$1" "$2")" = 1 ]
+}
+is_out()
+{
+	[ "$(members "$1" "$2")" = 0 ]
+}
+
+# A connection that is half-closed when its standard input, a FIFO, ends
+cat >"$T/steps.py" <<'END'
+import socket, sys
+
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20)
+print('open', flush=True)
+sys.stdin.read()
+s.shutdown(socket.SHUT_WR)
+s.settimeout(None)
+print('answer', s.recv(1000).decode().strip(), flush=True)
+END
+flow() # NAME PORT: a client in the pod, steered by descriptor 9
+{
+	mkfifo "$T/$1.in"
+	nsenter -t "$POD" -n -- "$PY" "$T/steps.py" "$PEER4" "$2" \
+		<"$T/$1.in" >"$T/$1.out" 2>"$T/$1.err" &
+	SPAWNED+=("$!")
+	exec 9>"$T/$1.in"
+	wait_for "$GUARD" grep -q open "$T/$1.out"
+}
+# a server that gets the end of file and then waits to be told to answer
+cat >"$T/patient.py" <<'END'
+import os, socket, sys, time
+
+ls = socket.create_server(('', int(sys.argv[1])))
+while True:
+    c, _ = ls.accept()
+    while c.recv(65536):
+        pass
+    print('eof', flush=True)
+    while not os.path.exists(sys.argv[2]):
+        time.sleep(0.05)
+    c.sendall(b'late\n')
+    c.close()
+END
+spawn patient "${IN_PEER[@]}" "$PY" "$T/patient.py" 9001 "$T/answer"
+wait_port peer 9001
+check 'a flow' flow half 9001
+check '... is in slow4' wait_for 5 is_in slow4 9001
+exec 9>&- # its standard input ends: it half-closes
+check '... the server gets its FIN' wait_for "$GUARD" \
+	grep -q eof "$T/patient.out"
+check '... with one FIN it still is' is_in slow4 9001
+check '... and not in closing4' is_out closing4 9001
+is "$(members fin_pod4 9001) $(members fin_tap4 9001)" '1 0' \
+	'... which end is closed is known'
+if [ "${PODSPLICE_LONG-}" ]; then
+	# silent for longer than closing4 remembers
+	sleep 75
+	check '... after 75 s, too' is_in slow4 9001
+fi
+: >"$T/answer"
+check '... the answer comes' wait_for 20 grep -q 'answer late' "$T/half.out"
+check '... with both FINs it is in closing4' wait_for 5 is_in closing4 9001
+check '... and no longer in slow4' is_out slow4 9001
+rm -f "$T/answer"
+
+# The same from the other end, and a reset
+nsenter -t "$POD" -n -- "$PY" "$T/net.py" be-reset "$PEER4" 9000 \
+	>"$T/reset.out"
+is "$(cat "$T/reset.out")" ECONNRESET 'a flow that the server resets'
+check '... is in closing4' wait_for 5 is_in closing4 9000
+check '... and no longer in slow4' is_out slow4 9000
+
+# Memory: each connection has buffers of 256 KiB, and they go back
+private_kib()
+{
+	awk '/^Private_/ { n += $2 } END { print n }' \
+		"/proc/$NETSTACK/smaps_rollup"
+}
+is "$(pod_net churn "$PEER4" 9000 100)" 100 'warmed up'
+KIB=$(private_kib)
+is "$(pod_net churn "$PEER4" 9000 2000)" 2000 '2000 short connections'
+is "$(pod_net many "$PEER4" 9000 200)" 200 '200 at once'
+small()
+{
+	[ "$(private_kib)" -le $((KIB + 65536)) ]
+}
+check 'their memory goes back to the kernel' wait_for 20 small
+note "netstack's private memory: $KIB KiB before, $(private_kib) after"
+pod_end
+
+stop_spawned
+leftovers slow_flows
+finish
