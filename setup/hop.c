@@ -414,6 +414,43 @@ static int make_veth(const struct hop_config *cfg, struct nl_sock *nl,
 	return link_add_veth(nl, P0, &here, plan->tap, ns_pod, &there);
 }
 
+/*
+ * The test knob: pretend that a step fails. PODSPLICE_FAIL_HOP names it; "1" is
+ * the first.
+ */
+static int knob(const char *step)
+{
+	const char *env = getenv("PODSPLICE_FAIL_HOP");
+
+	if (!env || (strcmp(env, step) != 0 &&
+		     !(strcmp(env, "1") == 0 && strcmp(step, "sysctl") == 0)))
+		return 0;
+	return log_errno(EOPNOTSUPP, "%s", step);
+}
+
+/* What follows the veth. */
+static int kernel_hop_rest(const struct hop_config *cfg, struct nl_sock *nl,
+			   int ns_pod, struct hop *out)
+{
+	int p0, rc = knob("route");
+
+	if (!rc)
+		rc = hop_config(nl, cfg->plan, &p0);
+	if (!rc)
+		rc = knob("nft");
+	if (!rc)
+		rc = kernel_hop_rules(cfg, nl, p0);
+	if (!rc)
+		rc = knob("pod");
+	if (!rc)
+		rc = pod_enter_and_config(cfg, ns_pod, NULL);
+	if (!rc)
+		rc = knob("listen");
+	if (!rc)
+		rc = hop_listeners(cfg, out);
+	return rc ? rc : knob("end");
+}
+
 /* veth, TAP, nftables: packets are steered by the kernel. */
 static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 {
@@ -421,35 +458,30 @@ static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 				 .txqueuelen = tap_queue(cfg->plan),
 				 .up = true };
 	struct nl_sock *nl = NULL;
-	int p0, rc;
+	int rc;
 
-	rc = hop_sysctls();
+	rc = knob("sysctl");
+	if (!rc)
+		rc = hop_sysctls();
+	if (!rc)
+		rc = link_open(&nl);
 	if (rc)
 		return rc;
 	out->tap = open_tap(TAP, NULL);
-	if (out->tap < 0)
-		return out->tap;
-	rc = link_open(&nl);
-	if (rc)
-		return rc;
-	rc = set_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);
+	rc = out->tap < 0 ? out->tap : knob("tap");
+	if (!rc)
+		rc = set_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);
 	if (!rc)
 		rc = link_set(nl, TAP, &tap);
 	if (!rc)
+		rc = knob("veth");
+	if (!rc)
 		rc = make_veth(cfg, nl, ns_pod);
-	if (rc) {
-		link_close(nl);
-		return rc;
+	if (!rc) {
+		rc = kernel_hop_rest(cfg, nl, ns_pod, out);
+		if (rc)
+			(void)link_del(nl, P0); /* takes the pod's end along */
 	}
-	rc = hop_config(nl, cfg->plan, &p0);
-	if (!rc)
-		rc = kernel_hop_rules(cfg, nl, p0);
-	if (!rc)
-		rc = pod_enter_and_config(cfg, ns_pod, NULL);
-	if (!rc)
-		rc = hop_listeners(cfg, out);
-	if (rc)
-		(void)link_del(nl, P0); /* takes the pod's end along */
 	link_close(nl);
 	return rc;
 }
@@ -498,42 +530,37 @@ void hop_close(struct hop *hop)
 	fd_drop(&hop->ns_pod);
 }
 
-/* The test knob: pretend that the kernel can't. */
-static bool told_to_fail(void)
-{
-	const char *env = getenv("PODSPLICE_FAIL_HOP");
-
-	return env && *env == '1';
-}
-
 static int set_up(const struct hop_config *cfg, struct hop *out)
 {
-	int rc = -EOPNOTSUPP;
-	int ns_pod;
+	char first[256] = "", second[256] = "";
+	int rc;
 
 	out->ns_user = sys_open_ns(0, "user");
 	out->ns_pod = sys_open_ns(cfg->pod, "net");
 	if (out->ns_user < 0 || out->ns_pod < 0)
 		return -EINVAL;
-	ns_pod = out->ns_pod;
-	if (!told_to_fail())
-		rc = kernel_hop(cfg, ns_pod, out);
-	else if (cfg->datapath == DATAPATH_SPLICE)
-		rc = log_errno(EOPNOTSUPP, "hop: veth and nftables");
-	if (!rc || cfg->datapath == DATAPATH_SPLICE)
-		return rc;
-	/* without a TAP there is no other way, either; the reason is told */
-	if (!told_to_fail() && out->tap < 0)
-		return rc;
-	log_warn(
-		"hop: veth and nftables can't be set up (%s): all packets go through user space, slower",
-		strerror(-rc));
+	if (cfg->datapath == DATAPATH_SPLICE)
+		return kernel_hop(cfg, out->ns_pod, out);
+	log_hold(first, sizeof(first));
+	rc = kernel_hop(cfg, out->ns_pod, out);
+	if (!rc) {
+		log_hold(NULL, 0);
+		return 0;
+	}
 	fd_drop(&out->tap);
 	for (int i = 0; i < 2; i++) {
 		fd_drop(&out->tproxy[i]);
 		fd_drop(&out->dns[i]);
 	}
-	return user_hop(cfg, ns_pod, out);
+	log_hold(second, sizeof(second));
+	rc = user_hop(cfg, out->ns_pod, out);
+	log_hold(NULL, 0);
+	if (rc)
+		log_error("%s", second);
+	else
+		log_warn("hop: %s: all packets go through user space, slower",
+			 first);
+	return rc;
 }
 
 int hop_setup(const struct hop_config *cfg, struct hop *out)

@@ -16,6 +16,8 @@
 static enum log_level cur_level = LOG_WARN;
 static int cur_fd = STDERR_FILENO;
 static const char *cur_role;
+static char *held; /* where log_hold() wants an error */
+static size_t held_cap;
 
 void log_init(enum log_level level, int fd)
 {
@@ -26,6 +28,14 @@ void log_init(enum log_level level, int fd)
 void log_role(const char *role)
 {
 	cur_role = role;
+}
+
+void log_hold(char *buf, size_t cap)
+{
+	held = buf;
+	held_cap = cap;
+	if (buf)
+		buf[0] = '\0';
 }
 
 bool log_wants(enum log_level level)
@@ -84,6 +94,13 @@ emit(enum log_level level, int err, const char *fmt, va_list ap)
 	if (err && n >= 0 && (size_t)n < sizeof(text))
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s",
 			       strerror(err));
+
+	if (held && level == LOG_ERROR) {
+		if (!held[0])
+			(void)snprintf(held, held_cap, "%s", text);
+		errno = saved;
+		return;
+	}
 
 	size_t len = sizeof("podsplice: ") - 1;
 

@@ -3,6 +3,7 @@
 /* One line per message on stderr: "podsplice: OBJECT: what went wrong". */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -18,6 +19,15 @@ void log_init(enum log_level level, int fd);
  * @role: a string that outlives the process
  */
 void log_role(const char *role);
+
+/**
+ * log_hold() - keep the next error message in @buf instead of printing it
+ * @buf: emptied; the first message is kept, later ones are dropped; NULL: print
+ *	 again from now on
+ *
+ * For an attempt that has a fallback: its failure is a reason, not an error.
+ */
+void log_hold(char *buf, size_t cap);
 
 /** log_level_parse() - "error|warn|info|debug"; Return: 0 or -EINVAL, silent */
 int log_level_parse(const char *s, enum log_level *out);

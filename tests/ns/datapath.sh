@@ -52,6 +52,28 @@ for args in '' '--datapath auto'; do
 	pod_end
 	leftovers 'no hop'
 done
+# ... at whatever step it fails: all is undone, and the other way works
+for step in sysctl tap veth route nft pod listen end; do
+	spawn "step-$step" "${AS_USER[@]}" "PODSPLICE_FAIL_HOP=$step" \
+		"$PODSPLICE" run -p 8080:80 -- "$PY" "$T/net.py" serve 80
+	SUP=$PID
+	pod_waits "step-$step" || bail "no hop, step $step: no start"
+	wait_port pod 80
+	is "$(peer_net get "$HOST4" 8080 100000)" OK "step $step: published"
+	is "$(pod_net get "$PEER4" 9000 100000)" OK "step $step: egress"
+	is "$(pod_net get "$PEER6" 9000 100000)" OK "step $step: IPv6"
+	like "$(cat "$T/step-$step.err")" \
+		"^podsplice: hop: $step: .*user space, slower\$" \
+		"step $step: said once, with the reason"
+	is "$(wc -l <"$T/step-$step.err")" 1 '... in one line'
+	pod_end
+	timeout "$GUARD" "${AS_USER[@]}" "PODSPLICE_FAIL_HOP=$step" \
+		"$PODSPLICE" run --datapath splice -- true >"$T/out" \
+		2>"$T/err" </dev/null
+	is "$? $(wc -l <"$T/err")" '125 1' "step $step: --datapath splice fails"
+done
+leftovers 'steps of the hop'
+
 timeout "$GUARD" "${NO_HOP[@]}" "$PODSPLICE" run --datapath slirp -- true \
 	>"$T/out" 2>&1 </dev/null
 is "$?" 0 'no hop, --datapath slirp: works'
