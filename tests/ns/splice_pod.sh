@@ -43,6 +43,8 @@ table inet strict {
 		ct state established,related accept
 		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 		tcp dport 80 accept
+		# what was open before is new to conntrack
+		tcp sport 9000 accept
 	}
 	chain output { type filter hook output priority 0; policy drop;
 		ct state invalid drop
@@ -201,12 +203,12 @@ END'
 		ip link set vpn0 up
 		ip link set vpn1 up
 		ip route add 198.51.100.0/25 via 10.99.0.2 dev vpn0
-		ip neigh add 10.99.0.2 lladdr 02:00:00:00:99:02 dev vpn0
-		ip route del default
-		ip route add default via 10.99.0.2 dev vpn0'
+		ip neigh replace 10.99.0.2 lladdr 02:00:00:00:99:02 dev vpn0
+		ip route replace default via 10.99.0.2 dev vpn0' ||
+		bail 'no VPN'
 	times_out "$FAR4" "$PATHNAME, a VPN: new flows go into it"
 	in_pod ip link del vpn0
-	in_pod ip route add default via "$GW4"
+	in_pod ip route add default via "$GW4" || bail 'no route'
 	works 'the VPN is gone'
 
 	in_pod ip link set tap0 down
