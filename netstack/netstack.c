@@ -46,6 +46,8 @@ struct netstack {
 	struct netstack_config cfg;
 	struct loop_source ctl, tap, tap_hop;
 	int mem_fd;
+	int (*lock)(void *arg);
+	void *lock_arg;
 	int peer; /* until it is given to syn */
 	struct stack *stack;
 	struct dns *dns;
@@ -322,6 +324,8 @@ static int configure(struct netstack *ns, struct msg *m)
 	if (!rc && ns->cfg.splice)
 		rc = start_syn(ns);
 	if (!rc)
+		rc = ns->lock(ns->lock_arg);
+	if (!rc)
 		rc = msg_send(ns->ctl.fd, NETSTACK_READY, NULL, 0, NULL, 0);
 	return rc;
 }
@@ -408,7 +412,7 @@ static size_t fds_limit(void)
 	return rl.rlim_cur - FDS_RESERVED;
 }
 
-int netstack_main(int ctl, int peer)
+int netstack_main(int ctl, int peer, int (*lock)(void *arg), void *lock_arg)
 {
 	struct netstack *ns = calloc(1, sizeof(*ns));
 	int rc;
@@ -417,6 +421,8 @@ int netstack_main(int ctl, int peer)
 		return log_errno(ENOMEM, "netstack") ? 1 : 0;
 	ns->ctl.fd = ns->tap.fd = ns->tap_hop.fd = -1;
 	ns->peer = peer;
+	ns->lock = lock;
+	ns->lock_arg = lock_arg;
 	ns->fds_max = fds_limit();
 	/* libslirp has two buffers of 128 KiB for each TCP connection: they go
 	 * back to the kernel when freed only if they are mapped, and malloc()

@@ -57,7 +57,10 @@ struct netstack_totals {
  * netstack_main() - be the user-space network
  * @ctl, @peer: owned
  *
+ * @lock: called once, when all is opened and nothing was read from the pod or
+ *	 the world; the process gives up its rights there; 0 or -errno
+ *
  * Return: exit status: 0 when the supervisor closed @ctl, 1 after an error,
  *         logged
  */
-int netstack_main(int ctl, int peer);
+int netstack_main(int ctl, int peer, int (*lock)(void *arg), void *lock_arg);

@@ -23,6 +23,8 @@ struct portfwd {
 	struct loop loop;
 	struct loop_source ctl;
 	int peer, maker;
+	int (*lock)(void *arg);
+	void *lock_arg;
 	struct portfwd_config cfg;
 	struct relay relay;
 	struct egress *egress;	 /* NULL: libslirp's */
@@ -85,7 +87,9 @@ static int start(struct portfwd *pf)
 
 	if (!pf->ingress)
 		return log_errno(EPROTO, "portfwd: start");
-	rc = ingress_start(pf->ingress);
+	rc = pf->lock(pf->lock_arg);
+	if (!rc)
+		rc = ingress_start(pf->ingress);
 	return rc ? rc : msg_send(pf->ctl.fd, PORTFWD_READY, NULL, 0, NULL, 0);
 }
 
@@ -166,7 +170,8 @@ static void close_all(struct portfwd *pf)
 	loop_deinit(&pf->loop);
 }
 
-int portfwd_main(int ctl, int peer, int maker)
+int portfwd_main(int ctl, int peer, int maker, int (*lock)(void *arg),
+		 void *lock_arg)
 {
 	struct portfwd *pf = calloc(1, sizeof(*pf));
 	int rc;
@@ -174,6 +179,8 @@ int portfwd_main(int ctl, int peer, int maker)
 	if (!pf)
 		return log_errno(ENOMEM, "portfwd") ? 1 : 0;
 	pf->peer = peer;
+	pf->lock = lock;
+	pf->lock_arg = lock_arg;
 	pf->maker = maker;
 	pf->ctl = (struct loop_source){ ctl, EPOLLIN, on_ctl };
 	rc = loop_init(&pf->loop);

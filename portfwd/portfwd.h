@@ -62,7 +62,11 @@ struct maker_want {
  * portfwd_main() - be the port forwarder
  * @ctl, @peer, @maker: owned: supervisor, netstack, socket maker
  *
+ * @lock: called once, when all is opened and nothing was read from the pod or
+ *	 the world; the process gives up its rights there; 0 or -errno
+ *
  * Return: exit status: 0 when the supervisor closed @ctl, 1 after an error,
  *         logged
  */
-int portfwd_main(int ctl, int peer, int maker);
+int portfwd_main(int ctl, int peer, int maker, int (*lock)(void *arg),
+		 void *lock_arg);

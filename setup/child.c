@@ -36,7 +36,8 @@ int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
 		log_role(role);
 		sys_keep_fds(fds, n);
 		if (quiet) {
-			sys_sever();
+			/* not dumpable only with the sandbox: its id maps */
+			sys_follow_parent();
 			sys_null_stdio();
 			/* splice() has no MSG_NOSIGNAL */
 			(void)signal(SIGPIPE, SIG_IGN);

@@ -23,6 +23,7 @@
 #include "netstack/base/msg.h"
 #include "netstack/netstack.h"
 #include "portfwd/portfwd.h"
+#include "setup/sandbox.h"
 
 /* A process that lived this long has not died of its start. */
 #define STABLE_S      60
@@ -68,25 +69,33 @@ bool helpers_splice(const struct helpers *h)
 
 static int fork_netstack(struct helpers *h, struct ends *e)
 {
+	struct sandbox box;
 	int *ctl = e->ctl[HELPER_NETSTACK];
 	int *const keep[] = { &ctl[1], &e->peer[0] };
 	int rc = child_fork(&h->children[HELPER_NETSTACK], names[0], true, keep,
 			    ARRAY_SIZE(keep));
 
 	if (rc == 1)
-		_exit(netstack_main(ctl[1], e->peer[0]));
+		_exit(sandbox_1_namespaces(&box, SANDBOX_NETSTACK)
+			      ? 1
+			      : netstack_main(ctl[1], e->peer[0],
+					      sandbox_2_lock, &box));
 	return rc;
 }
 
 static int fork_portfwd(struct helpers *h, struct ends *e)
 {
+	struct sandbox box;
 	int *ctl = e->ctl[HELPER_PORTFWD];
 	int *const keep[] = { &ctl[1], &e->peer[1], &e->sockets[0] };
 	int rc = child_fork(&h->children[HELPER_PORTFWD], names[1], true, keep,
 			    ARRAY_SIZE(keep));
 
 	if (rc == 1)
-		_exit(portfwd_main(ctl[1], e->peer[1], e->sockets[0]));
+		_exit(sandbox_1_namespaces(&box, SANDBOX_PORTFWD)
+			      ? 1
+			      : portfwd_main(ctl[1], e->peer[1], e->sockets[0],
+					     sandbox_2_lock, &box));
 	return rc;
 }
 

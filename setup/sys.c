@@ -69,11 +69,16 @@ void sys_null_stdio(void)
 	}
 }
 
-void sys_sever(void)
+void sys_follow_parent(void)
 {
-	/* none of these can fail with constant arguments */
+	/* neither can fail with constant arguments */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+void sys_sever(void)
+{
+	sys_follow_parent();
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 

@@ -30,6 +30,9 @@ int sys_open_ns(pid_t pid, const char *name);
 /** sys_null_stdio() - stdin and stdout become /dev/null; stderr stays */
 void sys_null_stdio(void);
 
+/** sys_follow_parent() - die with the parent, no new privileges */
+void sys_follow_parent(void);
+
 /** sys_sever() - die with the parent, no new privileges, not dumpable */
 void sys_sever(void);
 

@@ -248,7 +248,7 @@ fi
 
 if wanted unit; then
 	stage 'unit (ASan, UBSan)'
-	one 'build' build build-asan -Db_sanitize=address,undefined \
+	one 'build' build build-asan -Dsandbox=off -Db_sanitize=address,undefined \
 		-Db_lundef=false
 	export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1

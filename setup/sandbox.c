@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * netstack parses what a container sends, portfwd what the world sends: whoever
+ * takes one of them over is to find nothing there. No file can be opened (there
+ * is none, and openat isn't allowed), no socket but of IPv4 and IPv6 can be
+ * made, nothing listened on, nothing executed; and the process owns nothing: it
+ * is in a user namespace beside the pod's, whose owner it is not.
+ *
+ * The lists are what the code calls, libslirp's and malloc()'s calls included.
+ * A call that libslirp makes but can do without (it looks for resolv.conf
+ * before a router advertisement) fails with ENOENT instead of killing.
+ */
+#include "setup/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/list.h"
+#include "netstack/base/log.h"
+#include "setup/sys.h"
+#include "setup/sys_mount.h"
+
+#ifdef PODSPLICE_SANDBOX
+#include <linux/sockios.h>
+#include <seccomp.h>
+
+/* What both do. */
+static const int common[] = {
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(close),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(accept4),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	SCMP_SYS(futex),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(lseek),
+	SCMP_SYS(pread64),
+	SCMP_SYS(getpid),
+};
+
+static const int of_netstack[] = {
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendmmsg),
+};
+
+static const int of_portfwd[] = {
+	SCMP_SYS(splice),
+	SCMP_SYS(pipe2),
+};
+
+/* They fail, harmlessly. */
+static const int futile[] = {
+	SCMP_SYS(open),	  SCMP_SYS(openat),	SCMP_SYS(stat),
+	SCMP_SYS(lstat),  SCMP_SYS(newfstatat), SCMP_SYS(readlink),
+	SCMP_SYS(access), SCMP_SYS(fstat),
+};
+
+static int allow(scmp_filter_ctx f, const int *calls, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+	return rc;
+}
+
+/* One call, where argument @arg is @value. */
+static int allow_if(scmp_filter_ctx f, int call, unsigned int arg,
+		    unsigned long value)
+{
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 1,
+				SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, 0xffffffffU,
+					 (scmp_datum_t)value));
+}
+
+static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
+{
+	static const unsigned long families[] = { AF_INET, AF_INET6 };
+	static const unsigned long ioctls[] = { FIONREAD, FIONBIO, SIOCATMARK };
+	static const unsigned long fcntls[] = { F_GETFL, F_SETFL, F_GETFD,
+						F_SETFD };
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families) && !rc; i++)
+		rc = allow_if(f, SCMP_SYS(socket), 0, families[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(ioctls) && !rc; i++)
+		rc = allow_if(f, SCMP_SYS(ioctl), 1, ioctls[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(fcntls) && !rc; i++)
+		rc = allow_if(f, SCMP_SYS(fcntl), 1, fcntls[i]);
+	if (!rc && role == SANDBOX_PORTFWD)
+		rc = allow_if(f, SCMP_SYS(fcntl), 1, F_SETPIPE_SZ);
+	return rc;
+}
+
+static int build(struct sandbox *s)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	bool netstack = s->role == SANDBOX_NETSTACK;
+	int rc;
+
+	if (!f)
+		return log_errno(ENOMEM, "seccomp");
+	rc = allow(f, common, ARRAY_SIZE(common));
+	if (!rc)
+		rc = netstack ? allow(f, of_netstack, ARRAY_SIZE(of_netstack))
+			      : allow(f, of_portfwd, ARRAY_SIZE(of_portfwd));
+	if (!rc)
+		rc = allow_arguments(f, s->role);
+	for (size_t i = 0; i < ARRAY_SIZE(futile) && !rc; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOENT), futile[i], 0);
+	if (rc) {
+		seccomp_release(f);
+		return log_errno(-rc, "seccomp: build the filter");
+	}
+	s->filter = f;
+	return 0;
+}
+
+static int load(struct sandbox *s)
+{
+	int rc = seccomp_load(s->filter);
+
+	seccomp_release(s->filter);
+	s->filter = NULL;
+	return rc ? log_errno(
+			    -rc,
+			    "seccomp: load the filter (does the kernel have CONFIG_SECCOMP_FILTER?)")
+		  : 0;
+}
+#else
+static int build(struct sandbox *s)
+{
+	s->filter = NULL;
+	return 0;
+}
+
+static int load(struct sandbox *s)
+{
+	(void)s;
+	return 0;
+}
+#endif
+
+/* The same ids inside as outside: what we create stays ours. */
+static int own_ids(uid_t uid, gid_t gid)
+{
+	char text[48];
+	int rc;
+
+	(void)snprintf(text, sizeof(text), "%u %u 1\n", uid, uid);
+	rc = fd_write_text("/proc/self/uid_map", text);
+	if (!rc)
+		rc = fd_write_text("/proc/self/setgroups", "deny");
+	(void)snprintf(text, sizeof(text), "%u %u 1\n", gid, gid);
+	if (!rc)
+		rc = fd_write_text("/proc/self/gid_map", text);
+	return rc ? log_errno(-rc, "sandbox: id maps") : 0;
+}
+
+int sandbox_1_namespaces(struct sandbox *s, enum sandbox_role role)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int rc;
+
+	*s = (struct sandbox){ .role = role };
+	rc = sys_unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC |
+			 CLONE_NEWUTS);
+	if (rc)
+		return log_errno(
+			-rc,
+			"sandbox: namespaces (sysctl user.max_user_namespaces, user.max_mnt_namespaces)");
+	rc = own_ids(uid, gid);
+	return rc ? rc : build(s);
+}
+
+static int empty_root(void)
+{
+	static const struct sys_fs_opt opts[] = {
+		{ "mode", "0555" },
+		{ "nr_inodes", "1" },
+		{ NULL, NULL },
+	};
+	scoped_fd root = -1, place = -1;
+	int rc = sys_mount_all_slave();
+
+	if (!rc)
+		rc = sys_mount_new(&root, "tmpfs", opts,
+				   SYS_MOUNT_INERT | MOUNT_ATTR_RDONLY);
+	if (!rc) {
+		/* any directory will do: nothing of it is seen afterwards */
+		place = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		rc = place < 0 ? -errno : sys_mount_attach(root, place);
+	}
+	if (!rc)
+		rc = sys_root_pivot(root);
+	return rc ? log_errno(-rc, "sandbox: empty root") : 0;
+}
+
+int sandbox_2_lock(void *arg)
+{
+	struct sandbox *s = arg;
+	int rc = empty_root();
+
+	if (rc)
+		return rc;
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_ALL))
+		return log_errno(EPERM, "sandbox: drop capabilities");
+	sys_sever();
+	return load(s);
+}

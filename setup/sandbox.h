@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What netstack and portfwd give up before they see a byte of a stranger's.
+ * Stages, in this order, each in the process it is for.
+ */
+
+#include <stdbool.h>
+
+enum sandbox_role { SANDBOX_NETSTACK, SANDBOX_PORTFWD };
+
+struct sandbox {
+	enum sandbox_role role;
+	void *filter; /* built ahead of need; NULL with -Dsandbox=off */
+};
+
+/**
+ * sandbox_1_namespaces() - right after the fork
+ *
+ * After this: user, mount, ipc and uts namespaces of its own, with only the
+ * caller's ids in it; the filter is built.
+ * Must not yet: drop capabilities over them (the root isn't empty yet), or
+ * become undumpable (id maps are written through /proc/self).
+ *
+ * Return: 0 or -errno, logged
+ */
+int sandbox_1_namespaces(struct sandbox *s, enum sandbox_role role);
+
+/**
+ * sandbox_2_lock() - when everything is opened that will be needed by name
+ * @arg: the struct sandbox
+ *
+ * After this: the root is an empty read-only directory, no capability is left
+ * or can be gained, not dumpable, and any system call outside the role's list
+ * kills the process.
+ *
+ * Return: 0 or -errno, logged
+ */
+int sandbox_2_lock(void *arg);
