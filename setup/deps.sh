@@ -14,7 +14,7 @@ libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libcap-ng-dev libseccomp-d
 libjansson-dev uidmap git ca-certificates'
 # what quickstart.sh shows itself with
 DEMO='busybox-static|busybox curl procps util-linux passwd'
-TEST='libcmocka-dev iperf3 nginx-light|nginx redis-server rsync redis-tools
+TEST='libcmocka-dev iperf3 nginx-light|nginx redis-server rsync gdb redis-tools
 dnsmasq-base curl iproute2 nftables iptables busybox-static|busybox python3
 iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
@@ -120,7 +120,7 @@ rm -f "$log"
 for p in $need; do
 	case $p in
 	nginx-light) unit=nginx ;;
-	redis-server rsync) unit=redis-server ;;
+	redis-server) unit=redis-server ;;
 	*) continue ;;
 	esac
 	if command -v systemctl >/dev/null; then
