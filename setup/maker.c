@@ -8,11 +8,10 @@
  *     of ours, so that the pod's root has no power over the hop. CLONE_PARENT
  *     makes it the supervisor's child, who reports its exit status;
  *  4. hop and pod network;
- *  5. all capabilities but CAP_NET_RAW are dropped, and sockets are served.
+ *  5. all is given up but CAP_NET_RAW (sandbox.h), and sockets are served.
  */
 #include "setup/maker.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,6 +26,7 @@
 #include "netstack/base/msg.h"
 #include "portfwd/portfwd.h"
 #include "setup/idmap.h"
+#include "setup/sandbox.h"
 #include "setup/sys.h"
 
 #define POD_NAMESPACES                                                         \
@@ -127,16 +127,6 @@ static int send_hop(int ctl, struct hop *hop)
 	return rc;
 }
 
-static int keep_net_raw(void)
-{
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-			 CAP_NET_RAW) ||
-	    capng_apply(CAPNG_SELECT_BOTH))
-		return log_errno(EPERM, "drop capabilities");
-	return 0;
-}
-
 static int serve_one(int fd, const struct maker_want *want)
 {
 	struct maker_want reply = { .family = want->family };
@@ -204,14 +194,11 @@ static int told(int fd, int mem_fd, int *portfwd)
 }
 
 /* Until the supervisor is gone; a portfwd that is gone has a successor. */
-static int serve_both(int ctl, int portfwd)
+static int serve_both(int ctl, int portfwd, int mem_fd)
 {
-	scoped_fd mem_fd = procmem_open();
-	int rc = fd_nonblock(ctl);
-
-	if (rc)
-		return rc;
 	for (;;) {
+		int rc;
+
 		/* poll() passes over a negative descriptor */
 		struct pollfd p[] = { { portfwd, POLLIN, 0 },
 				      { ctl, POLLIN, 0 } };
@@ -227,6 +214,20 @@ static int serve_both(int ctl, int portfwd)
 		if (rc <= 0 && rc != -EAGAIN)
 			return rc;
 	}
+}
+
+/* What is opened by name is opened before the lock. */
+static int lock_and_serve(int ctl, int portfwd)
+{
+	scoped_fd mem_fd = procmem_open();
+	int rc = fd_nonblock(ctl);
+
+	sys_null_stdio();
+	if (!rc)
+		rc = sandbox_lock_maker();
+	if (!rc)
+		rc = serve_both(ctl, portfwd, mem_fd);
+	return rc ? 1 : 0;
 }
 
 static int set_up(struct maker_config *cfg, int ctl, int runner)
@@ -248,14 +249,8 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 	int rc = set_up(cfg, ctl, runner);
 
 	fd_drop(&runner);
-	if (!rc)
-		rc = keep_net_raw();
 	/* not earlier: a process that isn't dumpable can't write id maps */
-	sys_sever();
-	sys_null_stdio();
-	if (!rc)
-		rc = serve_both(ctl, portfwd);
-	return rc ? 1 : 0;
+	return rc ? 1 : lock_and_serve(ctl, portfwd);
 }
 
 int maker_again(const struct hop *hop, int ctl, int portfwd)
@@ -268,12 +263,7 @@ int maker_again(const struct hop *hop, int ctl, int portfwd)
 		(void)log_errno(-rc, "enter the hop");
 		return 1;
 	}
-	rc = keep_net_raw();
-	sys_sever();
-	sys_null_stdio();
-	if (!rc)
-		rc = serve_both(ctl, portfwd);
-	return rc ? 1 : 0;
+	return lock_and_serve(ctl, portfwd);
 }
 
 static int recv_fds(struct msg *m, struct hop *out)

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,37 +36,21 @@
 
 /* What both do. */
 static const int common[] = {
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(close),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(sendto),
-	SCMP_SYS(connect),
-	SCMP_SYS(bind),
-	SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
-	SCMP_SYS(shutdown),
-	SCMP_SYS(accept4),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(mmap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(brk),
-	SCMP_SYS(futex),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(lseek),
-	SCMP_SYS(pread64),
+	SCMP_SYS(read),		 SCMP_SYS(write),
+	SCMP_SYS(close),	 SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),	 SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),	 SCMP_SYS(connect),
+	SCMP_SYS(bind),		 SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),	 SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),	 SCMP_SYS(shutdown),
+	SCMP_SYS(accept4),	 SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),	 SCMP_SYS(epoll_ctl),
+	SCMP_SYS(clock_gettime), SCMP_SYS(munmap),
+	SCMP_SYS(mremap),	 SCMP_SYS(madvise),
+	SCMP_SYS(brk),		 SCMP_SYS(futex),
+	SCMP_SYS(getrandom),	 SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),	 SCMP_SYS(restart_syscall),
+	SCMP_SYS(lseek),	 SCMP_SYS(pread64),
 	SCMP_SYS(getpid),
 };
 
@@ -77,6 +62,11 @@ static const int of_netstack[] = {
 static const int of_portfwd[] = {
 	SCMP_SYS(splice),
 	SCMP_SYS(pipe2),
+};
+
+static const int of_maker[] = {
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
 };
 
 /* They fail, harmlessly. */
@@ -110,7 +100,10 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	static const unsigned long ioctls[] = { FIONREAD, FIONBIO, SIOCATMARK };
 	static const unsigned long fcntls[] = { F_GETFL, F_SETFL, F_GETFD,
 						F_SETFD };
-	int rc = 0;
+	/* memory is never executable: what was code at the start is all code */
+	int rc =
+		seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				 SCMP_CMP(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 
 	for (size_t i = 0; i < ARRAY_SIZE(families) && !rc; i++)
 		rc = allow_if(f, SCMP_SYS(socket), 0, families[i]);
@@ -126,15 +119,17 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 static int build(struct sandbox *s)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	bool netstack = s->role == SANDBOX_NETSTACK;
 	int rc;
 
 	if (!f)
 		return log_errno(ENOMEM, "seccomp");
 	rc = allow(f, common, ARRAY_SIZE(common));
-	if (!rc)
-		rc = netstack ? allow(f, of_netstack, ARRAY_SIZE(of_netstack))
-			      : allow(f, of_portfwd, ARRAY_SIZE(of_portfwd));
+	if (!rc && s->role == SANDBOX_NETSTACK)
+		rc = allow(f, of_netstack, ARRAY_SIZE(of_netstack));
+	if (!rc && s->role == SANDBOX_PORTFWD)
+		rc = allow(f, of_portfwd, ARRAY_SIZE(of_portfwd));
+	if (!rc && s->role == SANDBOX_MAKER)
+		rc = allow(f, of_maker, ARRAY_SIZE(of_maker));
 	if (!rc)
 		rc = allow_arguments(f, s->role);
 	for (size_t i = 0; i < ARRAY_SIZE(futile) && !rc; i++)
@@ -240,4 +235,24 @@ int sandbox_2_lock(void *arg)
 		return log_errno(EPERM, "sandbox: drop capabilities");
 	sys_sever();
 	return load(s);
+}
+
+int sandbox_lock_maker(void)
+{
+	struct sandbox s = { .role = SANDBOX_MAKER };
+	int rc = sys_unshare(CLONE_NEWNS);
+
+	if (rc)
+		return log_errno(-rc, "sandbox: mount namespace");
+	rc = empty_root();
+	if (rc)
+		return rc;
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+			 CAP_NET_RAW) ||
+	    capng_apply(CAPNG_SELECT_ALL))
+		return log_errno(EPERM, "sandbox: drop capabilities");
+	sys_sever();
+	rc = build(&s);
+	return rc ? rc : load(&s);
 }

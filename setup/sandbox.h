@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What netstack and portfwd give up before they see a byte of a stranger's.
- * Stages, in this order, each in the process it is for.
+ * What netstack, portfwd and the socket maker give up before they see a byte of
+ * a stranger's. Stages, in this order, each in the process it is for.
  */
 
 #include <stdbool.h>
 
-enum sandbox_role { SANDBOX_NETSTACK, SANDBOX_PORTFWD };
+enum sandbox_role { SANDBOX_NETSTACK, SANDBOX_PORTFWD, SANDBOX_MAKER };
 
 struct sandbox {
 	enum sandbox_role role;
@@ -37,3 +37,10 @@ int sandbox_1_namespaces(struct sandbox *s, enum sandbox_role role);
  * Return: 0 or -errno, logged
  */
 int sandbox_2_lock(void *arg);
+
+/**
+ * sandbox_lock_maker() - the same for the socket maker, in the hop, when all is
+ * set up: it keeps CAP_NET_RAW over the hop, for IP_TRANSPARENT
+ * Return: 0 or -errno, logged
+ */
+int sandbox_lock_maker(void);
