@@ -92,8 +92,9 @@ like "$(on_tty 'wait=yes,exit' -t -- sh -c \
 	'test -t 0 && test -t 1 && test -t 2 && tty && echo yes')" \
 	'/dev/.*yes' '-t: a terminal with a name'
 # With -t the keys go to the terminal inside, where ^Z is for a shell to handle:
-# the kernel discards it for a session leader's own group.
-like "$(on_tty 'wait=$,send=sleep 50\n,wait=50,send=^Z,send=\n,send=jobs\n,wait=Stopped,send=kill %1\n,send=exit 4\n,send=exit 4\n,exit' \
+# the kernel discards it for a session leader's own group, and before the job
+# runs, which is when it speaks.
+like "$(on_tty 'wait=$,send=sh -c "echo go""ing; exec sleep 50"\n,wait=going,send=^Z,send=\n,send=jobs\n,wait=Stopped,send=kill %1\n,send=exit 4\n,send=exit 4\n,exit' \
 	-it -e 'PS1=$ ' -- bash --norc -i)" '\[exited 4\].*as before' \
 	'-it: a shell has job control'
 leftovers 'signals and terminals'
@@ -169,6 +170,57 @@ for i in $(seq 1 "$HELPERS"); do
 	fi
 	leftovers "helper $i killed"
 done
+
+# ... and while the pod starts: it fails in one line, or goes on
+cat >"$T/startkill.py" <<'END'
+import os, signal, subprocess, sys, time
+
+nth, ms = int(sys.argv[1]), float(sys.argv[2])
+p = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL,
+                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+kids = []
+while p.poll() is None and len(kids) < nth:
+    try:
+        kids = open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()
+    except OSError:
+        pass
+time.sleep(ms / 1000)
+os.kill(int(kids[nth - 1]), signal.SIGKILL)
+out, err = p.communicate()
+print(p.returncode, out.decode().strip(), err.decode().strip())
+END
+nth=0
+for role in maker netstack portfwd; do
+	nth=$((nth + 1))
+	fails="125  podsplice: $role: [^[:cntrl:]]*signal 9[^[:cntrl:]]*"
+	goes_on="0 done podsplice: $role: [^[:cntrl:]]*signal 9[^[:cntrl:]]*"
+	for ms in 0 1 3 6 10 20; do
+		like "$(guard "${AS_USER[@]}" "$PY" "$T/startkill.py" $nth \
+			$ms "$PODSPLICE" run -p 8080:80 -- sh -c \
+			'sleep 1; echo done')" "^($fails|$goes_on)\$" \
+			"$role killed at the start, after $ms ms"
+	done
+done
+leftovers 'killed at the start'
+
+# Idle: nobody wakes up for nothing
+pod quiet -p 8080:80 -- sleep 1000 || bail 'no pod'
+wakeups()
+{
+	local p
+	for p in "$SUP" $(children "$SUP"); do
+		[ "$p" = "$POD" ] || cat "/proc/$p/status"
+	done | awk '/ctxt_switches/ { n += $2 } END { print n }'
+}
+quiet() # for 4 s, but for what the machine does
+{
+	local before
+	before=$(wakeups)
+	sleep 4
+	[ $(($(wakeups) - before)) -le 2 ]
+}
+check 'an idle helper sleeps' wait_for 20 quiet
+pod_end
 
 # Nothing grows
 pod leak -p 8080:80 -- "$PY" "$T/net.py" serve 80 || bail 'no pod'

@@ -106,6 +106,22 @@ in_root 'for f in /proc/kcore /proc/sysrq-trigger /proc/keys; do
 unlike "$OUT" '(^|[^0-9])0$' 'dangerous parts of /proc are not writable'
 
 # Power
+# A file's capabilities that the pod can't have don't keep it from running:
+# execve() refuses what it can't give, where it heeds them (no nosuid).
+cp "$(command -v ping)" "$WORK/ping"
+setcap cap_net_raw,cap_net_admin+ep "$WORK/ping" ||
+	note 'no capabilities for files here'
+run_user -- "$WORK/ping" -c 1 -W 5 "$GW4"
+is "$STATUS" 0 'a program with capabilities of its own runs'
+cp "$ROOT/bin/busybox" "$ROOT/usr/bin/busybox"
+setcap cap_net_raw+ep "$ROOT/usr/bin/busybox"
+run_user --rootfs "$ROOT" -- /usr/bin/busybox true
+is "$STATUS" 0 '... from --rootfs'
+cp "$ROOT/usr/bin/busybox" "$WORK/vol/busybox"
+setcap cap_net_raw+ep "$WORK/vol/busybox"
+run_user --rootfs "$ROOT" -v "$WORK/vol:/data" -- /data/busybox true
+is "$STATUS" 0 '... from a volume'
+rm -f "$WORK/ping" "$ROOT/usr/bin/busybox" "$WORK/vol/busybox"
 in_root 'grep -E "^(CapEff|CapPrm|CapBnd|CapInh|CapAmb|NoNewPrivs):" /proc/self/status'
 PODMAN=$((0x800405fb)) # podman's default set
 for set in CapEff CapPrm CapBnd CapInh CapAmb; do
