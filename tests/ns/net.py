@@ -429,6 +429,7 @@ def pty(script, *argv):
     attrs = termios.tcgetattr(slave)
     pid = os.fork()
     if pid == 0:
+        os.close(master)  # when our parent ends the terminal hangs up
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         job = os.fork()
@@ -437,7 +438,6 @@ def pty(script, *argv):
             for fd in (0, 1, 2):
                 os.dup2(slave, fd)
             os.close(slave)
-            os.close(master)
             signal_ttou(True)
             os.tcsetpgrp(0, os.getpid())
             for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
