@@ -22,6 +22,11 @@ struct load_config {
 	uint64_t conns;	      /* streams, clients, idle connections */
 	uint64_t size_bytes;  /* rr: of a message */
 	bool reverse;
+	/* delay */
+	const char *interfaces[2];
+	struct mono delay;
+	uint32_t loss_ppm;
+	uint64_t queue_bytes, seed;
 	char *const *command; /* spawn */
 };
 
@@ -34,4 +39,5 @@ int load_bulk(const struct load_config *cfg);
 int load_rr(const struct load_config *cfg);
 int load_crr(const struct load_config *cfg);
 int load_idle(const struct load_config *cfg);
+int load_delay(const struct load_config *cfg);
 int load_spawn(const struct load_config *cfg);

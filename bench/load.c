@@ -17,7 +17,15 @@
 
 #define EXIT_BENCH 125
 
-enum { SERVE = 1, BULK = 2, RR = 4, CRR = 8, IDLE = 16, SPAWN = 32 };
+enum {
+	SERVE = 1,
+	BULK = 2,
+	RR = 4,
+	CRR = 8,
+	IDLE = 16,
+	SPAWN = 32,
+	DELAY = 64
+};
 
 static const struct generator {
 	const char *name, *operands, *help;
@@ -34,24 +42,73 @@ static const struct generator {
 	  load_crr },
 	{ "idle", "ADDR PORT", "connections held until stdin ends", IDLE, 1000,
 	  load_idle },
+	{ "delay", "IF_A IF_B", "be a long way between two interfaces", DELAY,
+	  1, load_delay },
 	{ "spawn", "CMD [ARG…]", "time a command", SPAWN, 1, load_spawn },
 };
 
-/* "2", "0.25": at least a millisecond, at most a day */
-static int set_seconds(struct load_config *cfg, const char *value)
+/*
+ * "2", "0.25": in units of 10 ^ -@digits, of which @max wholes at most
+ * Return: 0 or -EINVAL
+ */
+static int parse_decimal(const char *value, size_t digits, uint64_t max,
+			 uint64_t *out)
 {
 	size_t whole = strcspn(value, ".");
 	size_t n_digits = value[whole] ? strlen(value + whole + 1) : 0;
-	uint64_t s, part = 0;
+	uint64_t n, part = 0, unit = 1;
 
-	if (parse_uint_n(value, whole, 0, 86400, &s) || n_digits > 3)
+	for (size_t i = 0; i < digits; i++)
+		unit *= 10;
+	if (parse_uint_n(value, whole, 0, max, &n) || n_digits > digits)
 		return -EINVAL;
-	if (value[whole] && parse_uint(value + whole + 1, 0, 999, &part))
+	if (value[whole] && parse_uint(value + whole + 1, 0, unit - 1, &part))
 		return -EINVAL;
-	for (; n_digits < 3; n_digits++)
+	for (; n_digits < digits; n_digits++)
 		part *= 10;
-	cfg->duration = mono_ms((int64_t)(s * 1000 + part));
-	return cfg->duration.ns ? 0 : -EINVAL;
+	*out = n * unit + part;
+	return *out <= max * unit ? 0 : -EINVAL;
+}
+
+/* at least a millisecond, at most a day */
+static int set_seconds(struct load_config *cfg, const char *value)
+{
+	uint64_t ms;
+
+	if (parse_decimal(value, 3, 86400, &ms) || ms == 0)
+		return -EINVAL;
+	cfg->duration = mono_ms((int64_t)ms);
+	return 0;
+}
+
+static int set_delay(struct load_config *cfg, const char *value)
+{
+	uint64_t us;
+
+	if (parse_decimal(value, 3, 10000, &us))
+		return -EINVAL;
+	cfg->delay = (struct mono){ (int64_t)us * 1000 };
+	return 0;
+}
+
+static int set_loss(struct load_config *cfg, const char *value)
+{
+	uint64_t ppm;
+
+	if (parse_decimal(value, 6, 1, &ppm))
+		return -EINVAL;
+	cfg->loss_ppm = (uint32_t)ppm;
+	return 0;
+}
+
+static int set_queue(struct load_config *cfg, const char *value)
+{
+	return parse_uint(value, 65536, UINT64_C(1) << 30, &cfg->queue_bytes);
+}
+
+static int set_seed(struct load_config *cfg, const char *value)
+{
+	return parse_uint(value, 0, UINT32_MAX, &cfg->seed);
 }
 
 static int set_bytes(struct load_config *cfg, const char *value)
@@ -90,6 +147,12 @@ static const struct opt {
 	{ RR, "size", "BYTES", "of a message (1)", set_size },
 	{ IDLE | SPAWN, "count", "N", "connections (1000), or runs (1)",
 	  set_conns },
+	{ DELAY, "delay-ms", "MS", "how long each way (10)", set_delay },
+	{ DELAY, "loss", "SHARE", "of all frames, each way (0)", set_loss },
+	{ DELAY, "queue", "BYTES", "under way at once, each way (32 MiB)",
+	  set_queue },
+	{ DELAY, "seed", "N", "of the pattern of what gets lost (0)",
+	  set_seed },
 };
 
 static void usage(void)
@@ -187,6 +250,8 @@ static int run_generator(const struct generator *g, int argc, char **argv)
 		.duration = mono_s(2),
 		.conns = g->conns,
 		.size_bytes = 1,
+		.delay = mono_ms(10),
+		.queue_bytes = 32 << 20,
 	};
 	int i = parse_opts(g, &cfg, argc, argv);
 
@@ -198,6 +263,15 @@ static int run_generator(const struct generator *g, int argc, char **argv)
 			return -EINVAL;
 		}
 		cfg.command = argv + i;
+		return g->run(&cfg);
+	}
+	if (g->bit == DELAY) {
+		if (argc - i != 2) {
+			log_error("bench-load delay: wanted: two interfaces");
+			return -EINVAL;
+		}
+		cfg.interfaces[0] = argv[i];
+		cfg.interfaces[1] = argv[i + 1];
 		return g->run(&cfg);
 	}
 	if (parse_target(&cfg, g, argc - i, argv + i))

@@ -2,8 +2,12 @@
 /*
  * Generators against their own server over loopback, each in a process of its
  * own as in real use, and against servers and clients that get it wrong: a
- * flipped byte, a cut-off stream, silence. Only 127.0.0.1 is touched.
+ * flipped byte, a cut-off stream, silence. Only 127.0.0.1 is touched. The delay
+ * line is between two TAPs in a network namespace of the test's own.
  */
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,9 +25,14 @@
 #include "bench/load.h"
 #include "bench/pattern.h"
 #include "bench/wire.h"
+#include "netstack/base/mono.h"
+#include "tests/unit/netns.h"
 
 #define ARGS_MAX   12
 #define OUTPUT_MAX 4096
+#define FRAME_LEN  100
+
+static struct netns ns;
 
 struct fixture {
 	pid_t server;
@@ -220,6 +229,10 @@ static void bad_command_lines_print_no_figure(void **state)
 		RUN(out, "rr", "--seconds", "1.2345", "127.0.0.1", "80"), 125);
 	assert_int_equal(RUN(out, "crr", "--reverse", "127.0.0.1", "80"), 125);
 	assert_int_equal(RUN(out, "rr", "--clients"), 125);
+	assert_int_equal(RUN(out, "delay", "lo"), 125);
+	assert_int_equal(RUN(out, "delay", "--loss", "1.1", "lo", "lo"), 125);
+	assert_int_equal(RUN(out, "delay", "--delay-ms", "x", "lo", "lo"), 125);
+	assert_int_equal(RUN(out, "delay", "none-here", "lo"), 125);
 	assert_string_equal(out, "");
 	assert_int_equal(RUN(out, "--help"), 0);
 	assert_non_null(strstr(out, "--streams"));
@@ -328,6 +341,155 @@ static void the_server_reports_a_flipped_byte(void **state)
 	free(p);
 }
 
+static int open_tap(const char *name)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	scoped_fd sk = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+
+	(void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr)) {
+		fd_drop(&fd);
+		return -1;
+	}
+	ifr.ifr_flags = IFF_UP;
+	assert_int_equal(ioctl(sk, SIOCSIFFLAGS, &ifr), 0);
+	return fd;
+}
+
+/* A delay line between the TAPs "a" and "b". */
+struct leg {
+	int a, b, to, from;
+	pid_t pid;
+};
+
+static bool leg_start(struct leg *leg, const char *loss)
+{
+	const char *const args[] = { "delay", "--delay-ms", "20", "--loss",
+				     loss,    "--seed",	    "1",  "a",
+				     "b",     NULL };
+	int saved = dup(STDIN_FILENO), fds[2];
+	char line[256];
+
+	if (ns.why_not[0])
+		return false;
+	leg->a = open_tap("a");
+	leg->b = open_tap("b");
+	if (leg->a < 0 || leg->b < 0)
+		return false;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	(void)dup2(fds[0], STDIN_FILENO);
+	(void)close(fds[0]);
+	leg->to = fds[1];
+	leg->from = start(args, &leg->pid);
+	(void)dup2(saved, STDIN_FILENO);
+	(void)close(saved);
+	assert_true(read(leg->from, line, sizeof(line)) > 0);
+	return true;
+}
+
+/* Return: exit status */
+static int leg_end(struct leg *leg)
+{
+	int status = 0;
+
+	(void)kill(leg->pid, SIGTERM);
+	assert_int_equal(waitpid(leg->pid, &status, 0), leg->pid);
+	(void)close(leg->a);
+	(void)close(leg->b);
+	(void)close(leg->to);
+	(void)close(leg->from);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* An IPv4 frame of a protocol, from nobody to nobody. */
+static void send_frame(int fd, uint8_t protocol, uint8_t mark, size_t len)
+{
+	uint8_t frame[2048] = { [12] = 0x08, [14] = 0x45 };
+
+	frame[23] = protocol;
+	frame[60] = mark;
+	assert_int_equal(write(fd, frame, len), len);
+}
+
+/* What send_frame() sent; Return: its mark, or -1: none for so long */
+static int receive_frame(int fd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint8_t frame[2048];
+
+	while (poll(&pfd, 1, timeout_ms) > 0) {
+		ssize_t n = read(fd, frame, sizeof(frame));
+
+		/* the kernel has things of its own to say */
+		if (n == FRAME_LEN && frame[12] == 0x08 && frame[30] == 0)
+			return frame[60];
+	}
+	return -1;
+}
+
+static void a_delay_line_takes_its_time_both_ways(void **state)
+{
+	struct leg leg;
+	char out[OUTPUT_MAX] = "";
+
+	(void)state;
+	if (!leg_start(&leg, "0"))
+		skip();
+	for (int way = 0; way < 2; way++) {
+		int from = way ? leg.b : leg.a, to = way ? leg.a : leg.b;
+		struct mono sent = mono_now();
+
+		for (uint8_t i = 1; i <= 100; i++)
+			send_frame(from, IPPROTO_TCP, i, FRAME_LEN);
+		for (int i = 1; i <= 100; i++) {
+			assert_int_equal(receive_frame(to, 5000), i);
+			assert_true(mono_sub(mono_now(), sent).ns > 19900000);
+		}
+	}
+	assert_int_equal(write(leg.to, "2\n", 2), 2);
+	assert_true(read(leg.from, out, sizeof(out) - 1) > 0);
+	assert_true(number(out, "\"counted\":") == 100);
+	assert_true(number(out, "\"lost\":") == 0);
+	assert_int_equal(leg_end(&leg), 0);
+}
+
+static void a_delay_line_loses_only_what_counts(void **state)
+{
+	struct leg leg;
+	char out[OUTPUT_MAX] = "";
+
+	(void)state;
+	if (!leg_start(&leg, "1"))
+		skip();
+	send_frame(leg.a, IPPROTO_TCP, 1, FRAME_LEN);
+	send_frame(leg.a, IPPROTO_UDP, 2, FRAME_LEN);
+	send_frame(leg.a, IPPROTO_ICMP, 3, FRAME_LEN);
+	assert_int_equal(receive_frame(leg.b, 5000), 3);
+	assert_int_equal(receive_frame(leg.b, 100), -1);
+	assert_int_equal(write(leg.to, "2\n", 2), 2);
+	assert_true(read(leg.from, out, sizeof(out) - 1) > 0);
+	assert_true(number(out, "\"seed\":") == 1);
+	assert_true(number(out, "\"lost\":") == 2);
+	assert_int_equal(leg_end(&leg), 0);
+}
+
+static void a_delay_line_refuses_what_no_link_carries(void **state)
+{
+	struct leg leg;
+	char byte;
+
+	(void)state;
+	if (!leg_start(&leg, "0"))
+		skip();
+	send_frame(leg.a, IPPROTO_TCP, 1, 1600);
+	/* ends by itself */
+	while (read(leg.from, &byte, 1) > 0)
+		;
+	assert_int_equal(leg_end(&leg), 125);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -341,8 +503,13 @@ int main(void)
 		cmocka_unit_test(a_flipped_byte_is_no_figure),
 		cmocka_unit_test(a_stream_cut_short_is_no_figure),
 		cmocka_unit_test(the_server_reports_a_flipped_byte),
+		cmocka_unit_test(a_delay_line_takes_its_time_both_ways),
+		cmocka_unit_test(a_delay_line_loses_only_what_counts),
+		cmocka_unit_test(a_delay_line_refuses_what_no_link_carries),
 	};
 
+	/* without one there is no delay line to test; all else is as before */
+	(void)netns_enter(&ns);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

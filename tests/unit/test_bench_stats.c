@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Figures out of samples (bench/stats.c), the payload pattern (pattern.c) and
- * what is read from /proc (sample.c), on given input: no clock, no process.
+ * Figures out of samples (bench/stats.c), the payload pattern (pattern.c),
+ * what is read from /proc (sample.c), and frames under way in a delay line
+ * (delay_line.c), on given input: no clock, no process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "bench/delay_line.h"
 #include "bench/pattern.h"
 #include "bench/sample.h"
 #include "bench/stats.h"
@@ -210,6 +212,100 @@ static void rollup_adds_clean_and_dirty_or_says_unreadable(void **state)
 			 SAMPLE_UNREADABLE);
 }
 
+static void a_delay_line_keeps_order_and_bytes(void **state)
+{
+	struct delay_line line;
+	struct iovec frames[4];
+	uint8_t frame[200];
+	uint64_t in = 0, out = 0;
+
+	(void)state;
+	assert_int_equal(delay_line_init(&line, 4096), 0);
+	assert_true(delay_line_next(&line).ns == MONO_NEVER.ns);
+	/* lengths that end at every place of the ring, the end included */
+	while (out < 10000) {
+		size_t n;
+
+		for (int i = 0; i < 3; i++) {
+			size_t len = 1 + (in * 7 + in / 200) % sizeof(frame);
+
+			memset(frame, (int)(in & 0xff), len);
+			if (!delay_line_push(&line,
+					     (struct mono){ (int64_t)in },
+					     frame, len))
+				break;
+			in++;
+		}
+		/* one stays, however late it is */
+		n = delay_line_due(&line, (struct mono){ (int64_t)in - 2 },
+				   frames, 4);
+		for (size_t i = 0; i < n; i++, out++) {
+			const uint8_t *got = frames[i].iov_base;
+			size_t len = 1 + (out * 7 + out / 200) % sizeof(frame);
+
+			assert_int_equal(frames[i].iov_len, len);
+			assert_int_equal(got[0], out & 0xff);
+			assert_int_equal(got[len - 1], out & 0xff);
+		}
+		for (size_t i = 0; i < n; i++)
+			delay_line_pop(&line);
+	}
+	assert_true(line.most_used <= 4096);
+	delay_line_deinit(&line);
+	delay_line_deinit(&line);
+}
+
+static void a_delay_line_is_full_and_empty_again(void **state)
+{
+	struct delay_line line;
+	struct iovec frames[1];
+	uint8_t frame[48] = { 0 };
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(delay_line_init(&line, 1000), 0);
+	for (int round = 0; round < 50; round++) {
+		for (n = 0;
+		     delay_line_push(&line, mono_ms(5), frame, sizeof(frame));
+		     n++)
+			;
+		assert_in_range(n, 14, 15);
+		assert_false(delay_line_push(&line, mono_ms(5), frame, 1000));
+		assert_int_equal(delay_line_due(&line, mono_ms(4), frames, 1),
+				 0);
+		for (; n > 0; n--) {
+			assert_int_equal(
+				delay_line_due(&line, mono_ms(5), frames, 1),
+				1);
+			delay_line_pop(&line);
+		}
+		assert_int_equal(delay_line_due(&line, mono_ms(5), frames, 1),
+				 0);
+		/* begins elsewhere next time */
+		assert_true(delay_line_push(&line, mono_ms(5), frame, 1));
+		delay_line_pop(&line);
+	}
+	delay_line_deinit(&line);
+}
+
+static void the_same_seed_loses_the_same_frames(void **state)
+{
+	uint64_t n_lost = 0, n_both = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 1000000; i++) {
+		bool lost = delay_loses(7, i, 1000);
+
+		assert_int_equal(lost, delay_loses(7, i, 1000));
+		assert_false(delay_loses(7, i, 0));
+		assert_true(delay_loses(7, i, 1000000));
+		n_lost += lost;
+		n_both += lost && delay_loses(8, i, 1000);
+	}
+	assert_in_range(n_lost, 850, 1150);
+	assert_in_range(n_both, 0, 10);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -227,6 +323,9 @@ int main(void)
 		cmocka_unit_test(stat_line_survives_any_process_name),
 		cmocka_unit_test(
 			rollup_adds_clean_and_dirty_or_says_unreadable),
+		cmocka_unit_test(a_delay_line_keeps_order_and_bytes),
+		cmocka_unit_test(a_delay_line_is_full_and_empty_again),
+		cmocka_unit_test(the_same_seed_loses_the_same_frames),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
