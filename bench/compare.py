@@ -12,6 +12,14 @@ an ordinary account, and "client", on a veth link with an MTU of 1500:
 
     client (198.18.0.2, 2001:db8:1::2) ---- host (198.18.0.1, 2001:db8:1::1)
 
+Rows that begin with "far" add a third host, 20 ms away over a link that loses
+one frame in a thousand, the same ones for every peer of a round (another seed
+each round); `bench-load delay` is that link. They take 5 s each and more, and
+are for native and podsplice unless --against names others.
+
+What a row costs is printed in a table of its own: CPU time of the helper, and
+of the whole machine with generators, kernel and whatever else ran on it.
+
 Nothing of the machine is touched: account, subordinate ids and /dev/net/tun
 are mounted over in a private mount namespace, everything runs in a pid
 namespace whose end, however it comes, ends all of it.
@@ -43,7 +51,8 @@ import traceback
 
 sys.dont_write_bytecode = True  # the tree may be another user's
 # pylint: disable=wrong-import-position
-from lab import CLIENT4, HOST4, LINK_MTU, Failed, Lab, run
+from lab import (CLIENT4, FAR4, HOST4, LINK_MTU, NEAR4, Delay, Failed, Lab,
+                 run)
 from peers import PEERS
 
 PUBLISHED, FAR_PORT = 5201, 5300
@@ -51,80 +60,148 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG, MNT_DETACH = 1, 2
 IDLE_TRIES = 3  # each with a fifth of the connections
+FAR_SECONDS = 5  # at least: one loss more or less shall not matter much
+FAR_LINE = ["--delay-ms", "10"]
+FAR_LOSS = ["--loss", "0.001"]
+WARM_SECONDS = 0.5  # of round 0, which isn't a figure
+CPU = "CPU "  # what units of costs begin with
 
-# Rows: what is asked of every peer. Each function gives {label: (value, raw)}.
-
-
-def bulk_row(peer, where, target, port, options, reverse):
-    before = peer.sample()["cpu_s"]
-    got = peer.lab.load(where, ["bulk", "--seconds", str(options.seconds)]
-                        + (["--reverse"] if reverse else [])
-                        + [target, str(port)])
-    got["helper_cpu_s"] = round(peer.sample()["cpu_s"] - before, 2)
-    return {"": (got["bits_per_second"] / 1e9, got)}
+# Where a row's generator runs, and what it talks to.
 
 
-def published(where, target, reverse):
-    return lambda peer, opts: bulk_row(peer, where, target, peer.port, opts,
-                                       reverse)
+def loopback(peer):
+    return "host", "127.0.0.1", peer.port
 
 
-def egress(reverse):
-    return lambda peer, opts: bulk_row(peer, peer.server, CLIENT4, FAR_PORT,
-                                       opts, reverse)
+def other_host(peer):
+    return "client", HOST4, peer.port
 
 
-def round_trip(where, target):
-    def row(peer, opts):
-        got = peer.lab.load(where, ["rr", "--seconds", str(opts.seconds),
-                                    target, str(peer.port)])
-        return {" p50": (got["p50_ns"] / 1e3, got),
-                " p99": (got["p99_ns"] / 1e3, got)}
+def egress(peer):
+    return peer.server, CLIENT4, FAR_PORT
+
+
+def far_out(peer):
+    return peer.server, FAR4, FAR_PORT
+
+
+def far_in(peer):
+    return "far", NEAR4, peer.port
+
+
+# Rows: what is asked of every peer. Each function gives (suffix of the label,
+# unit or None for the row's, value, raw) for each figure.
+
+
+def busy_seconds():
+    """CPU time of the whole machine that was not idle."""
+    with open("/proc/stat", encoding="utf-8") as f:
+        # user nice system idle iowait irq softirq steal
+        ticks = [int(x) for x in f.readline().split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def load_with_cost(peer, where, args):
+    """A generator's run, with the CPU time it took to serve it."""
+    helper = peer.sample()["cpu_s"]
+    began, busy = time.monotonic(), busy_seconds()
+    got = peer.lab.load(where, args)
+    got["busy_s"] = round(busy_seconds() - busy, 2)
+    got["wall_s"] = round(time.monotonic() - began, 2)
+    got["helper_cpu_s"] = round(peer.sample()["cpu_s"] - helper, 2)
+    return got
+
+
+def costs(peer, got, amount, unit):
+    if peer.program:
+        yield ", helper", CPU + unit, got["helper_cpu_s"] / amount, got
+    yield ", machine", CPU + unit, got["busy_s"] / amount, got
+
+
+def bulk(way, reverse=False, streams=1, unit=1e9):
+    def row(peer, seconds):
+        where, target, port = way(peer)
+        got = load_with_cost(peer, where, [
+            "bulk", "--seconds", f"{seconds:g}", "--streams", str(streams),
+            *(["--reverse"] if reverse else []), target, str(port)])
+        yield "", None, got["bits_per_second"] / unit, got
+        yield from costs(peer, got, got["bytes"] / 1e9, "s/GB")
     return row
 
 
-def connects(where, target, clients):
-    def row(peer, opts):
-        got = peer.lab.load(where, ["crr", "--seconds", str(opts.seconds),
-                                    "--clients", str(clients), target,
-                                    str(peer.port)])
-        return {"": (got["per_second"], got)}
+def round_trip(way):
+    def row(peer, seconds):
+        where, target, port = way(peer)
+        got = peer.lab.load(where, ["rr", "--seconds", f"{seconds:g}",
+                                    target, str(port)])
+        yield " p50", None, got["p50_ns"] / 1e3, got
+        yield " p99", None, got["p99_ns"] / 1e3, got
     return row
 
 
-# name: (group, label, unit, function)
+def connects(way, clients):
+    def row(peer, seconds):
+        where, target, port = way(peer)
+        got = load_with_cost(peer, where, [
+            "crr", "--seconds", f"{seconds:g}", "--clients", str(clients),
+            target, str(port)])
+        yield "", None, got["per_second"], got
+        yield from costs(peer, got, got["answers"] / 1e3, "s/1000")
+    return row
+
+
+# name: (group, label, unit, function); a group is measured with one start of
+# each peer: a number is the MTU
 ROWS = {
     "pub-lo": ("published", "published, loopback -> pod", "Gbit/s",
-               published("host", "127.0.0.1", False)),
+               bulk(loopback)),
     "pub-lo-rev": ("published", "published, pod -> loopback", "Gbit/s",
-                   published("host", "127.0.0.1", True)),
+                   bulk(loopback, reverse=True)),
     "pub-net": ("published", "published, other host -> pod", "Gbit/s",
-                published("client", HOST4, False)),
+                bulk(other_host)),
     "pub-net-rev": ("published", "published, pod -> other host", "Gbit/s",
-                    published("client", HOST4, True)),
+                    bulk(other_host, reverse=True)),
     "rr-lo": ("published", "round trip, 1 byte, loopback", "us",
-              round_trip("host", "127.0.0.1")),
+              round_trip(loopback)),
     "rr-net": ("published", "round trip, 1 byte, other host", "us",
-               round_trip("client", HOST4)),
+               round_trip(other_host)),
     "crr-lo-1": ("published", "connect+1+close, loopback, 1", "1/s",
-                 connects("host", "127.0.0.1", 1)),
+                 connects(loopback, 1)),
     "crr-lo-32": ("published", "connect+1+close, loopback, 32", "1/s",
-                  connects("host", "127.0.0.1", 32)),
+                  connects(loopback, 32)),
     "crr-net-1": ("published", "connect+1+close, other host, 1", "1/s",
-                  connects("client", HOST4, 1)),
+                  connects(other_host, 1)),
     "crr-net-32": ("published", "connect+1+close, other host, 32", "1/s",
-                   connects("client", HOST4, 32)),
+                   connects(other_host, 32)),
     "out-1500": (1500, "egress, MTU 1500, pod -> host", "Gbit/s",
-                 egress(False)),
+                 bulk(egress)),
     "out-1500-rev": (1500, "egress, MTU 1500, host -> pod", "Gbit/s",
-                     egress(True)),
+                     bulk(egress, reverse=True)),
+    "out-4-1500": (1500, "egress, MTU 1500, 4 streams", "Gbit/s",
+                   bulk(egress, streams=4)),
     "out-65520": (65520, "egress, MTU 65520, pod -> host", "Gbit/s",
-                  egress(False)),
+                  bulk(egress)),
     "out-65520-rev": (65520, "egress, MTU 65520, host -> pod", "Gbit/s",
-                      egress(True)),
+                      bulk(egress, reverse=True)),
+    "out-4-65520": (65520, "egress, MTU 65520, 4 streams", "Gbit/s",
+                    bulk(egress, streams=4)),
+    "rr-out": (65520, "egress, round trip, 1 byte", "us", round_trip(egress)),
+    "crr-out-1": (65520, "egress, connect+1+close, 1", "1/s",
+                  connects(egress, 1)),
+    "crr-out-32": (65520, "egress, connect+1+close, 32", "1/s",
+                   connects(egress, 32)),
+    "far-out": ("far", "far leg, egress, pod -> far", "Mbit/s",
+                bulk(far_out, unit=1e6)),
+    "far-out-rev": ("far", "far leg, egress, far -> pod", "Mbit/s",
+                    bulk(far_out, reverse=True, unit=1e6)),
+    "far-pub": ("far", "far leg, published, far -> pod", "Mbit/s",
+                bulk(far_in, unit=1e6)),
+    "far-pub-rev": ("far", "far leg, published, pod -> far", "Mbit/s",
+                    bulk(far_in, reverse=True, unit=1e6)),
     "startup": ("startup", "start, run true, end", "ms", None),
     "memory": ("memory", "idle helper, private memory", "KiB", None),
     "idle": ("memory", "per idle connection", "", None),
+    "idle-out": ("memory", "per idle egress connection", "", None),
 }
 
 
@@ -142,6 +219,14 @@ class Results:
             self.json.flush()
 
     def add(self, label, unit, peer, number, value, raw=None):
+        if not unit.startswith(CPU):
+            self.note_losses(label, peer, number, raw)
+        row = self.rows.setdefault((label, unit), {}).setdefault(peer, {})
+        row[number] = value
+        self.write({"row": label, "unit": unit, "peer": peer,
+                    "round": number, "value": value, "raw": raw})
+
+    def note_losses(self, label, peer, number, raw):
         if (raw or {}).get("lost_bytes"):
             self.note(f"{label}: {peer} lost the last {raw['lost_bytes']} "
                       f"bytes of a stream that ended in order")
@@ -149,10 +234,6 @@ class Results:
         if errors:
             self.note(f"{label}: {peer}, round {number}: {errors} of "
                       f"{raw['count'] + errors} connections failed")
-        row = self.rows.setdefault((label, unit), {}).setdefault(peer, {})
-        row[number] = value
-        self.write({"row": label, "unit": unit, "peer": peer,
-                    "round": number, "value": value, "raw": raw})
 
     def note(self, text):
         if text not in self.notes:
@@ -181,11 +262,15 @@ class Results:
             text += f"  x{statistics.median(ratios):.2f}"
         return text
 
-    def table(self, peers, baseline):
+    def table(self, peers, baseline, of_costs):
         lines = [["", ""] + peers]
         for (label, unit), by_peer in self.rows.items():
-            lines.append([label, unit] + [self.cell(by_peer, p, baseline)
-                                          for p in peers])
+            if unit.startswith(CPU) == of_costs:
+                lines.append([label, unit] + [self.cell(by_peer, p, baseline)
+                                              for p in peers])
+        if len(lines) == 1:
+            return
+        print()
         widths = [max(len(line[i]) for line in lines)
                   for i in range(len(lines[0]))]
         for line in lines:
@@ -196,13 +281,15 @@ class Results:
 def number(v):
     if v >= 1000:
         return f"{v:.0f}"
-    return f"{v:.1f}" if v >= 10 else f"{v:.2f}"
+    if v >= 10:
+        return f"{v:.1f}"
+    return f"{v:.2f}" if v >= 1 else f"{v:.3f}"
 
 
-def congestion_in_use(peer):
-    """Of every TCP connection in the peer's namespaces, as the kernel says."""
+def congestion_in_use(peer, hosts):
+    """Of every TCP connection there and in the peer's namespaces."""
     found = set()
-    for where in ["host", *peer.namespaces().values()]:
+    for where in [*hosts, *peer.namespaces().values()]:
         text = run(peer.lab.ns(where, ["ss", "-Htin", "state", "established"]))
         found |= set(re.findall(r"\t ?(?:ts |sack |ecn )*(cubic|bbr|reno|dctcp"
                                 r"|vegas|westwood)\b", text))
@@ -228,16 +315,28 @@ def look_at_path(peer):
         got = lab.load(peer.server, ["bulk", "--bytes", "100000", CLIENT4,
                                      str(FAR_PORT)])
         facts["seen_egress"] = got["peer"].rsplit(":", 1)[0]
-    held = subprocess.Popen(
-        lab.ns("client", [lab.bin, "bench-load", "idle", "--count", "1",
-                          HOST4, str(peer.port)], user=True),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=lab.env)
+    facts["congestion"] = congestion_of(peer, other_host(peer),
+                                        ("host", "client"))
+    return facts
+
+
+def congestion_of(peer, way, hosts):
+    """While one connection is open that way."""
+    held = start_held(peer.lab, way, 1)
     try:
         wait_line(held)
-        facts["congestion"] = congestion_in_use(peer)
+        return congestion_in_use(peer, hosts)
     finally:
         end_held(held)
-    return facts
+
+
+def start_held(lab, way, count):
+    where, target, port = way
+    return subprocess.Popen(
+        lab.ns(where, [lab.bin, "bench-load", "idle", "--count", str(count),
+                       target, str(port)], user=not isinstance(where, int)),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=lab.env)
 
 
 def wait_line(proc, timeout=60):
@@ -257,9 +356,10 @@ def end_held(proc):
     except subprocess.TimeoutExpired:
         proc.kill()
         proc.wait()
-    out = proc.stdout.read()
+    last = proc.stdout.read()
     proc.stdout.close()
-    return json.loads(out) if out.strip() else None
+    proc.stderr.close()
+    return json.loads(last) if last.strip() else None
 
 
 def rotated(peers, number):
@@ -298,8 +398,8 @@ def measure_paths(peers, results):
 
 def measure_traffic(group, names, peers, results, opts):
     """All peers are up, each on its own port; rounds, rows, then peers."""
-    mtu = group if isinstance(group, int) else None
-    if mtu:
+    mtu = {"published": None, "far": LINK_MTU}.get(group, group)
+    if group != "published":
         peers = [p for p in peers if p.has_egress]
     up = start_all(peers, results, group, mtu)
     if not up:
@@ -307,22 +407,91 @@ def measure_traffic(group, names, peers, results, opts):
     if not results.looked:
         measure_paths(up, results)
         results.looked = True
-    for number in range(opts.rounds + 1):  # round 0 warms up
+    line = far_leg(up, results) if group == "far" else None
+    for number in range(1 if line else 0, opts.rounds + 1):  # 0 warms up
+        seconds = opts.seconds if number else min(opts.seconds, WARM_SECONDS)
         for name in names:
-            _, label, unit, row = ROWS[name]
             for peer in rotated(up, number):
                 try:
                     if not peer.alive():
                         peer.stop()
                         peer.start(mtu)
-                    for suffix, (value, raw) in row(peer, opts).items():
-                        if number:
-                            results.add(label + suffix, unit, peer.name,
-                                        number, value, raw)
+                    if line:
+                        measure_far(line, peer, name, number, results,
+                                    max(seconds, FAR_SECONDS))
+                    else:
+                        measure_row(peer, name, number, results, seconds)
                 except Failed as e:
-                    results.fail(label, peer.name, number, e)
+                    results.fail(ROWS[name][1], peer.name, number,
+                                 with_end(peer, e))
     for peer in up:
         peer.stop()
+    if line:
+        line.end()
+
+
+def with_end(peer, why):
+    return why if peer.alive() else \
+        f"{why}; it has ended: {peer.last_words()}"
+
+
+def measure_row(peer, name, number, results, seconds, more=None):
+    _, label, unit, row = ROWS[name]
+    for suffix, own_unit, value, raw in row(peer, seconds):
+        if number:
+            results.add(label + suffix, own_unit or unit, peer.name, number,
+                        value, {**raw, **(more or {})})
+
+
+def measure_far(line, peer, name, number, results, seconds):
+    time.sleep(0.3)  # for what is left of the connection before
+    line.begin(number)
+    measure_row(peer, name, number, results, seconds)
+    told = line.begin(number)
+    results.write({"line": ROWS[name][1], "peer": peer.name,
+                   "round": number, "raw": told})
+    for way in ("a_to_b", "b_to_a"):
+        missed = sum(told[way][x] for x in
+                     ("queue_full", "not_received", "unsent"))
+        if missed:
+            results.note(f"{ROWS[name][1]}: {peer.name}, round {number}: the "
+                         f"delay line lost {missed} frames that it shouldn't")
+
+
+def far_leg(up, results):
+    """Make it, look at it, then leave it as it is measured through."""
+    lab = up[0].lab
+    lab.far_leg()
+    lab.spawn("far", [lab.bin, "bench-load", "serve", "::", str(FAR_PORT)],
+              f"{lab.tmp}/far-leg.log")
+    line = Delay(lab, "middle", *FAR_LINE)
+    run(lab.ns("host", ["ping", "-q", "-c", "1", FAR4]))  # neighbours
+    text = run(lab.ns("host", ["ping", "-q", "-c", "50", "-i", "0.05", FAR4]))
+    ping = [float(x) for x in
+            re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/", text).groups()]
+    line.begin(0)
+    got = lab.load("host", ["bulk", "--seconds", "4", FAR4, str(FAR_PORT)])
+    told = line.end()
+    rate = got["bits_per_second"] / 1e6
+    facts = {"ping_ms": ping, "bits_per_second": got["bits_per_second"],
+             "realtime": told["realtime"], "line": told}
+    line = Delay(lab, "middle", *FAR_LINE, *FAR_LOSS)
+    try:
+        facts["congestion"] = sorted({
+            x for peer in up for way in (far_out(peer), far_in(peer))
+            for x in congestion_of(peer, way, ("host", "far"))})
+    except Failed:
+        line.end()
+        raise
+    results.write({"far": facts})
+    print(f"far leg: ping {ping[0]:.2f}/{ping[1]:.2f}/{ping[2]:.2f} ms "
+          f"(least/mean/most); native without loss {rate:.0f} Mbit/s, late by "
+          f"{told['late_p50_ns'] / 1e3:.0f} us p50, "
+          f"{told['late_p99_ns'] / 1e3:.0f} us p99; congestion control: "
+          f"{','.join(facts['congestion'])}", flush=True)
+    if rate < 500 or not 20 <= ping[1] < 20.5:
+        results.note("the delay line is not what it should be: see above")
+    return line
 
 
 def measure_startup(peers, results, opts):
@@ -350,15 +519,10 @@ def memory_of(peer):
     return got
 
 
-def hold_idle(peer, count):
+def hold_idle(peer, way, count):
     """Samples of the helper before and with so many idle connections."""
-    lab = peer.lab
     before = memory_of(peer)
-    held = subprocess.Popen(
-        lab.ns("host", [lab.bin, "bench-load", "idle", "--count", str(count),
-                        "127.0.0.1", str(peer.port)], user=True),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env=lab.env)
+    held = start_held(peer.lab, way(peer), count)
     try:
         wait_line(held)
         time.sleep(0.5)
@@ -370,24 +534,23 @@ def hold_idle(peer, count):
     return before, after
 
 
-def measure_idle(peer, results, number, count):
+def measure_idle(peer, results, number, name, count):
     """A helper that can't hold them all is asked for fewer."""
     for attempt in range(IDLE_TRIES):
         try:
-            before, after = hold_idle(peer, count)
+            way = egress if name == "idle-out" else loopback
+            before, after = hold_idle(peer, way, count)
             break
         except Failed as e:
-            why = f"{count} connections: {e}"
-            if not peer.alive():
-                why += f"; it has ended: {peer.last_words()}"
+            why = with_end(peer, f"{count} connections: {e}")
             if attempt == IDLE_TRIES - 1:
                 raise Failed(why) from e
-            results.note(f"{peer.name}, idle: {why}")
+            results.note(f"{peer.name}, {name}: {why}")
             count //= 5
             peer.stop()
             peer.start()
             time.sleep(1)
-    label, raw = ROWS["idle"][1], {"count": count, "before": before,
+    label, raw = ROWS[name][1], {"count": count, "before": before,
                                    "after": after}
     results.add(label + ", memory", "bytes", peer.name, number,
                 (after["private_bytes"] - before["private_bytes"]) / count,
@@ -409,7 +572,14 @@ def measure_memory(names, peers, results, opts):
                     results.add(label, unit, peer.name, number,
                                 got["private_bytes"] / 1024, got)
                 if "idle" in names and peer.holds_many:
-                    measure_idle(peer, results, number, opts.connections)
+                    measure_idle(peer, results, number, "idle",
+                                 opts.connections)
+                if "idle-out" in names and peer.has_egress:
+                    peer.stop()
+                    peer.start()
+                    time.sleep(1)
+                    measure_idle(peer, results, number, "idle-out",
+                                 opts.connections)
             except Failed as e:
                 results.fail(label, peer.name, number, e)
             finally:
@@ -456,12 +626,18 @@ def measure(lab, opts, results):
             measure_startup(peers, results, opts)
         elif group == "memory":
             measure_memory(names, peers, results, opts)
+        elif group == "far":
+            measure_traffic(group, names, peers if opts.against else
+                            [p for p in peers if p.name in
+                             ("podsplice", opts.baseline)], results, opts)
         else:
             measure_traffic(group, names, peers, results, opts)
     far.terminate()
-    print(f"\nmedian ±half the interquartile range  xratio to "
-          f"{opts.baseline} (median of the rounds)\n")
-    results.table([p.name for p in peers], opts.baseline)
+    print(f"load at the end {os.getloadavg()[0]:.1f}\n\n"
+          f"median ±half the interquartile range  xratio to {opts.baseline} "
+          f"(median of the rounds)")
+    for of_costs in (False, True):
+        results.table([p.name for p in peers], opts.baseline, of_costs)
     for note in results.notes:
         print(f"note: {note}")
     for failure in results.failures:
@@ -487,7 +663,7 @@ def parse_options():
                         help="what ratios are relative to (native)")
     parser.add_argument("--congestion", default="cubic", metavar="NAME")
     parser.add_argument("--connections", type=int, default=5000, metavar="N",
-                        help="of the row `idle` (5000)")
+                        help="of the rows `idle` and `idle-out` (5000)")
     parser.add_argument("--json", metavar="FILE", help="one line a figure")
     opts = parser.parse_args()
     only = opts.only.split(",") if opts.only else [""]

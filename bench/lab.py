@@ -7,11 +7,13 @@ namespaces of the process that makes a Lab, and ends with it.
 
 import json
 import os
+import select
 import shutil
 import subprocess
 
 HOST4, CLIENT4, GATEWAY4 = "198.18.0.1", "198.18.0.2", "198.18.0.254"
 HOST6, CLIENT6, GATEWAY6 = "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::fe"
+NEAR4, FAR4 = "198.18.1.1", "198.18.1.2"  # the ends of the far leg
 LINK_MTU = 1500
 USER, UID, SUBID = "psbench", 30001, 3000000
 
@@ -32,6 +34,40 @@ def run(argv, timeout=60, **kw):
         lines = p.stderr.strip().splitlines() or [f"status {p.returncode}"]
         raise Failed(lines[-1])
     return p.stdout
+
+
+class Delay:
+    """A delay line between the interfaces "a" and "b" of a namespace."""
+
+    def __init__(self, lab, where, *args):
+        self.proc = subprocess.Popen(
+            lab.ns(where, [lab.bin, "bench-load", "delay", *args, "a", "b"]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=lab.env)
+        self.told()
+
+    def told(self):
+        ready, _, _ = select.select([self.proc.stdout], [], [], 10)
+        line = self.proc.stdout.readline() if ready else b""
+        if not line:
+            raise Failed("the delay line has ended")
+        return json.loads(line)
+
+    def begin(self, seed):
+        """The pattern anew; what became of the one before."""
+        try:
+            self.proc.stdin.write(b"%d\n" % seed)
+            self.proc.stdin.flush()
+        except BrokenPipeError as e:
+            raise Failed("the delay line has ended") from e
+        return self.told()
+
+    def end(self):
+        self.proc.stdin.close()
+        try:
+            return self.told()
+        finally:
+            self.proc.wait(10)
+            self.proc.stdout.close()
 
 
 class Lab:
@@ -90,10 +126,8 @@ class Lab:
         return ["nsenter", f"--net={net}"] + drop + argv
 
     def network(self):
-        for name in ("host", "client"):
-            with open(f"{self.tmp}/net-{name}", "w", encoding="utf-8"):
-                pass
-            run(["unshare", f"--net={self.tmp}/net-{name}", "true"])
+        self.namespace("host")
+        self.namespace("client")
         run(self.ns("host", ["ip", "link", "add", "eth0", "type", "veth",
                              "peer", "name", "eth0", "netns",
                              f"{self.tmp}/net-client"]))
@@ -111,10 +145,44 @@ class Lab:
             for cmd in ("link set lo up", f"link set eth0 up mtu {LINK_MTU}",
                         *cmds):
                 run(self.ns(name, ["ip"] + cmd.split()))
-            # many short connections: a minute in TIME_WAIT is a long time
-            run(self.ns(name, ["sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1",
-                               "net.ipv4.ip_local_port_range=10000 65000"]))
-            self.set_congestion(name)
+            self.tune(name)
+
+    def far_leg(self):
+        """A third host, "far", behind a namespace where a delay line goes:
+
+            far (198.18.1.2) ---- b middle a ---- (198.18.1.1) host
+        """
+        self.namespace("far")
+        self.namespace("middle")
+        # else frames longer than the MTU, without a checksum, would arrive
+        plain = "tx off sg off tso off gso off gro off".split()
+        for where, name, end, addr in (("host", "eth1", "a", NEAR4),
+                                       ("far", "eth0", "b", FAR4)):
+            run(self.ns(where, ["ip", "link", "add", name, "type", "veth",
+                                "peer", "name", end, "netns",
+                                f"{self.tmp}/net-middle"]))
+            run(self.ns("middle", ["sysctl", "-qw",
+                                   f"net.ipv6.conf.{end}.disable_ipv6=1"]))
+            for ns, link in ((where, name), ("middle", end)):
+                run(self.ns(ns, ["ethtool", "-K", link, *plain]))
+                run(self.ns(ns, ["ip", "link", "set", "dev", link, "up",
+                                 "mtu", str(LINK_MTU)]))
+            run(self.ns(where, ["ip", "link", "set", "dev", "lo", "up"]))
+            run(self.ns(where, ["ip", "addr", "add", f"{addr}/24", "dev",
+                                name]))
+            self.tune(where)
+
+    def namespace(self, name):
+        with open(f"{self.tmp}/net-{name}", "w", encoding="utf-8"):
+            pass
+        run(["unshare", f"--net={self.tmp}/net-{name}", "true"])
+
+    def tune(self, where):
+        """What all ends of connections have in common."""
+        # many short connections: a minute in TIME_WAIT is a long time
+        run(self.ns(where, ["sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1",
+                            "net.ipv4.ip_local_port_range=10000 65000"]))
+        self.set_congestion(where)
 
     def set_congestion(self, where):
         """For sockets made from here on in that namespace."""

@@ -80,7 +80,7 @@ class Peer:
                     raise Failed(f"{self.name} doesn't start: {text}") from e
                 time.sleep(0.05)
         for pid in self.namespaces().values():
-            self.lab.set_congestion(pid)
+            self.lab.tune(pid)
 
     def last_words(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
