@@ -109,8 +109,9 @@ size_t answer_reset(uint8_t *out, const struct frame *syn)
 static void put_type(uint8_t *p, bool v4, enum answer_why why)
 {
 	static const uint8_t codes4[] = { ICMP_NET_UNREACH, ICMP_HOST_UNREACH,
+					  ICMP_HOST_UNKNOWN, ICMP_PROT_UNREACH,
 					  ICMP_PKT_FILTERED };
-	static const uint8_t codes6[] = { 0, 3, 1 };
+	static const uint8_t codes6[] = { 0, 3, 3, 3, 1 };
 
 	p[0] = v4 ? ICMP_DEST_UNREACH : 1;
 	p[1] = v4 ? codes4[why] : codes6[why];

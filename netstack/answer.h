@@ -14,6 +14,8 @@
 enum answer_why {
 	ANSWER_NET,	   /* the pod's connect() gets ENETUNREACH */
 	ANSWER_HOST,	   /* EHOSTUNREACH */
+	ANSWER_DOWN,	   /* EHOSTDOWN (IPv4), EHOSTUNREACH (IPv6) */
+	ANSWER_NO_TCP,	   /* ENOPROTOOPT (IPv4), EHOSTUNREACH (IPv6) */
 	ANSWER_PROHIBITED, /* EHOSTUNREACH (IPv4), EACCES (IPv6) */
 };
 

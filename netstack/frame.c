@@ -195,3 +195,38 @@ size_t frame_build_udp(uint8_t *buf, const struct frame_udp *u,
 	store16(udp + 6, check ? check : 0xffff);
 	return FRAME_ETH_LEN + hlen + udp_len;
 }
+
+size_t frame_bare_syn(uint8_t *buf, const struct frame *f)
+{
+	bool v4 = f->src.family == AF_INET;
+	size_t at, tcp_len, ip_len_now;
+	uint8_t *ip = buf + FRAME_ETH_LEN, *tcp;
+	uint32_t sum;
+
+	if (!frame_is_first_syn(f))
+		return 0;
+	/* no extension headers: who has them keeps its data */
+	at = v4 ? (size_t)(f->eth[FRAME_ETH_LEN] & 15) * 4 : IP6_LEN;
+	if (!v4 && f->eth[FRAME_ETH_LEN + 6] != IPPROTO_TCP)
+		return 0;
+	ip_len_now = v4 ? load16(f->eth + FRAME_ETH_LEN + 2)
+			: IP6_LEN + load16(f->eth + FRAME_ETH_LEN + 4);
+	tcp_len = (size_t)(f->eth[FRAME_ETH_LEN + at + 12] >> 4) * 4;
+	if (tcp_len < TCP_MIN || at + tcp_len >= ip_len_now)
+		return 0;
+	memcpy(buf, f->eth, FRAME_ETH_LEN + at + tcp_len);
+	tcp = ip + at;
+	if (v4) {
+		store16(ip + 2, at + tcp_len);
+		store16(ip + 10, 0);
+		store16(ip + 10, checksum_fold(checksum_add(0, ip, at)));
+	} else {
+		store16(ip + 4, tcp_len);
+	}
+	store16(tcp + 16, 0);
+	sum = checksum_add(0, ip_bytes(&f->src), ip_len(&f->src));
+	sum = checksum_add(sum, ip_bytes(&f->dst), ip_len(&f->dst));
+	sum += IPPROTO_TCP + (uint32_t)tcp_len;
+	store16(tcp + 16, checksum_fold(checksum_add(sum, tcp, tcp_len)));
+	return FRAME_ETH_LEN + at + tcp_len;
+}

@@ -46,6 +46,14 @@ bool frame_parse(const uint8_t *buf, size_t len, struct frame *out);
 /** frame_is_first_syn() - TCP with SYN and neither ACK, RST nor FIN */
 bool frame_is_first_syn(const struct frame *f);
 
+/**
+ * frame_bare_syn() - copy a first SYN without the data behind its header
+ * (Fast Open, RFC 7413), checksums redone
+ * @buf: FRAME_MAX bytes
+ * Return: the length, 0 when @f isn't a first SYN or has no data
+ */
+size_t frame_bare_syn(uint8_t *buf, const struct frame *f);
+
 /* Both ends of a UDP packet to be built. */
 struct frame_udp {
 	uint8_t dst_mac[6], src_mac[6];

@@ -153,6 +153,20 @@ static void refuse(struct netstack *ns, const struct frame *f)
 			answer_unreachable(out, f, &ns->cfg.plan, ANSWER_NET));
 }
 
+/*
+ * libslirp acknowledges data in a SYN and then loses it; without it the pod's
+ * TCP sends it again behind the handshake.
+ */
+static void stack_frame(struct netstack *ns, const struct frame *f)
+{
+	size_t len = frame_bare_syn(ns->out, f);
+
+	if (len)
+		stack_input(ns->stack, ns->out, len);
+	else
+		stack_input(ns->stack, f->eth, f->len);
+}
+
 static void to_stack(struct netstack *ns, const struct frame *f)
 {
 	if (!policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback) ||
@@ -161,7 +175,7 @@ static void to_stack(struct netstack *ns, const struct frame *f)
 	else if (frame_is_first_syn(f) && stack_fds(ns->stack) >= ns->fds_max)
 		ns->stats.shed++; /* a flood; TCP asks again */
 	else
-		stack_input(ns->stack, f->eth, f->len);
+		stack_frame(ns, f);
 }
 
 static void syn_to_stack(void *arg, const void *frame, size_t len)

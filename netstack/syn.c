@@ -267,20 +267,23 @@ int syn_attach(struct syn_table *t, int peer)
 static void refuse(struct syn_table *t, const struct slot *s,
 		   enum syn_what what)
 {
+	static const enum answer_why whys[] = {
+		[SYN_NET] = ANSWER_NET,
+		[SYN_HOST] = ANSWER_HOST,
+		[SYN_DOWN] = ANSWER_DOWN,
+		[SYN_NO_TCP] = ANSWER_NO_TCP,
+		[SYN_PROHIBITED] = ANSWER_PROHIBITED,
+	};
 	uint8_t out[ANSWER_MAX];
 	struct frame f;
-	size_t n = 0;
+	size_t n;
 
 	if (!frame_parse(s->frame, s->len, &f))
 		return; /* it was parsed when it came */
 	if (what == SYN_RESET)
 		n = answer_reset(out, &f);
-	else if (what == SYN_NET)
-		n = answer_unreachable(out, &f, t->plan, ANSWER_NET);
-	else if (what == SYN_HOST)
-		n = answer_unreachable(out, &f, t->plan, ANSWER_HOST);
 	else
-		n = answer_unreachable(out, &f, t->plan, ANSWER_PROHIBITED);
+		n = answer_unreachable(out, &f, t->plan, whys[what]);
 	if (n)
 		t->ops.to_tap(t->ops.arg, out, n);
 }
@@ -308,6 +311,8 @@ static void carry_out(struct syn_table *t, const struct syn_verdict *v)
 	case SYN_RESET:
 	case SYN_NET:
 	case SYN_HOST:
+	case SYN_DOWN:
+	case SYN_NO_TCP:
 	case SYN_PROHIBITED:
 		refuse(t, s, (enum syn_what)v->what);
 		break;

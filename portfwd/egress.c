@@ -174,8 +174,13 @@ static enum syn_what verdict_of(int err)
 	case ENETDOWN:
 		return SYN_NET;
 	case EHOSTUNREACH:
-	case EHOSTDOWN:
+	case ENONET:
 		return SYN_HOST;
+	case EHOSTDOWN:
+		return SYN_DOWN;
+	case ENOPROTOOPT:
+	case EPROTO:
+		return SYN_NO_TCP;
 	case EACCES:
 	case EPERM:
 		return SYN_PROHIBITED;

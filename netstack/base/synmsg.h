@@ -26,7 +26,9 @@ enum syn_what {
 	SYN_WRITE_BACK, /* connected: let the hop's kernel shake hands */
 	SYN_RESET,	/* refused */
 	SYN_NET,	/* no route to it (ENETUNREACH) */
-	SYN_HOST,	/* no such host (EHOSTUNREACH) */
+	SYN_HOST,	/* can't get to that host (EHOSTUNREACH) */
+	SYN_DOWN,	/* that host is down (EHOSTDOWN) */
+	SYN_NO_TCP,	/* it has no TCP (ENOPROTOOPT) */
 	SYN_PROHIBITED, /* forbidden (EACCES) */
 	SYN_SILENCE,	/* no answer, or not now: TCP asks again */
 	SYN_DECLINE,	/* libslirp's */

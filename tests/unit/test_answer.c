@@ -161,8 +161,10 @@ static void nothing_else_is_reset(void **state)
 
 static void check_unreachable(const struct pkt *s, enum answer_why why)
 {
-	/* RFC 792 and RFC 1812: net, host, prohibited; RFC 4443 3.1 */
-	static const uint8_t codes4[] = { 0, 1, 13 }, codes6[] = { 0, 3, 1 };
+	/* RFC 792 and RFC 1812: net, host, host unknown, protocol, prohibited;
+	 * RFC 4443 3.1 */
+	static const uint8_t codes4[] = { 0, 1, 7, 2, 13 },
+			     codes6[] = { 0, 3, 3, 3, 1 };
 	struct podnet plan = pkt_plan();
 	uint8_t buf[PKT_MAX], out[ANSWER_MAX];
 	struct frame f = pkt_frame(buf, s);
@@ -191,12 +193,51 @@ static void unreachable_quotes_the_syn(void **state)
 			check_unreachable(&syns[i].s, (enum answer_why)why);
 }
 
+/* What the pod is asked to send again must be gone, and only that. */
+static void bare_syn_has_lost_its_data_and_nothing_else(void **state)
+{
+	uint8_t buf[PKT_MAX];
+	uint8_t *out = malloc(FRAME_MAX);
+
+	(void)state;
+	assert_non_null(out);
+	for (size_t i = 0; i < ARRAY_SIZE(syns); i++) {
+		const struct pkt *s = &syns[i].s;
+		struct frame f = with_seq(buf, s, syns[i].l4, 7), bare;
+		size_t len = frame_bare_syn(out, &f), l4 = 14 + syns[i].l4;
+		bool v6 = strchr(s->src, ':') != NULL;
+
+		if (!s->data || s->ext_len) {
+			assert_int_equal(len, 0);
+			continue;
+		}
+		assert_int_equal(len, l4 + 20);
+		assert_true(frame_parse(out, len, &bare));
+		assert_true(frame_is_first_syn(&bare));
+		assert_true(ip_equal(&bare.src, &f.src));
+		assert_true(ip_equal(&bare.dst, &f.dst));
+		assert_memory_equal(out + l4, buf + l4, 16);
+		assert_int_equal(
+			ones_sum(ones_sum(ones_sum(0, out + 14 + (v6 ? 8 : 12),
+						   v6 ? 32 : 8) +
+						  IPPROTO_TCP + 20,
+					  NULL, 0),
+				 out + l4, 20),
+			0xffff);
+		if (!v6)
+			assert_int_equal(ones_sum(0, out + 14, l4 - 14),
+					 0xffff);
+	}
+	free(out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reset_acknowledges_the_syn),
 		cmocka_unit_test(nothing_else_is_reset),
 		cmocka_unit_test(unreachable_quotes_the_syn),
+		cmocka_unit_test(bare_syn_has_lost_its_data_and_nothing_else),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
