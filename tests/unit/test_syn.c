@@ -126,7 +126,7 @@ static size_t asked(struct sx *sx, struct syn_ask *out)
 
 static struct syn_ask ask_one(struct sx *sx, uint16_t sport)
 {
-	struct syn_ask asks[SYN_BATCH];
+	struct syn_ask asks[SYN_BATCH] = { 0 };
 
 	assert_true(take(sx, sport));
 	syn_flush(sx->syn);
