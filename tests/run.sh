@@ -284,8 +284,8 @@ fi
 # from a build of their own, with the fuzzer's instrumentation.
 fuzz_build()
 {
-	CC=clang build build-fuzz -Db_sanitize=address,undefined \
-		-Db_lundef=false -Dtests=false \
+	CC=clang build build-fuzz -Dsandbox=off \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dtests=false \
 		-Dc_args=-fsanitize=fuzzer-no-link
 }
 
@@ -298,7 +298,7 @@ fuzz_one() # NAME
 		-o "build-fuzz/fuzz_$1" -Wl,--start-group \
 		$(find build-fuzz -name '*.a') -Wl,--end-group -lslirp \
 		$(pkg-config --libs libnl-route-3.0 libnl-3.0 libnftnl libmnl \
-			libcap-ng) || return 1
+			libcap-ng jansson) || return 1
 	"build-fuzz/fuzz_$1" -runs=0 "tests/fuzz/seeds/$1" || return 1
 	"build-fuzz/fuzz_$1" -max_total_time="$FUZZ_SECONDS" \
 		-rss_limit_mb=2048 -timeout=10 \
