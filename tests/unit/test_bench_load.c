@@ -431,7 +431,7 @@ static int receive_frame(int fd, int timeout_ms)
 
 static void a_delay_line_takes_its_time_both_ways(void **state)
 {
-	struct leg leg;
+	struct leg leg = { 0 };
 	char out[OUTPUT_MAX] = "";
 
 	(void)state;
@@ -457,7 +457,7 @@ static void a_delay_line_takes_its_time_both_ways(void **state)
 
 static void a_delay_line_loses_only_what_counts(void **state)
 {
-	struct leg leg;
+	struct leg leg = { 0 };
 	char out[OUTPUT_MAX] = "";
 
 	(void)state;
@@ -477,7 +477,7 @@ static void a_delay_line_loses_only_what_counts(void **state)
 
 static void a_delay_line_refuses_what_no_link_carries(void **state)
 {
-	struct leg leg;
+	struct leg leg = { 0 };
 	char byte;
 
 	(void)state;
