@@ -18,7 +18,8 @@ each round); `bench-load delay` is that link. They take 5 s each and more, and
 are for native and podsplice unless --against names others.
 
 What a row costs is printed in a table of its own: CPU time of the helper, and
-of the whole machine with generators, kernel and whatever else ran on it.
+of the whole machine with generators, kernel and whatever else ran on it; that
+one not over the far leg, which leaves the machine idle.
 
 Nothing of the machine is touched: account, subordinate ids and /dev/net/tun
 are mounted over in a private mount namespace, everything runs in a pid
@@ -112,20 +113,22 @@ def load_with_cost(peer, where, args):
     return got
 
 
-def costs(peer, got, amount, unit):
+def costs(peer, got, amount, unit, far=False):
+    # over the far leg the machine's would be what else runs, divided by little
     if peer.program:
         yield ", helper", CPU + unit, got["helper_cpu_s"] / amount, got
-    yield ", machine", CPU + unit, got["busy_s"] / amount, got
+    if not far:
+        yield ", machine", CPU + unit, got["busy_s"] / amount, got
 
 
-def bulk(way, reverse=False, streams=1, unit=1e9):
+def bulk(way, reverse=False, streams=1, far=False):
     def row(peer, seconds):
         where, target, port = way(peer)
         got = load_with_cost(peer, where, [
             "bulk", "--seconds", f"{seconds:g}", "--streams", str(streams),
             *(["--reverse"] if reverse else []), target, str(port)])
-        yield "", None, got["bits_per_second"] / unit, got
-        yield from costs(peer, got, got["bytes"] / 1e9, "s/GB")
+        yield "", None, got["bits_per_second"] / (1e6 if far else 1e9), got
+        yield from costs(peer, got, got["bytes"] / 1e9, "s/GB", far)
     return row
 
 
@@ -191,13 +194,13 @@ ROWS = {
     "crr-out-32": (65520, "egress, connect+1+close, 32", "1/s",
                    connects(egress, 32)),
     "far-out": ("far", "far leg, egress, pod -> far", "Mbit/s",
-                bulk(far_out, unit=1e6)),
+                bulk(far_out, far=True)),
     "far-out-rev": ("far", "far leg, egress, far -> pod", "Mbit/s",
-                    bulk(far_out, reverse=True, unit=1e6)),
+                    bulk(far_out, reverse=True, far=True)),
     "far-pub": ("far", "far leg, published, far -> pod", "Mbit/s",
-                bulk(far_in, unit=1e6)),
+                bulk(far_in, far=True)),
     "far-pub-rev": ("far", "far leg, published, pod -> far", "Mbit/s",
-                    bulk(far_in, reverse=True, unit=1e6)),
+                    bulk(far_in, reverse=True, far=True)),
     "startup": ("startup", "start, run true, end", "ms", None),
     "memory": ("memory", "idle helper, private memory", "KiB", None),
     "idle": ("memory", "per idle connection", "", None),
@@ -431,8 +434,10 @@ def measure_traffic(group, names, peers, results, opts):
 
 
 def with_end(peer, why):
-    return why if peer.alive() else \
-        f"{why}; it has ended: {peer.last_words()}"
+    if peer.alive():
+        return why
+    ends = [p.poll() for p in peer.procs]
+    return f"{why}; it has ended ({ends}): {peer.last_words() or '-'}"
 
 
 def measure_row(peer, name, number, results, seconds, more=None):
