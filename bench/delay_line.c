@@ -80,8 +80,9 @@ bool delay_line_push(struct delay_line *line, struct mono due,
 struct mono delay_line_next(const struct delay_line *line)
 {
 	/* what covers the end is due when the frame behind it is */
-	return line->used ? (struct mono){ record_at(line, line->head).due_ns }
-			  : MONO_NEVER;
+	if (!line->used)
+		return MONO_NEVER;
+	return (struct mono){ record_at(line, line->head).due_ns };
 }
 
 size_t delay_line_due(const struct delay_line *line, struct mono now,
