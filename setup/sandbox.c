@@ -123,7 +123,8 @@ static int build(struct sandbox *s)
 
 	if (!f)
 		return log_errno(ENOMEM, "seccomp");
-	/* a tree instead of a list; only speed, so older libraries may refuse */
+	/* a tree instead of a list; only speed, so older libraries may refuse
+	 */
 	(void)seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	rc = allow(f, common, ARRAY_SIZE(common));
 	if (!rc && s->role == SANDBOX_NETSTACK)
