@@ -38,6 +38,17 @@ for n in 64 40; do
 		pod_end
 	done
 done
+# the soft limit is the command's only
+# shellcheck disable=SC2016 # for the inner shells
+spawn soft "${AS_USER[@]}" sh -c 'ulimit -Sn 64; exec "$0" run -p 8080:80 -- \
+	sh -c "ulimit -Sn 1024; exec \"\$0\" \"\$1\" serve 80" "$1" "$2"' \
+	"$PODSPLICE" "$PY" "$T/net.py"
+SUP=$PID
+pod_waits soft || bail 'the pod did not start with a soft limit of 64'
+wait_port pod 80
+is "$(peer_net many "$HOST4" 8080 300)" 300 'a soft limit of 64: 300 at once'
+is "$(pod_net many "$PEER4" 9000 300)" 300 '... and out of the pod'
+pod_end
 # libslirp keeps some back: while connections wait, others get through
 limited 64 slirp || bail 'the pod did not start'
 wait_port pod 80
