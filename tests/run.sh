@@ -13,8 +13,10 @@ exec </dev/null
 export LC_ALL=C
 # as root has them; a login of an ordinary user has neither
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# shellcheck disable=SC3045 # -H and -S: dash and bash have them
 FDS=$(ulimit -Hn)
 [ "$FDS" != unlimited ] && [ "$FDS" -lt 65536 ] || FDS=65536
+# shellcheck disable=SC3045
 ulimit -Sn "$FDS"
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 cd "$TOP" || exit 1
