@@ -238,12 +238,14 @@ descriptors()
 		find "/proc/$p/fd" -mindepth 1
 	done | wc -l
 }
+# What was written to: a library's clean pages are private to whoever has them
+# mapped alone at the moment, which is other processes' doing.
 private_kib()
 {
 	local p
 	for p in $(helpers); do
 		cat "/proc/$p/smaps_rollup"
-	done | awk '/^Private_/ { n += $2 } END { print n }'
+	done | awk '/^Private_Dirty/ { n += $2 } END { print n }'
 }
 # as it is once every path was used
 is "$(peer_net many "$HOST4" 8080 500)" 500 '500 at once'
