@@ -4,14 +4,10 @@
  * anything: it fails with ENETUNREACH where there is none, and IP_MTU tells
  * the MTU of the one it chose (ip(7)). That needs no parsing of tables, and it
  * respects policy routing.
- *
- * The watcher listens to rtnetlink's IPv6 route group only as an alarm; what
- * happened is asked as above, a moment after the last message.
  */
 #include "setup/uplink.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -20,16 +16,14 @@
 #include "netstack/base/addr.h"
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/rtnl_alarm.h"
 
 #define MTU_DEFAULT 1500
 #define MTU_MIN	    1280
 #define MTU_MAX	    65520
-#define SETTLE_MS   100
 
 struct uplink_watch {
-	struct loop *loop;
-	struct loop_source src;
-	struct loop_timer settle;
+	struct rtnl_alarm *alarm;
 	bool has_ipv6;
 	uplink_changed_fn fn;
 	void *arg;
@@ -94,60 +88,33 @@ uint32_t uplink_mtu(void)
 			       : (uint32_t)mtu;
 }
 
-static void on_settled(struct loop_timer *t)
+static void on_routes(void *arg, int fd)
 {
-	struct uplink_watch *w = container_of(t, struct uplink_watch, settle);
+	struct uplink_watch *w = arg;
 	bool now = uplink_has_ipv6();
 
+	(void)fd;
 	if (now == w->has_ipv6)
 		return;
 	w->has_ipv6 = now;
 	w->fn(w->arg, now);
 }
 
-static void on_netlink(struct loop_source *src, uint32_t revents)
-{
-	struct uplink_watch *w = container_of(src, struct uplink_watch, src);
-	char buf[8192];
-
-	(void)revents;
-	/* ENOBUFS means that messages were lost: the alarm rang all the same */
-	for (int i = 0; i < 64; i++)
-		if (recv(src->fd, buf, sizeof(buf), MSG_DONTWAIT) < 0 &&
-		    errno != ENOBUFS)
-			break;
-	if (!w->settle.pos)
-		(void)loop_timer_set(
-			w->loop, &w->settle,
-			mono_add(loop_now(w->loop), mono_ms(SETTLE_MS)));
-}
-
 int uplink_watch_new(struct uplink_watch **out, struct loop *loop,
 		     bool has_ipv6, uplink_changed_fn fn, void *arg)
 {
-	struct sockaddr_nl nl = { .nl_family = AF_NETLINK,
-				  .nl_groups = RTMGRP_IPV6_ROUTE };
 	struct uplink_watch *w = calloc(1, sizeof(*w));
 	int rc;
 
 	if (!w)
 		return log_errno(ENOMEM, "uplink watch");
-	w->loop = loop;
-	w->has_ipv6 = has_ipv6;
-	w->fn = fn;
-	w->arg = arg;
-	w->settle.fn = on_settled;
-	w->src.fn = on_netlink;
-	w->src.events = EPOLLIN;
-	w->src.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			   NETLINK_ROUTE);
-	if (w->src.fd < 0 ||
-	    bind(w->src.fd, (struct sockaddr *)&nl, sizeof(nl)))
-		rc = log_errno(errno, "rtnetlink");
-	else
-		rc = loop_add(loop, &w->src);
+	*w = (struct uplink_watch){ .has_ipv6 = has_ipv6,
+				    .fn = fn,
+				    .arg = arg };
+	rc = rtnl_alarm_socket(RTMGRP_IPV6_ROUTE);
+	if (rc >= 0)
+		rc = rtnl_alarm_new(&w->alarm, loop, rc, on_routes, w);
 	if (rc) {
-		fd_drop(&w->src.fd);
 		free(w);
 		return rc;
 	}
@@ -157,14 +124,9 @@ int uplink_watch_new(struct uplink_watch **out, struct loop *loop,
 
 struct uplink_watch *uplink_watch_free(struct uplink_watch *w)
 {
-	int fd;
-
 	if (!w)
 		return NULL;
-	fd = w->src.fd;
-	loop_timer_stop(w->loop, &w->settle);
-	loop_del(w->loop, &w->src);
-	fd_drop(&fd);
+	w->alarm = rtnl_alarm_free(w->alarm);
 	free(w);
 	return NULL;
 }
