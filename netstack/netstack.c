@@ -7,7 +7,7 @@
  * parsed, is dropped and counted.
  *
  * A TAP that was deleted reports EPOLLERR for ever; that ends the process with
- * a reason, and the supervisor decides what follows.
+ * a status of its own, and the supervisor tells.
  */
 #include "netstack/netstack.h"
 
@@ -245,8 +245,7 @@ static void drain(struct netstack *ns, struct loop_source *src,
 		  uint32_t revents, void (*fn)(struct netstack *ns, size_t len))
 {
 	if (revents & (EPOLLERR | EPOLLHUP)) {
-		log_error("TAP device %s: it is gone", ns->cfg.plan.tap);
-		loop_stop(&ns->loop, 1);
+		loop_stop(&ns->loop, NETSTACK_EXIT_TAP);
 		return;
 	}
 	for (int i = 0; i < FRAMES_A_TURN; i++) {
@@ -256,6 +255,10 @@ static void drain(struct netstack *ns, struct loop_source *src,
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
+		if (n < 0 && errno == EBADFD) { /* deleted, drivers/net/tun.c */
+			loop_stop(&ns->loop, NETSTACK_EXIT_TAP);
+			return;
+		}
 		if (n <= 0) {
 			(void)log_errno(n ? errno : EIO, "TAP device %s: read",
 					ns->cfg.plan.tap);
@@ -458,5 +461,5 @@ int netstack_main(int ctl, int peer, int (*lock)(void *arg), void *lock_arg)
 		  (unsigned long long)ns->stats.refused);
 	close_all(ns);
 	free(ns);
-	return rc ? 1 : 0;
+	return rc < 0 ? 1 : rc;
 }

@@ -17,6 +17,9 @@
 
 #define NETSTACK_SERVERS_MAX 8
 
+/* Exit status: the TAP was deleted, another netstack would be no help. */
+#define NETSTACK_EXIT_TAP 2
+
 enum netstack_msg {
 	/* supervisor to netstack */
 	NETSTACK_CONFIG = 1, /* struct netstack_config; fds: netstack_fd */
@@ -60,7 +63,7 @@ struct netstack_totals {
  * @lock: called once, when all is opened and nothing was read from the pod or
  *	 the world; the process gives up its rights there; 0 or -errno
  *
- * Return: exit status: 0 when the supervisor closed @ctl, 1 after an error,
- *         logged
+ * Return: exit status: 0 when the supervisor closed @ctl, NETSTACK_EXIT_TAP,
+ *         or 1 after an error, logged
  */
 int netstack_main(int ctl, int peer, int (*lock)(void *arg), void *lock_arg);

@@ -86,7 +86,7 @@ void child_abandon(struct child *c, struct loop *loop)
 	stop(c, loop, false);
 }
 
-const char *child_why(struct child *c, char *buf, size_t cap)
+int child_why(struct child *c, char *buf, size_t cap)
 {
 	int status = reap(c->pid);
 
@@ -97,7 +97,7 @@ const char *child_why(struct child *c, char *buf, size_t cap)
 	else
 		(void)snprintf(buf, cap, "ended with status %d",
 			       WEXITSTATUS(status));
-	return buf;
+	return status;
 }
 
 int child_failed(struct child *c)

@@ -44,5 +44,9 @@ void child_abandon(struct child *c, struct loop *loop);
  */
 int child_failed(struct child *c);
 
-/** child_why() - reap an ended child and say how it ended, in @buf */
-const char *child_why(struct child *c, char *buf, size_t cap);
+/**
+ * child_why() - reap an ended child
+ * @buf: set to how it ended: "ended by …", "ended with …"
+ * Return: its wait status
+ */
+int child_why(struct child *c, char *buf, size_t cap);

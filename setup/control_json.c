@@ -66,6 +66,11 @@ static json_t *network_json(const struct control_facts *f)
 			 "mtu", (json_int_t)p->mtu_bytes, "tap", p->tap);
 }
 
+static const char *state_text(const struct control_facts *f)
+{
+	return f->state_reason ? "degraded" : "running";
+}
+
 json_t *control_json_info(const struct control_facts *f)
 {
 	json_t *pids =
@@ -75,10 +80,11 @@ json_t *control_json_info(const struct control_facts *f)
 			  "portfwd", pid_json(f->pids[QUERY_PORTFWD]), "maker",
 			  pid_json(f->pids[QUERY_MAKER]));
 
-	return json_pack("{s:i, s:s, s:s?, s:o, s:o}", "schema", CONTROL_SCHEMA,
-			 "datapath", f->datapath, "datapath_reason",
-			 f->datapath_reason, "pids", pids, "network",
-			 network_json(f));
+	return json_pack("{s:i, s:s, s:s?, s:s, s:s?, s:o, s:o}", "schema",
+			 CONTROL_SCHEMA, "state", state_text(f), "state_reason",
+			 f->state_reason, "datapath", f->datapath,
+			 "datapath_reason", f->datapath_reason, "pids", pids,
+			 "network", network_json(f));
 }
 
 /* ---- stats ---- */
@@ -185,15 +191,19 @@ json_t *control_json_stats(const struct control_facts *f,
 		json_pack("{s:o, s:o}", "queries",
 			  number_if(net, st->netstack.dns.queries), "failures",
 			  number_if(net, st->netstack.dns.failures));
-	json_t *restarts = json_pack(
-		"{s:o, s:o}", "netstack", number(f->restarts[QUERY_NETSTACK]),
-		"portfwd", number(f->restarts[QUERY_PORTFWD]));
+	json_t *restarts =
+		json_pack("{s:o, s:o, s:o}", "netstack",
+			  number(f->restarts[QUERY_NETSTACK]), "portfwd",
+			  number(f->restarts[QUERY_PORTFWD]), "maker",
+			  number(f->restarts[QUERY_MAKER]));
 
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-			 CONTROL_SCHEMA, "flows", flows_json(st), "traffic",
-			 traffic_json(st), "errors", errors_json(st), "dns",
-			 dns, "restarts", restarts, "memory",
-			 memory_json(st, own), "incomplete", missing_json(st));
+	return json_pack("{s:i, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "schema", CONTROL_SCHEMA, "state", state_text(f),
+			 "state_reason", f->state_reason, "flows",
+			 flows_json(st), "traffic", traffic_json(st), "errors",
+			 errors_json(st), "dns", dns, "restarts", restarts,
+			 "memory", memory_json(st, own), "incomplete",
+			 missing_json(st));
 }
 
 /* ---- flows ---- */

@@ -12,6 +12,7 @@ struct control_facts {
 	bool serve_dns;
 	const char *datapath;	     /* "splice", "slirp" */
 	const char *datapath_reason; /* why not splice, or NULL */
+	const char *state_reason;    /* why it is degraded, or NULL */
 	pid_t infra;		     /* the pod's first process */
 	pid_t pids[QUERY_N_WHO];     /* 0: not there */
 	unsigned int restarts[QUERY_N_WHO];

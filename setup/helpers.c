@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
@@ -26,9 +27,11 @@
 #include "setup/sandbox.h"
 
 /* A process that lived this long has not died of its start. */
-#define STABLE_S      60
+#define STABLE_S      10
 #define BACKOFF_MS    20
 #define BACKOFF_MAX_S 5
+/* So many deaths without a stable life between them are no accident. */
+#define DEGRADED_AFTER 4
 
 /* The ends of the socketpairs of a start; [0] is the first one's named. */
 struct ends {
@@ -386,13 +389,49 @@ static int again(struct helpers *h, enum helper who)
 	return rc ? rc : watch(h, who);
 }
 
+/* ---- how it goes ---- */
+
+static bool failing(const struct helpers *h, int who)
+{
+	return h->restarts[who].failures >= DEGRADED_AFTER;
+}
+
+static void describe(const struct helpers *h, char *buf, size_t cap)
+{
+	buf[0] = '\0';
+	if (h->tap_gone)
+		(void)snprintf(
+			buf, cap,
+			"TAP device %s: it was deleted in the pod: there is no network until the pod is started anew",
+			h->plan->tap);
+	for (int i = 0; i < HELPER_N && !buf[0]; i++)
+		if (failing(h, i))
+			(void)snprintf(
+				buf, cap,
+				"%s: ended %u times in a row, last %s: it is tried every %d s",
+				names[i], h->restarts[i].failures,
+				h->restarts[i].why + strlen("ended "),
+				BACKOFF_MAX_S);
+}
+
+/* Tell what has changed; a number that grows is no news for the log. */
+static void tell_state(struct helpers *h)
+{
+	bool was = h->reason[0];
+
+	describe(h, h->reason, sizeof(h->reason));
+	if (h->reason[0] && !was)
+		log_error("%s", h->reason);
+	else if (was && !h->reason[0])
+		log_warn("all processes are stable again");
+	h->ops.degraded(h->ops.arg, h->reason[0] ? h->reason : NULL);
+}
+
 static void schedule(struct helpers *h, enum helper who)
 {
 	struct helper_restart *r = &h->restarts[who];
-	struct mono now = loop_now(h->loop), delay = MONO_ZERO;
+	struct mono delay = MONO_ZERO;
 
-	if (mono_before(mono_add(r->since, mono_s(STABLE_S)), now))
-		r->failures = 0;
 	if (r->failures)
 		delay = mono_ms((int64_t)BACKOFF_MS
 				<< (r->failures < 10 ? r->failures : 10));
@@ -400,7 +439,9 @@ static void schedule(struct helpers *h, enum helper who)
 		delay = mono_s(BACKOFF_MAX_S);
 	r->failures++;
 	/* -ENOMEM was logged; then there is no network, but the pod lives */
-	(void)loop_timer_set(h->loop, &r->timer, mono_add(now, delay));
+	(void)loop_timer_set(h->loop, &r->timer,
+			     mono_add(loop_now(h->loop), delay));
+	tell_state(h);
 }
 
 static void restart(struct helpers *h, enum helper who)
@@ -408,30 +449,60 @@ static void restart(struct helpers *h, enum helper who)
 	struct helper_restart *r = &h->restarts[who];
 	struct child *c = &h->children[who];
 
-	r->since = loop_now(h->loop);
 	r->count++;
 	if (again(h, who)) {
+		(void)snprintf(r->why, sizeof(r->why), "ended at its start");
 		child_stop(c, h->loop);
 		schedule(h, who);
 		return;
 	}
+	/* else, logged, it counts as unstable for ever: no harm */
+	(void)loop_timer_set(h->loop, &r->timer,
+			     mono_add(loop_now(h->loop), mono_s(STABLE_S)));
 	h->ops.changed(h->ops.arg, who, c->pid, c->ctl);
+}
+
+static void on_timer(struct helpers *h, enum helper who)
+{
+	if (!h->children[who].pid) {
+		restart(h, who);
+		return;
+	}
+	h->restarts[who].failures = 0;
+	if (h->reason[0])
+		tell_state(h);
+}
+
+void helpers_tap_gone(struct helpers *h)
+{
+	h->tap_gone = true;
+	if (h->loop)
+		tell_state(h);
 }
 
 static void ended(struct helpers *h, enum helper who)
 {
 	struct child *c = &h->children[who];
+	struct helper_restart *r = &h->restarts[who];
 	int fd = c->ended.fd;
-	char why[96];
+	int status;
 
 	loop_del(h->loop, &c->ended);
 	fd_drop(&fd);
-	log_warn("%s: %s: it is started again%s", c->role,
-		 child_why(c, why, sizeof(why)),
-		 who == HELPER_PORTFWD ? ", its open flows were reset" : "");
-	h->ops.changed(h->ops.arg, who, 0, -1);
+	status = child_why(c, r->why, sizeof(r->why));
 	fd_drop(&c->ctl);
+	h->ops.changed(h->ops.arg, who, 0, -1);
+	if (who == HELPER_NETSTACK && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == NETSTACK_EXIT_TAP) {
+		loop_timer_stop(h->loop, &r->timer);
+		helpers_tap_gone(h);
+		return;
+	}
 	schedule(h, who);
+	if (!failing(h, who))
+		log_warn("%s: %s: it is started again%s", c->role, r->why,
+			 who == HELPER_PORTFWD ? ", its open flows were reset"
+					       : "");
 }
 
 #define PER_HELPER(name, WHO)                                                  \
@@ -443,8 +514,8 @@ static void ended(struct helpers *h, enum helper who)
 	}                                                                      \
 	static void on_##name##_timer(struct loop_timer *t)                    \
 	{                                                                      \
-		restart(container_of(t, struct helpers, restarts[WHO].timer),  \
-			WHO);                                                  \
+		on_timer(container_of(t, struct helpers, restarts[WHO].timer), \
+			 WHO);                                                 \
 	}
 PER_HELPER(netstack, HELPER_NETSTACK)
 PER_HELPER(portfwd, HELPER_PORTFWD)
@@ -472,7 +543,6 @@ int helpers_watch(struct helpers *h, struct loop *loop,
 	h->ops = *ops;
 	for (int i = 0; i < HELPER_N && !rc; i++) {
 		h->restarts[i].timer.fn = timers[i];
-		h->restarts[i].since = loop_now(loop);
 		rc = watch(h, (enum helper)i);
 	}
 	return rc;

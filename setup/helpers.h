@@ -26,6 +26,9 @@ struct helpers_ops {
 	/* @who speaks over @ctl (non-blocking, borrowed) from now on; -1: it
 	 * is gone, and will be started again */
 	void (*changed)(void *arg, enum helper who, pid_t pid, int ctl);
+	/* @reason why the pod's network doesn't do all it should, borrowed
+	 * until the next call; NULL: it does again */
+	void (*degraded)(void *arg, const char *reason);
 	void *arg;
 };
 
@@ -41,11 +44,14 @@ struct helpers {
 	struct loop *loop;
 	struct helpers_ops ops;
 	struct helper_restart {
+		/* of a dead one: start it; of a living one: it is stable */
 		struct loop_timer timer;
-		struct mono since; /* when it was last started */
-		unsigned int failures;
+		unsigned int failures; /* since it was last stable */
 		uint64_t count;
+		char why[96]; /* it ended last */
 	} restarts[HELPER_N];
+	bool tap_gone;	  /* for good */
+	char reason[192]; /* what was last told by ops.degraded(); "": none */
 };
 
 /** helpers_init() - the sentinel state: helpers_stop() is fine from here on */
@@ -70,12 +76,20 @@ int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
  *
  * netstack gets the same TAP, portfwd the same listeners, the maker the same
  * hop. Flows of portfwd are reset by its death, all others don't notice. One
- * that dies again and again is started ever more slowly, up to every 5 s.
+ * that dies again and again is started ever more slowly, up to every 5 s, and
+ * is told as degraded until it has lived for 10 s. A netstack whose TAP was
+ * deleted is not started again.
  *
  * Return: 0 or -errno, logged
  */
 int helpers_watch(struct helpers *h, struct loop *loop,
 		  const struct helpers_ops *ops);
+
+/**
+ * helpers_tap_gone() - the pod has deleted its device: told, once, as degraded
+ * There is nothing to restart: it comes back with the next pod.
+ */
+void helpers_tap_gone(struct helpers *h);
 
 /** helpers_splice() - is TCP out of the pod spliced? After helpers_start() */
 bool helpers_splice(const struct helpers *h);

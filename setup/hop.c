@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,6 +36,7 @@
 #include "setup/idmap.h"
 #include "setup/link.h"
 #include "setup/nft.h"
+#include "setup/rtnl_alarm.h"
 #include "setup/sys.h"
 
 #define P0	    "p0"
@@ -525,6 +527,7 @@ void hop_close(struct hop *hop)
 		fd_drop(&hop->tproxy[i]);
 		fd_drop(&hop->dns[i]);
 	}
+	fd_drop(&hop->links);
 	fd_drop(&hop->ns_user);
 	fd_drop(&hop->ns_hop);
 	fd_drop(&hop->ns_pod);
@@ -569,6 +572,10 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 	int rc = set_up(cfg, &hop);
 
 	if (!rc) {
+		hop.links = rtnl_alarm_socket(RTMGRP_LINK);
+		rc = hop.links < 0 ? hop.links : 0;
+	}
+	if (!rc) {
 		hop.ns_hop = sys_open_ns(0, "net");
 		rc = hop.ns_hop < 0 ? hop.ns_hop : 0;
 	}
@@ -578,6 +585,14 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 	}
 	*out = hop;
 	return 0;
+}
+
+bool hop_cut_off(int fd)
+{
+	struct ifreq ifr = { .ifr_name = P0 };
+
+	/* asks the namespace that the socket was made in: netdevice(7) */
+	return ioctl(fd, SIOCGIFINDEX, &ifr) < 0 && errno == ENODEV;
 }
 
 static int route6_child(const struct hop *hop, const struct podnet *plan,

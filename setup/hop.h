@@ -28,13 +28,14 @@ struct hop {
 	int tap_hop;   /* only without veth and nftables: the hop's device */
 	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
 	int dns[2];    /* listeners on the DNS addresses, TCP */
+	int links;     /* rtnl_alarm.h: devices of the hop change */
 	/* the helper's user namespace, the hop's and the pod's network ones */
 	int ns_user, ns_hop, ns_pod;
 };
 
 #define HOP_NULL                                                               \
 	{                                                                      \
-		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1,                    \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1,                \
 	}
 
 /**
@@ -51,6 +52,12 @@ struct hop {
  * Return: 0 or -errno, logged
  */
 int hop_setup(const struct hop_config *cfg, struct hop *out);
+
+/**
+ * hop_cut_off() - has the pod deleted its device?
+ * @fd: a socket of the hop, as hop.links is; the caller may be elsewhere
+ */
+bool hop_cut_off(int fd);
 
 /** hop_close() - close what is left in @hop; idempotent */
 void hop_close(struct hop *hop);

@@ -1,15 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Order matters here:
- *  1. a user namespace for the helper; the supervisor, outside, writes its
- *     maps (only it may run newuidmap for its own ids);
- *  2. the hop's network namespace, owned by that user namespace;
- *  3. the pod: a clone with namespaces of its own, its user namespace a child
- *     of ours, so that the pod's root has no power over the hop. CLONE_PARENT
- *     makes it the supervisor's child, who reports its exit status;
- *  4. hop and pod network;
- *  5. all is given up but CAP_NET_RAW (sandbox.h), and sockets are served.
- */
+/* Makes the hop and the pod in stages, whose order matters; see each. */
 #include "setup/maker.h"
 
 #include <errno.h>
@@ -37,11 +27,18 @@
 #define HOP_FDS(h)                                                             \
 	{                                                                      \
 		&(h)->tap, &(h)->tap_hop, &(h)->tproxy[0], &(h)->tproxy[1],    \
-			&(h)->dns[0], &(h)->dns[1], &(h)->ns_user,             \
-			&(h)->ns_hop, &(h)->ns_pod,                            \
+			&(h)->dns[0], &(h)->dns[1], &(h)->links,               \
+			&(h)->ns_user, &(h)->ns_hop, &(h)->ns_pod,             \
 	}
 
-static int own_userns(int ctl)
+/*
+ * A user namespace for the helper, whose maps the supervisor writes, from
+ * outside (only there newuidmap works for its ids); and the hop's network
+ * namespace, owned by it.
+ * After this: root in both, no power over anything of the host's.
+ * Must not yet: become undumpable: then nobody could write its id maps.
+ */
+static int maker_1_own(int ctl)
 {
 	struct msg m;
 	int rc = sys_unshare(CLONE_NEWUSER);
@@ -80,7 +77,14 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 	runner_main(&cfg->runner, runner);
 }
 
-static int make_pod(struct maker_config *cfg, int ctl, int runner)
+/*
+ * The pod: a clone with namespaces of its own. Its user namespace is a child of
+ * ours, so that its root has no power over the hop; CLONE_PARENT makes it the
+ * supervisor's child, who reports its exit status.
+ * After this: the runner is in the pod and makes its mounts.
+ * Must not before: open what the runner shouldn't inherit.
+ */
+static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 {
 	int mapped[2];
 	int32_t pid;
@@ -125,6 +129,19 @@ static int send_hop(int ctl, struct hop *hop)
 	rc = msg_send(ctl, MAKER_HOP, &body, sizeof(body), list, n);
 	hop_close(hop);
 	return rc;
+}
+
+/*
+ * After this: hop and pod have their network; the supervisor has its
+ * descriptors, and we have none of them.
+ * Must not yet: drop capabilities.
+ */
+static int maker_3_hop(struct maker_config *cfg, int ctl)
+{
+	struct hop hop = HOP_NULL;
+	int rc = hop_setup(&cfg->hop, &hop);
+
+	return rc ? rc : send_hop(ctl, &hop);
 }
 
 static int serve_one(int fd, const struct maker_want *want)
@@ -216,8 +233,12 @@ static int serve_both(int ctl, int portfwd, int mem_fd)
 	}
 }
 
-/* What is opened by name is opened before the lock. */
-static int lock_and_serve(int ctl, int portfwd)
+/*
+ * What is opened by name is opened before the lock.
+ * After this: sockets were served until the supervisor had gone, with
+ * CAP_NET_RAW over the hop and nothing else (sandbox.h).
+ */
+static int maker_4_serve(int ctl, int portfwd)
 {
 	scoped_fd mem_fd = procmem_open();
 	int rc = fd_nonblock(ctl);
@@ -230,27 +251,16 @@ static int lock_and_serve(int ctl, int portfwd)
 	return rc ? 1 : 0;
 }
 
-static int set_up(struct maker_config *cfg, int ctl, int runner)
-{
-	struct hop hop = HOP_NULL;
-	int rc = own_userns(ctl);
-
-	if (!rc)
-		rc = make_pod(cfg, ctl, runner);
-	if (!rc)
-		rc = hop_setup(&cfg->hop, &hop);
-	if (!rc)
-		rc = send_hop(ctl, &hop);
-	return rc;
-}
-
 int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 {
-	int rc = set_up(cfg, ctl, runner);
+	int rc = maker_1_own(ctl);
 
+	if (!rc)
+		rc = maker_2_pod(cfg, ctl, runner);
 	fd_drop(&runner);
-	/* not earlier: a process that isn't dumpable can't write id maps */
-	return rc ? 1 : lock_and_serve(ctl, portfwd);
+	if (!rc)
+		rc = maker_3_hop(cfg, ctl);
+	return rc ? 1 : maker_4_serve(ctl, portfwd);
 }
 
 int maker_again(const struct hop *hop, int ctl, int portfwd)
@@ -263,7 +273,7 @@ int maker_again(const struct hop *hop, int ctl, int portfwd)
 		(void)log_errno(-rc, "enter the hop");
 		return 1;
 	}
-	return lock_and_serve(ctl, portfwd);
+	return maker_4_serve(ctl, portfwd);
 }
 
 static int recv_fds(struct msg *m, struct hop *out)

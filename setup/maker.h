@@ -33,7 +33,7 @@ struct maker_totals {
 
 /* Which descriptors of struct hop follow, in the order of its fields. */
 struct maker_hop {
-	bool has[9];
+	bool has[10];
 };
 
 struct maker_config {

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Order of a start:
- *  1. the control socket and host listeners are bound: the cheapest things
- *     that can fail;
- *  2. maker, netstack and portfwd are forked, before there is any descriptor
- *     or thread they shouldn't have; the maker makes the namespaces meanwhile;
- *  3. the hop's descriptors arrive and are handed on, and both answer READY;
- *  4. the runner has made its mounts meanwhile (RUNNER_READY): go.
- * Up to here it waits in plain system calls, and ^C simply ends it: all that
+ * A start has stages, each a function with its number. Up to the third the
+ * supervisor waits in plain system calls, and ^C simply ends it: all that
  * exists goes away with its processes. Then the loop runs until the pod's
  * first process ends.
  *
@@ -31,6 +25,7 @@
 #include "setup/front.h"
 #include "setup/helpers.h"
 #include "setup/resolv.h"
+#include "setup/rtnl_alarm.h"
 #include "setup/uplink.h"
 
 #define RESOLV_PATH    "/etc/resolv.conf"
@@ -55,6 +50,7 @@ struct supervisor {
 	struct front *front;
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
+	struct rtnl_alarm *links;
 	char resolv_text[RESOLV_TEXT_MAX], hosts_text[HOSTS_TEXT_MAX];
 };
 
@@ -146,7 +142,13 @@ static void make_hosts_text(struct supervisor *s)
 			       ip_format(&s->plan.pod6, pod6), host);
 }
 
-static int prepare(struct supervisor *s)
+/*
+ * After this: the control socket and the host's ports are bound, the cheapest
+ * things that can fail.
+ * Must not yet: fork, or start a thread: what the helpers shouldn't have must
+ * not be there when they are forked.
+ */
+static int supervisor_1_bind(struct supervisor *s)
 {
 	s->plan = s->cfg->net.plan;
 	if (s->plan.has_ipv6 && !uplink_can_ipv6()) {
@@ -182,7 +184,13 @@ static const char *runtime_dir(char *buf, size_t cap)
 	return buf;
 }
 
-static int start_helpers(struct supervisor *s)
+/*
+ * After this: maker, netstack and portfwd are forked, the maker has made the
+ * namespaces, the hop's descriptors were handed on, netstack and portfwd are
+ * locked up and READY.
+ * Must not yet: let the command run, its network may still fail.
+ */
+static int supervisor_2_fork(struct supervisor *s)
 {
 	char dir[64];
 	struct maker_config maker = {
@@ -242,6 +250,22 @@ static void on_helper(void *arg, enum helper who, pid_t pid, int ctl)
 	(void)control_verbs_attach(s->control, ask[who], ctl);
 }
 
+static void on_degraded(void *arg, const char *reason)
+{
+	struct supervisor *s = arg;
+
+	s->facts.state_reason = reason;
+}
+
+/* The links of the hop have changed; its p0 goes with the pod's device. */
+static void on_links(void *arg, int fd)
+{
+	struct supervisor *s = arg;
+
+	if (hop_cut_off(fd))
+		helpers_tap_gone(&s->helpers);
+}
+
 static void on_resolv(void *arg, const struct resolv *now)
 {
 	struct supervisor *s = arg;
@@ -279,8 +303,13 @@ static int watch_resolv(struct supervisor *s)
 
 static int watch_all(struct supervisor *s)
 {
-	struct helpers_ops ops = { on_helper, s };
+	struct helpers_ops ops = { on_helper, on_degraded, s };
 	int rc = helpers_watch(&s->helpers, &s->loop, &ops);
+
+	if (!rc)
+		rc = rtnl_alarm_new(&s->links, &s->loop,
+				    fd_take(&s->helpers.hop.links), on_links,
+				    s);
 
 	if (!rc && s->cfg->net.serve_dns && !s->cfg->net.n_dns)
 		rc = watch_resolv(s);
@@ -322,7 +351,11 @@ static int start_control(struct supervisor *s)
 	return rc;
 }
 
-static int serve(struct supervisor *s)
+/*
+ * The runner has made its mounts meanwhile (RUNNER_READY): go.
+ * After this: the pod has ended.
+ */
+static int supervisor_3_serve(struct supervisor *s)
 {
 	struct front_ops ops = { on_ready, on_done, s };
 	int rc = loop_init(&s->loop);
@@ -350,6 +383,7 @@ static void tear_down(struct supervisor *s)
 	control_path_drop(&s->control_path);
 	s->resolv_watch = resolv_watch_free(s->resolv_watch);
 	s->uplink_watch = uplink_watch_free(s->uplink_watch);
+	s->links = rtnl_alarm_free(s->links);
 	fd_drop(&s->runner_ctl);
 	helpers_stop(&s->helpers, s->init);
 	for (size_t i = 0; s->published && i < s->cfg->net.n_specs; i++) {
@@ -380,11 +414,11 @@ int supervisor_run(const struct run_config *cfg)
 	s->control_listener = -1;
 	s->loop = (struct loop)LOOP_NULL;
 	s->runner_ctl = -1;
-	rc = prepare(s);
+	rc = supervisor_1_bind(s);
 	if (!rc)
-		rc = start_helpers(s);
+		rc = supervisor_2_fork(s);
 	if (!rc)
-		rc = serve(s);
+		rc = supervisor_3_serve(s);
 	tear_down(s);
 	free(s);
 	return rc < 0 ? STATUS_FAILED : rc;

@@ -176,6 +176,11 @@ static void print_memory(const json_t *all)
 
 static void print_stats(const json_t *all)
 {
+	const json_t *reason = json_object_get(all, "state_reason");
+
+	if (json_is_string(reason))
+		(void)printf("%s: %s\n\n", text_at(all, "state"),
+			     json_string_value(reason));
 	print_paths(all);
 	(void)printf("\n");
 	print_counters(all, "errors");

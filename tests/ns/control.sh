@@ -213,7 +213,7 @@ like "$STATUS $OUT" '^0 PATH .*splice .*errors: refused .*portfwd +[0-9]' \
 verb stats --json --control "$SOCK"
 is "$STATUS $("$PY" -c 'import json, sys
 print(sorted(json.load(sys.stdin)))' <<<"$OUT")" "0 ['dns', 'errors', 'flows', \
-'incomplete', 'memory', 'restarts', 'schema', 'traffic']" \
+'incomplete', 'memory', 'restarts', 'schema', 'state', 'state_reason', 'traffic']" \
 	'podsplice stats --json'
 kill "$TALK"
 verb stats
