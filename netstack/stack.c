@@ -16,6 +16,7 @@
  */
 #include "netstack/stack.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
@@ -239,6 +240,33 @@ static void guest_error(const char *msg, void *opaque)
 	log_debug("libslirp: %s", msg);
 }
 
+static void glib_log(const char *domain, int level, const char *msg,
+		     void *opaque)
+{
+	(void)domain;
+	(void)level;
+	guest_error(msg, opaque);
+}
+
+/*
+ * What libslirp doesn't tell by guest_error() it gives to GLib's log, which
+ * writes to stderr, once for each packet if need be, and asks for the time zone
+ * and whether that is a terminal: deadly in the sandbox. GLib has come along
+ * with libslirp, but its headers haven't.
+ */
+static void quieten_glib(void)
+{
+	typedef void (*log_fn)(const char *, int, const char *, void *);
+	typedef log_fn (*set_fn)(log_fn, void *);
+	set_fn set = NULL;
+	void *symbol = dlsym(RTLD_DEFAULT, "g_log_set_default_handler");
+
+	/* as dlopen(3) has it: ISO C has no cast from object to function */
+	memcpy(&set, &symbol, sizeof(set));
+	if (set)
+		(void)set(glib_log, NULL); /* returns the old one */
+}
+
 static int64_t clock_ns(void *opaque)
 {
 	(void)opaque;
@@ -409,6 +437,7 @@ int stack_new(struct stack **out, struct loop *loop,
 	s->touched = true;
 	s->due = MONO_NEVER;
 	slirp_cfg = slirp_config(s, cfg);
+	quieten_glib();
 	s->slirp = slirp_new(&slirp_cfg, &callbacks, s);
 	if (!s->slirp) {
 		free(s);
