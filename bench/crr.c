@@ -43,12 +43,9 @@ struct crr {
 
 static void slot_close(struct slot *sl)
 {
-	int fd = sl->src.fd;
-
 	if (sl->state == SLOT_IDLE)
 		return;
-	loop_del(&sl->crr->run.loop, &sl->src);
-	fd_drop(&fd);
+	loop_close(&sl->crr->run.loop, &sl->src);
 	sl->state = SLOT_IDLE;
 }
 

@@ -86,12 +86,9 @@ static uint32_t conn_wanted(const struct conn *c)
 
 static void conn_free(struct conn *c)
 {
-	int fd = c->src.fd;
-
 	if (c->state == CONN_ECHO)
 		free(c->echo.data);
-	loop_del(&c->srv->loop, &c->src);
-	fd_drop(&fd);
+	loop_close(&c->srv->loop, &c->src);
 	list_del(&c->link);
 	free(c);
 }

@@ -171,12 +171,9 @@ void session_start(struct session *s, struct run *run)
 
 void session_close(struct session *s)
 {
-	int fd = s->src.fd;
-
 	if (!s->run) /* never started: src.fd is no descriptor */
 		return;
-	loop_del(&s->run->loop, &s->src);
-	fd_drop(&fd);
+	loop_close(&s->run->loop, &s->src);
 }
 
 void session_describe(const struct session *s)

@@ -26,11 +26,8 @@ struct listener {
 
 static void listener_free(struct listener *l)
 {
-	int fd = l->src.fd;
-
 	list_del(&l->link);
-	loop_del(l->dns->loop, &l->src);
-	fd_drop(&fd);
+	loop_close(l->dns->loop, &l->src);
 	free(l);
 }
 

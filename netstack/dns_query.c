@@ -98,12 +98,10 @@ int dns_attempt_open(struct dns_attempt *a, int type, uint32_t events,
 static void close_attempt(struct dns_attempt *a)
 {
 	struct dns *d = a->query->dns;
-	int fd = a->src.fd;
 
-	if (fd < 0)
+	if (a->src.fd < 0)
 		return;
-	loop_del(d->loop, &a->src);
-	fd_drop(&fd);
+	loop_close(d->loop, &a->src);
 	d->n_sockets--;
 	dns_uncharge(d, a->reply, a->reply_bytes);
 	a->reply = NULL;

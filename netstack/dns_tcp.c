@@ -78,7 +78,6 @@ static void free_reply(struct client *c, struct reply *r)
 static void client_free(struct client *c)
 {
 	struct dns *d = c->dns;
-	int fd = c->src.fd;
 
 	list_for_each_safe (e, &c->queries)
 		free_query(container_of(e, struct tcp_query, link));
@@ -88,8 +87,7 @@ static void client_free(struct client *c)
 	loop_timer_stop(d->loop, &c->idle);
 	list_del(&c->flush.link);
 	list_del(&c->link);
-	loop_del(d->loop, &c->src);
-	fd_drop(&fd);
+	loop_close(d->loop, &c->src);
 	free(c);
 	d->n_clients--;
 	dns_listen_more(d);

@@ -83,6 +83,14 @@ void loop_del(struct loop *loop, struct loop_source *src)
 	loop_forget(loop, src);
 }
 
+void loop_close(struct loop *loop, struct loop_source *src)
+{
+	int fd = src->fd;
+
+	loop_del(loop, src);
+	fd_drop(&fd);
+}
+
 /* The heap: heap[1] is the earliest; every timer knows its place. */
 
 static void heap_put(struct loop *loop, struct loop_timer *t, size_t pos)

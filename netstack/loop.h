@@ -119,6 +119,12 @@ int loop_mod(struct loop *loop, struct loop_source *src, uint32_t events);
 void loop_del(struct loop *loop, struct loop_source *src);
 
 /**
+ * loop_close() - loop_del(), then close the descriptor
+ * For an owner that gives it up now. Harmless when @src->fd is -1.
+ */
+void loop_close(struct loop *loop, struct loop_source *src);
+
+/**
  * loop_forget() - loop_del() without its system call, for a descriptor that
  * its owner closes now and that has no duplicate anywhere: the kernel takes it
  * out by itself then

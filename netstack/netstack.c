@@ -409,12 +409,8 @@ static void close_all(struct netstack *ns)
 	ns->syn = syn_free(ns->syn);
 	fd_drop(&ns->peer);
 	fd_drop(&ns->mem_fd);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		int fd = all[i]->fd;
-
-		loop_del(&ns->loop, all[i]);
-		fd_drop(&fd);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		loop_close(&ns->loop, all[i]);
 	loop_deinit(&ns->loop);
 }
 

@@ -196,11 +196,8 @@ bool syn_take(struct syn_table *t, const struct frame *f)
 
 static void lost_peer(struct syn_table *t)
 {
-	int fd = t->peer.fd;
-
 	set_paused(t, false);
-	loop_del(t->loop, &t->peer);
-	fd_drop(&fd);
+	loop_close(t->loop, &t->peer);
 	t->n_batch = 0;
 }
 
@@ -358,13 +355,9 @@ const struct syn_stats *syn_stats(const struct syn_table *t)
 
 struct syn_table *syn_free(struct syn_table *t)
 {
-	int fd;
-
 	if (!t)
 		return NULL;
-	fd = t->peer.fd;
-	loop_del(t->loop, &t->peer);
-	fd_drop(&fd);
+	loop_close(t->loop, &t->peer);
 	for (uint16_t i = 0; i < t->n_used; i++)
 		free(t->slots[i].frame);
 	free(t);

@@ -486,12 +486,9 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		if (rc == -EAGAIN)
 			return;
 		if (rc <= 0) {
-			int fd = src->fd;
-
 			/* netstack's death is the supervisor's business; the
 			 * flows that are open live on */
-			loop_del(e->loop, src);
-			fd_drop(&fd);
+			loop_close(e->loop, src);
 			return;
 		}
 		msg_drop(&m);
@@ -630,10 +627,9 @@ static int watch_all(struct egress *e, int peer, const int tproxy[2])
 
 int egress_peer(struct egress *e, int peer)
 {
-	int old = e->peer.fd, rc = fd_nonblock(peer);
+	int rc = fd_nonblock(peer);
 
-	loop_del(e->loop, &e->peer);
-	fd_drop(&old);
+	loop_close(e->loop, &e->peer);
 	/* verdicts for the old one mean nothing to the new: it asks again */
 	e->n_verdicts = 0;
 	e->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
@@ -679,14 +675,6 @@ int egress_new(struct egress **out, struct loop *loop, struct relay *relay,
 	return 0;
 }
 
-static void close_source(struct egress *e, struct loop_source *src)
-{
-	int fd = src->fd;
-
-	loop_del(e->loop, src);
-	fd_drop(&fd);
-}
-
 struct egress *egress_free(struct egress *e)
 {
 	if (!e)
@@ -701,9 +689,9 @@ struct egress *egress_free(struct egress *e)
 	list_del(&e->flush.link);
 	loop_timer_stop(e->loop, &e->give_up);
 	loop_timer_stop(e->loop, &e->resume);
-	close_source(e, &e->peer);
+	loop_close(e->loop, &e->peer);
 	for (int i = 0; i < 2; i++)
-		close_source(e, &e->listeners[i].src);
+		loop_close(e->loop, &e->listeners[i].src);
 	free(e->verdicts);
 	free(e);
 	return NULL;

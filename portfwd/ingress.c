@@ -650,10 +650,8 @@ struct ingress *ingress_free(struct ingress *in)
 	while (!list_empty(&in->ports)) {
 		struct port *p =
 			container_of(in->ports.next, struct port, link);
-		int fd = p->src.fd;
 
-		loop_del(in->loop, &p->src);
-		fd_drop(&fd);
+		loop_close(in->loop, &p->src);
 		list_del(&p->waiting);
 		list_del(&p->link);
 		free(p);

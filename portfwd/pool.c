@@ -114,13 +114,10 @@ static void on_maker(struct loop_source *src, uint32_t revents)
 		return;
 	}
 	if (rc <= 0) {
-		int fd = src->fd;
-
 		if (rc == -EAGAIN)
 			return;
 		/* the supervisor notices the maker's death, too */
-		loop_del(p->loop, src);
-		fd_drop(&fd);
+		loop_close(p->loop, src);
 		return;
 	}
 	put_on_shelf(p, &m);
@@ -157,10 +154,9 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 
 int pool_attach(struct pool *p, int maker)
 {
-	int old = p->maker.fd, rc;
+	int rc;
 
-	loop_del(p->loop, &p->maker);
-	fd_drop(&old);
+	loop_close(p->loop, &p->maker);
 	for (int i = 0; i < 2; i++)
 		p->shelves[i].asked = false;
 	p->maker = (struct loop_source){ maker, EPOLLIN, on_maker };
@@ -183,14 +179,10 @@ void pool_fill(struct pool *p)
 
 struct pool *pool_free(struct pool *p)
 {
-	int fd;
-
 	if (!p)
 		return NULL;
-	fd = p->maker.fd;
 	loop_timer_stop(p->loop, &p->retry);
-	loop_del(p->loop, &p->maker);
-	fd_drop(&fd);
+	loop_close(p->loop, &p->maker);
 	for (int i = 0; i < 2; i++)
 		while (p->shelves[i].n)
 			fd_drop(&p->shelves[i].fds[--p->shelves[i].n]);

@@ -157,14 +157,11 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 
 static void close_all(struct portfwd *pf)
 {
-	int ctl = pf->ctl.fd;
-
 	report_deinit(&pf->report);
 	pf->ingress = ingress_free(pf->ingress);
 	pf->egress = egress_free(pf->egress);
 	relay_deinit(&pf->relay);
-	loop_del(&pf->loop, &pf->ctl);
-	fd_drop(&ctl);
+	loop_close(&pf->loop, &pf->ctl);
 	fd_drop(&pf->peer);
 	fd_drop(&pf->maker);
 	loop_deinit(&pf->loop);

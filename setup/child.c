@@ -61,12 +61,8 @@ static int reap(pid_t pid)
 
 static void stop(struct child *c, struct loop *loop, bool wait)
 {
-	int fd = c->ended.fd;
-
 	if (loop)
-		loop_del(loop, &c->ended);
-	fd_drop(&fd);
-	c->ended.fd = -1;
+		loop_close(loop, &c->ended);
 	if (c->pid > 0) {
 		(void)kill(c->pid, SIGKILL); /* ESRCH: it has ended already */
 		if (wait)

@@ -122,13 +122,11 @@ static void enter(struct client *cl, enum client_state state)
 static void client_drop(struct client *cl)
 {
 	struct control *c = cl->control;
-	int fd = cl->src.fd;
 
 	if (is_full(c) && !c->resume.pos)
 		(void)loop_mod(c->loop, &c->listener, EPOLLIN);
 	c->n_clients--;
-	loop_del(c->loop, &cl->src);
-	fd_drop(&fd);
+	loop_close(c->loop, &cl->src);
 	loop_timer_stop(c->loop, &cl->limit);
 	list_del(&cl->work.link);
 	list_del(&cl->call.link);
@@ -478,16 +476,12 @@ int control_new(struct control **out, struct loop *loop, int listener,
 
 struct control *control_free(struct control *c)
 {
-	int fd;
-
 	if (!c)
 		return NULL;
 	while (!list_empty(&c->clients))
 		client_drop(container_of(c->clients.next, struct client, link));
-	fd = c->listener.fd;
 	loop_timer_stop(c->loop, &c->resume);
-	loop_del(c->loop, &c->listener);
-	fd_drop(&fd);
+	loop_close(c->loop, &c->listener);
 	free(c);
 	return NULL;
 }

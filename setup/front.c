@@ -46,14 +46,6 @@ struct front {
 	int end_sig; /* the signal that ended us before the start, or 0 */
 };
 
-static void source_drop(struct loop *loop, struct loop_source *src)
-{
-	int fd = src->fd;
-
-	loop_del(loop, src);
-	fd_drop(&fd);
-}
-
 static void tell(struct front *f, uint32_t type, const void *body, size_t len)
 {
 	int rc;
@@ -217,7 +209,7 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		return;
 	if (rc <= 0) {
 		/* its end follows, unless it has gone mad */
-		source_drop(f->loop, src);
+		loop_close(f->loop, src);
 		if (rc < 0)
 			front_kill(f);
 		return;
@@ -239,7 +231,7 @@ static void on_child(struct loop_source *src, uint32_t revents)
 	(void)revents;
 	if (waitpid(f->init, &wstatus, WNOHANG) != f->init)
 		return;
-	source_drop(f->loop, src);
+	loop_close(f->loop, src);
 	f->state = FRONT_ENDING;
 	f->status = f->end_sig ? 128 + f->end_sig : init_status(wstatus);
 	if (f->has_console)
@@ -319,9 +311,9 @@ struct front *front_free(struct front *f)
 		return NULL;
 	if (f->has_console)
 		console_deinit(&f->console);
-	source_drop(f->loop, &f->child);
-	source_drop(f->loop, &f->sig);
-	source_drop(f->loop, &f->ctl);
+	loop_close(f->loop, &f->child);
+	loop_close(f->loop, &f->sig);
+	loop_close(f->loop, &f->ctl);
 	list_del(&f->finish.link);
 	free(f);
 	return NULL;

@@ -484,11 +484,9 @@ static void ended(struct helpers *h, enum helper who)
 {
 	struct child *c = &h->children[who];
 	struct helper_restart *r = &h->restarts[who];
-	int fd = c->ended.fd;
 	int status;
 
-	loop_del(h->loop, &c->ended);
-	fd_drop(&fd);
+	loop_close(h->loop, &c->ended);
 	status = child_why(c, r->why, sizeof(r->why));
 	fd_drop(&c->ctl);
 	h->ops.changed(h->ops.arg, who, 0, -1);

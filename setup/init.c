@@ -58,14 +58,12 @@ static void tell(struct init *in, uint32_t type, const void *body, size_t len)
 static void on_started(struct loop_source *src, uint32_t revents)
 {
 	struct init *in = container_of(src, struct init, started);
-	int fd = src->fd;
 	char failed;
 
 	(void)revents;
-	if (read(fd, &failed, 1) == 0)
+	if (read(src->fd, &failed, 1) == 0)
 		tell(in, RUNNER_STARTED, NULL, 0);
-	loop_del(&in->loop, src);
-	fd_drop(&fd);
+	loop_close(&in->loop, src);
 }
 
 /* From here on 0 and 1 are the command's alone. */

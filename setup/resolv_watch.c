@@ -364,21 +364,13 @@ int resolv_watch_new(struct resolv_watch **out, struct loop *loop,
 	return 0;
 }
 
-static void close_source(struct loop *loop, struct loop_source *src)
-{
-	int fd = src->fd;
-
-	loop_del(loop, src);
-	fd_drop(&fd);
-}
-
 struct resolv_watch *resolv_watch_free(struct resolv_watch *w)
 {
 	if (!w)
 		return NULL;
 	loop_timer_stop(w->loop, &w->recheck);
-	close_source(w->loop, &w->inotify);
-	close_source(w->loop, &w->mounts);
+	loop_close(w->loop, &w->inotify);
+	loop_close(w->loop, &w->mounts);
 	steps_free(&w->steps);
 	free(w);
 	return NULL;

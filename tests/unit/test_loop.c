@@ -61,6 +61,11 @@ struct source {
 	struct source *victim; /* deleted, and freed when on the heap */
 };
 
+static void source_close(struct source *s)
+{
+	loop_close(&s->fx->loop, &s->src);
+}
+
 static void on_source(struct loop_source *src, uint32_t revents)
 {
 	struct source *s = container_of(src, struct source, src);
@@ -69,14 +74,12 @@ static void on_source(struct loop_source *src, uint32_t revents)
 	s->got = revents;
 	if (s->victim) {
 		struct source *v = s->victim;
-		int fd = v->src.fd;
 
 		s->victim = NULL;
-		if (fd < 0)
+		if (v->src.fd < 0)
 			return;
-		loop_del(&s->fx->loop, &v->src);
+		source_close(v);
 		assert_int_equal(v->src.fd, -1);
-		fd_drop(&fd);
 		memset(v, 0xa5, sizeof(*v)); /* as free() and reuse would */
 	}
 }
@@ -89,14 +92,6 @@ static void source_open(struct fx *fx, struct source *s, char name,
 	s->src.fd = eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(s->src.fd >= 0);
 	assert_int_equal(loop_add(&fx->loop, &s->src), 0);
-}
-
-static void source_close(struct source *s)
-{
-	int fd = s->src.fd;
-
-	loop_del(&s->fx->loop, &s->src);
-	fd_drop(&fd);
 }
 
 static void level_triggered_source_is_called_each_turn(void **state)
@@ -165,6 +160,31 @@ static void source_may_delete_itself(void **state)
 	turn(&fx->loop);
 	assert_int_equal(fx->n_notes, 3);
 	source_close(&b);
+}
+
+static void closed_source_is_neither_watched_nor_open(void **state)
+{
+	struct fx *fx = *state;
+	struct loop_source unwatched = LOOP_SOURCE_NULL;
+	struct source a;
+	int fd;
+	scoped_fd copy = -1; /* keeps what is watched alive in the epoll */
+
+	source_open(fx, &a, 'a', EPOLLIN, 1);
+	fd = a.src.fd;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	assert_true(copy >= 0);
+	loop_close(&fx->loop, &a.src);
+	assert_int_equal(a.src.fd, -1);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	turn(&fx->loop);
+	assert_int_equal(fx->n_notes, 0);
+	loop_close(&fx->loop, &a.src); /* harmless */
+
+	loop_close(&fx->loop, &unwatched);
+	fd = unwatched.fd = fd_take(&copy); /* never added */
+	loop_close(&fx->loop, &unwatched);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
 static void more_sources_than_a_batch_are_all_served(void **state)
@@ -588,6 +608,7 @@ int main(void)
 		TEST(edge_triggered_source_is_called_again_after_loop_mod),
 		TEST(source_deleted_by_another_handler_is_not_called),
 		TEST(source_may_delete_itself),
+		TEST(closed_source_is_neither_watched_nor_open),
 		TEST(more_sources_than_a_batch_are_all_served),
 		TEST(descriptor_that_cannot_be_watched_is_an_error),
 		TEST(timers_fire_in_order_of_time),
