@@ -26,6 +26,7 @@
 #include "netstack/frame.h"
 #include "netstack/loop.h"
 #include "netstack/policy.h"
+#include "netstack/reass.h"
 #include "netstack/stack.h"
 #include "netstack/switch.h"
 #include "netstack/syn.h"
@@ -51,6 +52,7 @@ struct netstack {
 	int peer; /* until it is given to syn */
 	struct stack *stack;
 	struct dns *dns;
+	struct reass *reass;
 	struct flow_switch *sw; /* NULL where the kernel steers */
 	struct syn_table *syn;	/* NULL: every SYN is libslirp's */
 	struct netstack_stats stats;
@@ -209,19 +211,39 @@ static bool is_ours(const struct netstack *ns, const struct frame *f)
 			f->src.family == AF_INET ? &plan->pod4 : &plan->pod6);
 }
 
+/*
+ * A frame of the pod, its packet whole. libslirp's own reassembly (4.7) writes
+ * to wild addresses when fragments overlap.
+ *
+ * Return: false when there is nothing to go on with
+ */
+static bool take_apart(struct netstack *ns, size_t len, struct frame *f)
+{
+	const uint8_t *whole = ns->buf;
+	bool ok = frame_parse(whole, len, f);
+
+	if (ok && f->is_fragment && f->src.family == AF_INET) {
+		whole = reass_take(ns->reass, f, &len);
+		if (!whole)
+			return false;
+		ok = frame_parse(whole, len, f);
+	}
+	if (!ok)
+		ns->stats.malformed++;
+	return ok;
+}
+
 static void from_pod(struct netstack *ns, size_t len)
 {
 	struct frame f;
 
 	ns->stats.frames_in++;
-	if (!frame_parse(ns->buf, len, &f)) {
-		ns->stats.malformed++;
+	if (!take_apart(ns, len, &f))
 		return;
-	}
 	if (is_dns(ns, &f)) {
 		dns_query(ns, &f);
 	} else if (ns->sw && switch_from_pod(ns->sw, &f)) {
-		write_frame(ns, ns->tap_hop.fd, ns->buf, len);
+		write_frame(ns, ns->tap_hop.fd, f.eth, f.len);
 	} else if (is_ours(ns, &f) && syn_take(ns->syn, &f)) {
 		return; /* until portfwd's verdict */
 	} else {
@@ -329,6 +351,8 @@ static int configure(struct netstack *ns, struct msg *m)
 	sc.outbound6 = ns->cfg.outbound6;
 	rc = stack_new(&ns->stack, &ns->loop, &sc);
 	if (!rc)
+		rc = reass_new(&ns->reass, &ns->loop);
+	if (!rc)
 		rc = watch(ns, &ns->tap, msg_take_fd(m, next++), on_tap);
 	if (!rc && ns->cfg.has_tap_hop) {
 		rc = switch_new(&ns->sw, &ns->cfg.plan, ns->cfg.serve_dns);
@@ -369,6 +393,8 @@ static void tell_stats(struct netstack *ns, const struct msg *m)
 	memcpy(&t.cookie, m->body, sizeof(t.cookie));
 	if (ns->stack)
 		t.stack = stack_stats(ns->stack);
+	if (ns->reass)
+		t.parse += reass_stats(ns->reass)->dropped;
 	if (ns->dns)
 		t.dns = *dns_stats(ns->dns);
 	/* no room: many questions were asked, and nobody reads the answers */
@@ -405,6 +431,7 @@ static void close_all(struct netstack *ns)
 
 	ns->stack = stack_free(ns->stack);
 	ns->dns = dns_free(ns->dns);
+	ns->reass = reass_free(ns->reass);
 	ns->sw = switch_free(ns->sw);
 	ns->syn = syn_free(ns->syn);
 	fd_drop(&ns->peer);
