@@ -27,7 +27,7 @@ struct portfwd_totals {
 struct portfwd_flows {
 	uint32_t cookie;
 	uint16_t n;
-	bool last; /* of this walk */
+	uint8_t last; /* of this walk; no bool: a stranger may have sent it */
 	struct flow_record flows[FLOWS_A_PAGE];
 };
 
