@@ -37,8 +37,8 @@ for arg; do
 	*) SUITES="$SUITES $arg" ;;
 	esac
 done
-FUZZ_SECONDS=5 NS_SECONDS=400
-[ -z "$LONG" ] || FUZZ_SECONDS=120 NS_SECONDS=1800
+FUZZ_SECONDS=30 NS_SECONDS=400
+[ -z "$LONG" ] || FUZZ_SECONDS=3600 NS_SECONDS=1800
 
 LOGS=build/test-logs
 JOBS=$(nproc)
@@ -287,8 +287,9 @@ if wanted unit; then
 	stage_end
 fi
 
-# fuzz_NAME.c over the seeds, and a while longer. The project's objects come
-# from a build of their own, with the fuzzer's instrumentation.
+# fuzz_NAME.c, with its world_NAME.c if it has one, over the seeds and then a
+# while longer. The project's objects come from a build of their own, with the
+# fuzzer's instrumentation.
 fuzz_build()
 {
 	CC=clang build build-fuzz -Dsandbox=off \
@@ -300,27 +301,58 @@ fuzz_one() # NAME
 {
 	mkdir -p "build-fuzz/corpus-$1" "build-fuzz/found-$1"
 	# the archives name each other in no particular order
-	clang -std=gnu17 -D_GNU_SOURCE -I. -Ibuild-fuzz/setup -g -O1 \
-		-fsanitize=fuzzer,address,undefined "tests/fuzz/fuzz_$1.c" \
+	clang -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. \
+		-Ibuild-fuzz/setup -g -O1 -fsanitize=fuzzer,address,undefined \
+		"tests/fuzz/fuzz_$1.c" \
+		$(find tests/fuzz -name "world_$1.c") \
 		-o "build-fuzz/fuzz_$1" -Wl,--start-group \
 		$(find build-fuzz -name '*.a') -Wl,--end-group -lslirp \
 		$(pkg-config --libs libnl-route-3.0 libnl-3.0 libnftnl libmnl \
 			libcap-ng jansson) || return 1
 	"build-fuzz/fuzz_$1" -runs=0 "tests/fuzz/seeds/$1" || return 1
 	"build-fuzz/fuzz_$1" -max_total_time="$FUZZ_SECONDS" \
-		-rss_limit_mb=2048 -timeout=10 \
+		-rss_limit_mb=2048 -timeout=20 \
 		-artifact_prefix="build-fuzz/found-$1/" \
 		"build-fuzz/corpus-$1" "tests/fuzz/seeds/$1"
 }
 
+# fuzz_and_tell NAME: in the background, for fuzz_told() NAME
+fuzz_and_tell()
+{
+	fuzz_one "$1" >"$LOGS/fuzzing-$1.log" 2>&1
+	echo $? >"$LOGS/fuzzing-$1.status"
+}
+
+fuzz_told() # NAME
+{
+	cat "$LOGS/fuzzing-$1.log"
+	return "$(cat "$LOGS/fuzzing-$1.status")"
+}
+
 if wanted fuzz; then
 	stage fuzz
+	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	one 'build with instrumentation' fuzz_build
+	names=
 	for f in tests/fuzz/fuzz_*.c; do
-		[ -e "$f" ] || continue
 		f=${f##*/fuzz_}
-		one "fuzz ${f%.c}" fuzz_one "${f%.c}"
+		names="$names ${f%.c}"
 	done
+	# as many at once as there are processors; told in order
+	running=0
+	for f in $names; do
+		[ "$running" -lt "$JOBS" ] || {
+			wait
+			running=0
+		}
+		fuzz_and_tell "$f" &
+		running=$((running + 1))
+	done
+	wait
+	for f in $names; do
+		one "fuzz $f" fuzz_told "$f"
+	done
+	unset UBSAN_OPTIONS
 	stage_end
 fi
 

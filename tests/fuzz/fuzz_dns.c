@@ -3,14 +3,8 @@
  * The DNS message parser: the input is cut in two at a length given by its
  * first two bytes; the first part is a query, the second what a server says.
  */
-#undef NDEBUG /* the assertions are the test */
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "netstack/dns_msg.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void fuzz_reply(const uint8_t *query, size_t qend, const uint8_t *data,
 		       size_t size)
@@ -24,13 +18,13 @@ static void fuzz_reply(const uint8_t *query, size_t qend, const uint8_t *data,
 	if (size >= DNS_HEADER_BYTES &&
 	    dns_msg_is_reply(msg, size, dns_msg_u16(query), query, qend)) {
 		len = dns_msg_cut(msg, size, DNS_UDP_MIN);
-		assert(len >= DNS_HEADER_BYTES && len <= DNS_UDP_MIN);
+		check(len >= DNS_HEADER_BYTES && len <= DNS_UDP_MIN);
 		dns_msg_set_tc(msg);
-		assert(dns_msg_is_reply(msg, len, dns_msg_u16(query), query,
-					qend));
+		check(dns_msg_is_reply(msg, len, dns_msg_u16(query), query,
+				       qend));
 	}
 	len = dns_msg_error(msg, query, qend, DNS_SERVFAIL);
-	assert(dns_msg_is_reply(msg, len, dns_msg_u16(query), query, qend));
+	check(dns_msg_is_reply(msg, len, dns_msg_u16(query), query, qend));
 	free(msg);
 }
 
@@ -51,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(query, data, cut);
 	if (dns_msg_query(query, cut, &qend) == 0) {
-		assert(qend <= cut && qend <= 271);
+		check(qend <= cut && qend <= 271);
 		(void)dns_msg_qtype(query, qend);
 		fuzz_reply(query, qend, data + cut, size - cut);
 	}

@@ -4,47 +4,10 @@
  * of frames: two bytes of length (the topmost bit: it comes from the hop),
  * then that many bytes, or what is left of them.
  */
-#include <arpa/inet.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "netstack/frame.h"
 #include "netstack/policy.h"
 #include "netstack/switch.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool truth)
-{
-	if (!truth)
-		abort();
-}
-
-static struct ip address(const char *text)
-{
-	struct ip ip;
-
-	check(ip_parse(text, &ip) == 0);
-	return ip;
-}
-
-static struct podnet make_plan(void)
-{
-	return (struct podnet){
-		.net4 = address("10.0.2.0"),
-		.gw4 = address("10.0.2.2"),
-		.dns4 = address("10.0.2.3"),
-		.pod4 = address("10.0.2.100"),
-		.prefix4 = 24,
-		.has_ipv6 = true,
-		.net6 = address("fd00::"),
-		.gw6 = address("fd00::2"),
-		.dns6 = address("fd00::3"),
-		.pod6 = address("fd00::100"),
-		.prefix6 = 64,
-	};
-}
+#include "tests/fuzz/fuzz.h"
 
 static void check_parsed(const struct frame *f, const uint8_t *buf, size_t len)
 {
@@ -90,26 +53,18 @@ static void one_frame(struct flow_switch *sw, const struct podnet *plan,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct podnet plan = make_plan();
+	struct podnet plan = fuzz_plan();
+	struct tape t = { data, size };
 	struct flow_switch *sw = NULL;
 
 	check(switch_new(&sw, &plan, size & 1) == 0);
-	while (size > 2) {
-		size_t len = (size_t)(data[0] & 0x7f) << 8 | data[1];
-		bool from_hop = data[0] & 0x80;
-		uint8_t *exact;
+	while (t.left > 2) {
+		uint16_t head = tape_u16(&t);
+		size_t len = head & 0x7fff;
+		uint8_t *frame = tape_bytes(&t, &len);
 
-		data += 2;
-		size -= 2;
-		if (len > size)
-			len = size;
-		exact = malloc(len ? len : 1); /* so that ASan sees its end */
-		check(exact != NULL);
-		memcpy(exact, data, len);
-		one_frame(sw, &plan, exact, len, from_hop);
-		free(exact);
-		data += len;
-		size -= len;
+		one_frame(sw, &plan, frame, len, head & 0x8000);
+		free(frame);
 	}
 	check(switch_count(sw) <= SWITCH_FLOWS_MAX);
 	switch_free(sw);

@@ -3,19 +3,8 @@
  * Any text as a SPEC. It is parsed or refused with a reason; what was parsed
  * keeps the promises of spec.h and survives being written and read again.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "portfwd/spec.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

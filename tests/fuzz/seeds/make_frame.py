@@ -76,7 +76,14 @@ SEEDS = {
     'cut_off': pod(ip4(POD4, WORLD4, TCP, tcp(1, 2, ACK)))[:40],
 }
 
-here = os.path.dirname(os.path.abspath(__file__))
-for name, data in SEEDS.items():
-    with open(os.path.join(here, 'frame', name), 'wb') as f:
-        f.write(data)
+
+def write(folder, seeds):
+    """Each seed in its file, in a folder beside this one."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    for name, data in seeds.items():
+        with open(os.path.join(here, folder, name), 'wb') as f:
+            f.write(data)
+
+
+if __name__ == '__main__':
+    write('frame', SEEDS)
