@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,15 +25,14 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "portfwd/relay_socket.h"
 
-#define BUCKETS		 4096 /* a power of two */
-#define ACCEPTS_A_TURN	 64
-#define ASKS_A_TURN	 4 /* messages, of up to SYN_BATCH questions */
-#define WRITE_BACKS_MAX	 8 /* of one SYN */
-#define RETRY_MS	 100
-#define FDS_RESERVED	 256 /* for listeners, the pool, DNS, … */
-#define KEEPALIVE_IDLE_S 300
-#define KEEPALIVE_STEP_S 60
+#define BUCKETS		4096 /* a power of two */
+#define ACCEPTS_A_TURN	64
+#define ASKS_A_TURN	4 /* messages, of up to SYN_BATCH questions */
+#define WRITE_BACKS_MAX 8 /* of one SYN */
+#define RETRY_MS	100
+#define FDS_RESERVED	256 /* for listeners, the pool, DNS, … */
 
 enum state { CONNECTING, WRITTEN, RELAYED };
 
@@ -296,26 +294,6 @@ static void on_host(struct loop_source *src, uint32_t revents)
 	flow_free(f);
 }
 
-static int host_options(int fd)
-{
-	static const struct linger reset = { 1, 0 };
-	/* the sysctl's would make the relay's look at room wrong */
-	static const unsigned int no_limit = UINT32_MAX;
-	static const int one = 1, idle = KEEPALIVE_IDLE_S,
-			 step = KEEPALIVE_STEP_S;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
-	    setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_TCP, TCP_NOTSENT_LOWAT, &no_limit,
-		       sizeof(no_limit)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ||
-	    setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &step, sizeof(step)))
-		return -errno;
-	return 0;
-}
-
 static int bind_outbound(const struct egress *e, int fd, int family)
 {
 	const struct ip *ip =
@@ -342,7 +320,7 @@ static int start_connect(const struct egress *e, const struct ip *to,
 
 	if (fd < 0)
 		return -errno;
-	rc = host_options(fd);
+	rc = relay_socket_prepare_host(fd);
 	if (!rc && !ip_is_loopback(to))
 		rc = bind_outbound(e, fd, to->family);
 	if (rc)

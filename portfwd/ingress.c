@@ -14,27 +14,23 @@
  * instead of being taken out of epoll, so that a pause costs the same with one
  * port as with ten thousand.
  *
- * Accepted sockets inherit SO_LINGER {1, 0}, TCP_NODELAY, keepalive and
- * SO_OOBINLINE (data may come before accept()) from their listener: no system
- * call per connection.
+ * Accepted sockets inherit their options (relay_socket.h) from their listener:
+ * SO_OOBINLINE must be there before data comes, which may be before accept().
  */
 #include "portfwd/ingress.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "portfwd/relay_socket.h"
 
-#define ACCEPTS_A_TURN	 32
-#define RETRY_MS	 100
-#define KEEPALIVE_IDLE_S 300
-#define KEEPALIVE_STEP_S 60
-#define KEEPALIVE_PROBES 5
+#define ACCEPTS_A_TURN 32
+#define RETRY_MS       100
 
 enum rung {
 	RUNG_CLIENT,	  /* the client's address and port */
@@ -528,28 +524,6 @@ static struct publication *publication_get(struct ingress *in,
 	return pub;
 }
 
-/* What accepted sockets inherit. */
-static int prepare_listener(int fd)
-{
-	static const struct linger reset = { 1, 0 };
-	/* the sysctl's would make the relay's look at room wrong */
-	static const unsigned int no_limit = UINT32_MAX;
-	static const int one = 1, idle = KEEPALIVE_IDLE_S,
-			 step = KEEPALIVE_STEP_S, probes = KEEPALIVE_PROBES;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
-	    setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_TCP, TCP_NOTSENT_LOWAT, &no_limit,
-		       sizeof(no_limit)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ||
-	    setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &step, sizeof(step)) ||
-	    setsockopt(fd, SOL_TCP, TCP_KEEPCNT, &probes, sizeof(probes)))
-		return log_errno(errno, "listener: socket options");
-	return 0;
-}
-
 static int port_add(struct ingress *in, struct publication *pub, int fd,
 		    uint16_t index)
 {
@@ -558,10 +532,10 @@ static int port_add(struct ingress *in, struct publication *pub, int fd,
 
 	if (!p)
 		return log_errno(ENOMEM, "published port");
-	rc = prepare_listener(fd);
+	rc = relay_socket_prepare_host(fd);
 	if (rc) {
 		free(p);
-		return rc;
+		return log_errno(-rc, "listener: socket options");
 	}
 	p->in = in;
 	p->pub = pub;

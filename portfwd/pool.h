@@ -45,7 +45,7 @@ bool pool_has(struct pool *p);
 
 /**
  * pool_get() - take one socket: non-blocking, transparent, SO_REUSEADDR,
- * SO_LINGER {1, 0}, TCP_NODELAY
+ * relay_socket_prepare()d
  * Return: descriptor or -EAGAIN: none now
  */
 int pool_get(struct pool *p, int family);

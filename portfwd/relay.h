@@ -93,9 +93,9 @@ void relay_deinit(struct relay *relay);
 /**
  * relay_start() - start relaying between @fd_a and @fd_b
  * @flow: zeroed by the caller but for @ended; must live until @ended is called
- * @fd_a, @fd_b: connected, non-blocking, without duplicates; SO_LINGER {1, 0},
- *	  TCP_NODELAY and SO_OOBINLINE set (an accepted socket has them from its
- *	  listener); owned by the flow on success, still the caller's on failure
+ * @fd_a, @fd_b: connected, non-blocking, without duplicates, prepared as in
+ *	  relay_socket.h; owned by the flow on success, still the caller's on
+ *	  failure
  *
  * An end whose src has an fn is in @relay's loop already (with RELAY_EVENTS, by
  * its owner, who waited for its connect()) and is taken over: its seen has all

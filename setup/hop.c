@@ -21,7 +21,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +32,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "portfwd/relay_socket.h"
 #include "setup/idmap.h"
 #include "setup/link.h"
 #include "setup/nft.h"
@@ -225,7 +225,6 @@ static int hop_config(struct nl_sock *nl, const struct podnet *plan, int *p0)
 
 int hop_transparent(int family, int type)
 {
-	static const struct linger reset = { 1, 0 };
 	static const int one = 1;
 	scoped_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc;
@@ -240,16 +239,12 @@ int hop_transparent(int family, int type)
 				sizeof(one));
 	if (!rc && family == AF_INET6)
 		rc = setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (rc)
+		return -errno;
 	/* what every relayed socket wants, here where it costs no relay time */
-	if (!rc && type == SOCK_STREAM)
-		rc = setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
-				sizeof(reset));
-	if (!rc && type == SOCK_STREAM)
-		rc = setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (!rc && type == SOCK_STREAM)
-		rc = setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one,
-				sizeof(one));
-	return rc ? -errno : fd_take(&fd);
+	if (type == SOCK_STREAM)
+		rc = relay_socket_prepare(fd);
+	return rc ? rc : fd_take(&fd);
 }
 
 /* @reset: accepted sockets are for the relay, which wants SO_LINGER {1, 0} */

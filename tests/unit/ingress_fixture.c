@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "portfwd/relay_socket.h"
+
 struct netns *ix_netns(void)
 {
 	static struct netns ns;
@@ -33,9 +35,7 @@ static int make_socket(struct ix *ix, int family)
 		assert_int_equal(setns(here, CLONE_NEWNET), 0);
 	if (fd >= 0) {
 		must_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-		must_setsockopt(fd, SOL_TCP, TCP_NODELAY, 1);
-		must_setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-		linger_reset(fd);
+		assert_int_equal(relay_socket_prepare(fd), 0);
 	}
 	return fd;
 }

@@ -25,6 +25,7 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/msg.h"
+#include "portfwd/relay_socket.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/packet.h"
 
@@ -98,9 +99,7 @@ static int start(struct ex *ex)
 		return -1;
 	ex->netstack = ends[0];
 	tproxy[0] = ex->tproxy = bound("10.0.2.2", PORT);
-	linger_reset(ex->tproxy);
-	must_setsockopt(ex->tproxy, SOL_TCP, TCP_NODELAY, 1);
-	if (listen(ex->tproxy, 1024))
+	if (relay_socket_prepare(ex->tproxy) || listen(ex->tproxy, 1024))
 		return -1;
 	return egress_new(&ex->egress, &ex->loop, &ex->relay, &cfg, ends[1],
 			  tproxy);
