@@ -253,12 +253,20 @@ if wanted lint; then
 	stage_end
 fi
 
+asan_build()
+{
+	build build-asan -Dsandbox=off -Db_sanitize=address,undefined \
+		-Db_lundef=false
+}
+
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+# a test that sends SIGSEGV means the signal
+ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
 if wanted unit; then
 	stage 'unit (ASan, UBSan)'
-	one 'build' build build-asan -Dsandbox=off -Db_sanitize=address,undefined \
-		-Db_lundef=false
-	export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
-	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+	one 'build' asan_build
 	rm -f build-asan/meson-logs/testlog.json
 	meson test -C build-asan --no-rebuild -t 3 >$LOGS/meson-test.log 2>&1
 	[ -s build-asan/meson-logs/testlog.json ] ||
@@ -283,7 +291,6 @@ if wanted unit; then
 	while read -r name status; do
 		tally "$name" "$LOGS/$name.log" "$status"
 	done <$LOGS/unit.list
-	unset ASAN_OPTIONS UBSAN_OPTIONS
 	stage_end
 fi
 
@@ -356,26 +363,86 @@ if wanted fuzz; then
 	stage_end
 fi
 
-stage 'ns (real namespaces, an ordinary account)'
-for f in tests/ns/*.sh; do
-	name=${f##*/}
-	name=${name%.sh}
-	case $name in
-	lib | *_lib) continue ;;
-	esac
-	wanted_ns "$name" || continue
-	log=$LOGS/ns-$name.log
+# The namespace tests, several at a time: each makes hosts of its own. They run
+# the sandboxed binary, and these, or with --long all, the one with sanitizers
+# (which lacks the seccomp lists: sanitizers make system calls of their own).
+SANITIZED='bad_input control dns egress hostile_frames life publish relay'
+SANITIZED="$SANITIZED restart shortage splice_clients splice_tcp"
+
+ns_seconds() # NAME: after which it hangs
+{
+	echo "$NS_SECONDS"
+}
+
+# ns_run KEY: KEY is NAME, or NAME+asan; status and seconds into a file
+ns_run()
+{
+	key=$1
+	log=$LOGS/ns-$key.log
+	dir=build asan='' ubsan=''
+	if [ "$key" != "${key%+asan}" ]; then
+		dir=build-asan asan=$ASAN_OPTIONS ubsan=$UBSAN_OPTIONS
+	fi
 	start=$(date +%s)
 	if [ "$ROOT" = none ]; then
 		echo '1..0 # SKIP neither root nor sudo for the test hosts' >"$log"
 		status=77
 	else
 		# shellcheck disable=SC2086 # no word, or two
-		timeout -k 20 "$NS_SECONDS" $ROOT env \
-			PODSPLICE_BINARY="$TOP/build/setup/podsplice" \
-			PODSPLICE_LONG="$LONG" bash "$f" >"$log" 2>&1
+		timeout -k 20 "$(ns_seconds "${key%+asan}")" $ROOT env \
+			PODSPLICE_BINARY="$TOP/$dir/setup/podsplice" \
+			PODSPLICE_LONG="$LONG" \
+			ASAN_OPTIONS="$asan" UBSAN_OPTIONS="$ubsan" \
+			bash "tests/ns/${key%+asan}.sh" >"$log" 2>&1
 		status=$?
 	fi
-	tally "$name" "$log" "$status" $(($(date +%s) - start))
-done
-stage_end
+	echo "$status $(($(date +%s) - start))" >"$LOGS/ns-$key.end"
+	echo "$key" >&3
+}
+
+# ns_all N KEY...: N at a time
+ns_all()
+{
+	most=$1 running=0
+	shift
+	while [ $# -gt 0 ] || [ "$running" -gt 0 ]; do
+		if [ $# -gt 0 ] && [ "$running" -lt "$most" ]; then
+			ns_run "$1" &
+			running=$((running + 1))
+			shift
+			continue
+		fi
+		read -r key <&3
+		running=$((running - 1))
+		read -r status seconds <"$LOGS/ns-$key.end"
+		tally "$key" "$LOGS/ns-$key.log" "$status" "$seconds"
+	done
+}
+
+ns_list() # ALONE: 1 for those that say they must run alone, 0 for the others
+{
+	for f in tests/ns/*.sh; do
+		name=${f##*/}
+		name=${name%.sh}
+		case $name in
+		lib | *_lib) continue ;;
+		esac
+		wanted_ns "$name" || continue
+		[ "$(grep -c '^# Runs alone: ' "$f")" = "$1" ] || continue
+		echo "$name"
+		case "$LONG $SANITIZED " in
+		1* | *" $name "*) echo "$name+asan" ;;
+		esac
+	done
+}
+
+if [ "$(ns_list 0)$(ns_list 1)" ]; then
+	stage 'ns (real namespaces, an ordinary account)'
+	one 'build with sanitizers' asan_build
+	rm -f "$LOGS/ns-done"
+	mkfifo "$LOGS/ns-done"
+	exec 3<>"$LOGS/ns-done"
+	ns_all "$JOBS" $(ns_list 0)
+	ns_all 1 $(ns_list 1)
+	stage_end
+fi

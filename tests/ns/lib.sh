@@ -288,6 +288,9 @@ IN_PEER=(nsenter "--net=/run/netns/$PEERNS" --)
 CLEAN_ENV=(env -i "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 	"HOME=$WORK" "USER=$ACCOUNT" "XDG_RUNTIME_DIR=$RUNTIME" "$MARK"
 	"TERM=xterm" "LC_ALL=C")
+# a binary with sanitizers: tests/run.sh says how
+[ -z "${ASAN_OPTIONS-}" ] || CLEAN_ENV+=("ASAN_OPTIONS=$ASAN_OPTIONS")
+[ -z "${UBSAN_OPTIONS-}" ] || CLEAN_ENV+=("UBSAN_OPTIONS=$UBSAN_OPTIONS")
 AS_USER=("${IN_HOST[@]}" setpriv "--reuid=$ACCOUNT_UID"
 	"--regid=$ACCOUNT_GID" --init-groups -- "${CLEAN_ENV[@]}")
 
