@@ -210,7 +210,9 @@ static int try_rung(struct ingress *in, struct flow *f)
 		bound = bind_to(fd, gw_ip(in->plan, family), 0);
 	if (!bound ||
 	    (connect(fd, &to.sa, endpoint_len(&to)) && errno != EINPROGRESS))
-		rc = -errno;
+		/* EAGAIN (connect(2): a table of the kernel's is full) would
+		 * say that the pool is empty */
+		rc = errno == EAGAIN ? -EADDRNOTAVAIL : -errno;
 	if (!rc) {
 		f->relay.b.src =
 			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
@@ -414,8 +416,8 @@ static bool transient(int err)
 	       err == ENETUNREACH || err == EPERM;
 }
 
-/* Return: false when the port has to wait. */
-static bool accept_one(struct port *p, bool *empty)
+/* Return: false when no more can be accepted now. */
+static bool accept_one(struct port *p)
 {
 	struct ingress *in = p->in;
 	union endpoint client;
@@ -429,10 +431,8 @@ static bool accept_one(struct port *p, bool *empty)
 		return false;
 	}
 	fd = accept4(p->src.fd, &client.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0 && errno == EAGAIN) {
-		*empty = true;
+	if (fd < 0 && errno == EAGAIN)
 		return false;
-	}
 	if (fd < 0 && transient(errno))
 		return true;
 	if (fd < 0) {
@@ -450,10 +450,8 @@ static bool accept_one(struct port *p, bool *empty)
 
 static void accept_some(struct port *p)
 {
-	bool empty = false;
-
 	for (int i = 0; i < ACCEPTS_A_TURN; i++)
-		if (!accept_one(p, &empty))
+		if (!accept_one(p))
 			return;
 	wait_turn(p);
 	loop_defer(p->in->loop, &p->in->resume);
