@@ -198,14 +198,19 @@ static void failed(struct egress *e, uint32_t id, int err)
 {
 	enum syn_what what = verdict_of(err);
 
-	if (what == SYN_RESET)
+	switch (what) {
+	case SYN_RESET:
 		e->stats.refused++;
-	else if (what == SYN_NET || what == SYN_HOST || what == SYN_PROHIBITED)
-		e->stats.unreachable++;
-	else if (what == SYN_SILENCE)
+		break;
+	case SYN_SILENCE:
 		e->stats.timeout++;
-	else if (what == SYN_DECLINE)
+		break;
+	case SYN_DECLINE:
 		e->stats.shortage++;
+		break;
+	default: /* an ICMP error, or what stands for one */
+		e->stats.unreachable++;
+	}
 	say(e, id, what);
 }
 
@@ -550,10 +555,11 @@ static void on_listener(struct loop_source *src, uint32_t revents)
 			pair(l->egress, fd, &pod);
 			continue;
 		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
 		if (is_shortage(errno))
 			pause_accept(l->egress);
-		if (errno != EINTR && errno != ECONNABORTED)
-			return;
+		return;
 	}
 }
 

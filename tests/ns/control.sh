@@ -179,6 +179,19 @@ is "$(policy)" $((BEFORE + 1)) '... is counted as policy'
 is "$(refused)" "$REFUSED" '... not as refused by a server'
 is "$(pod_net connect "$PEER4" 9)" ECONNREFUSED 'a server that refuses'
 is "$(refused)" $((REFUSED + 1)) '... is counted as refused'
+in_peer nft -f - <<'END' || bail "the peer's rules"
+table inet answers {
+	chain input {
+		type filter hook input priority 0;
+		tcp dport 9109 reject with icmp prot-unreachable
+	}
+}
+END
+BEFORE=$(ask 's["errors"]["unreachable"]')
+is "$(pod_net connect "$PEER4" 9109)" ENOPROTOOPT 'a host without TCP'
+is "$(ask 's["errors"]["unreachable"]')" $((BEFORE + 1)) \
+	'... is counted as unreachable'
+in_peer nft delete table inet answers
 BEFORE=$(ask 's["errors"]["source_lost"]')
 is "$(host_net who 127.0.0.1 8080 | cut -d' ' -f1)" "$GW4" 'a loopback client'
 is "$(ask 's["errors"]["source_lost"]')" $((BEFORE + 1)) \
