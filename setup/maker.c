@@ -188,10 +188,20 @@ static int serve(int fd)
 	return 1;
 }
 
+static void tell_stats(int fd, int mem_fd, const struct msg *m)
+{
+	struct maker_totals t = { .mem = procmem_read(mem_fd) };
+
+	if (m->len != sizeof(t.cookie))
+		return;
+	memcpy(&t.cookie, m->body, sizeof(t.cookie));
+	/* no room: nobody reads the answers */
+	(void)msg_send(fd, MAKER_STATS_ARE, &t, sizeof(t), NULL, 0);
+}
+
 /* A message of the supervisor; the same. */
 static int told(int fd, int mem_fd, int *portfwd)
 {
-	struct maker_totals t = { .mem = procmem_read(mem_fd) };
 	struct msg m;
 	int rc = msg_recv(fd, &m);
 
@@ -201,12 +211,9 @@ static int told(int fd, int mem_fd, int *portfwd)
 		fd_drop(portfwd);
 		*portfwd = msg_take_fd(&m, 0);
 	}
+	if (m.type == MAKER_STATS)
+		tell_stats(fd, mem_fd, &m);
 	msg_drop(&m);
-	if (m.type != MAKER_STATS || m.len != sizeof(t.cookie))
-		return 1;
-	memcpy(&t.cookie, m.body, sizeof(t.cookie));
-	/* no room: nobody reads the answers */
-	(void)msg_send(fd, MAKER_STATS_ARE, &t, sizeof(t), NULL, 0);
 	return 1;
 }
 
