@@ -386,7 +386,8 @@ static void tell_stats(struct netstack *ns, const struct msg *m)
 {
 	struct netstack_totals t = { .mem = procmem_read(ns->mem_fd),
 				     .parse = ns->stats.malformed,
-				     .refused = ns->stats.refused };
+				     .refused = ns->stats.refused,
+				     .shed = ns->stats.shed };
 
 	if (m->len != sizeof(t.cookie))
 		return;

@@ -136,15 +136,16 @@ static json_t *errors_json(const struct query_stats *st)
 	const struct netstack_totals *n = &st->netstack;
 	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "refused",
-			 number_if(fwd, p->refused), "unreachable",
-			 number_if(fwd, p->unreachable), "timeout",
-			 number_if(fwd, p->timeout), "emfile",
-			 number_if(fwd || net, p->emfile + n->dns.starved),
-			 "pipe_quota", number_if(fwd, p->pipe_quota), "parse",
-			 number_if(net, n->parse + n->dns.dropped), "policy",
-			 number_if(fwd || net, p->policy + n->refused),
-			 "source_lost", number_if(fwd, p->source_lost));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "refused",
+		number_if(fwd, p->refused), "unreachable",
+		number_if(fwd, p->unreachable), "timeout",
+		number_if(fwd, p->timeout), "emfile",
+		number_if(fwd || net, p->emfile + n->dns.starved + n->shed),
+		"pipe_quota", number_if(fwd, p->pipe_quota), "parse",
+		number_if(net, n->parse + n->dns.dropped), "policy",
+		number_if(fwd || net, p->policy + n->refused), "source_lost",
+		number_if(fwd, p->source_lost));
 }
 
 static json_t *mem_json(bool known, const struct procmem *m)

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 PORTS_BEFORE=$(ports_of_host)
+SOCK=$WORK/shortage.sock
 serve_peer 9000 || bail 'no server on the other host'
 serve_peer_udp 9002 4 || bail 'no UDP server there'
 
@@ -23,7 +24,7 @@ serves() # NAME
 limited() # N PATH
 {
 	spawn "nofile-$1" "${AS_USER[@]}" sh -c "ulimit -n $1; exec $PODSPLICE \
-		run --datapath $2 -p 8080:80 -- $PY $T/net.py serve 80"
+		run --datapath $2 --control $SOCK -p 8080:80 -- $PY $T/net.py serve 80"
 	SUP=$PID
 	pod_waits "nofile-$1"
 }
@@ -69,6 +70,11 @@ FLOOD=$!
 check '100 connections through 64 descriptors of libslirp' \
 	wait_for 20 grep -q open "$T/flood.out"
 is "$(pod_net udp "$PEER4" 9002)" "OK $HOST4" '... leave room for UDP'
+stats() # what was dropped for want of descriptors
+{
+	guard "${AS_USER[@]}" "$PODSPLICE" stats --json --control "$SOCK"
+}
+like "$(stats)" '"emfile":[1-9]' '... and show in the counters'
 kill "$FLOOD"
 is "$(pod_net get "$PEER4" 9000 100000)" OK '... and TCP works when they are gone'
 pod_end
