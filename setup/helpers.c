@@ -380,7 +380,8 @@ static int again(struct helpers *h, enum helper who)
 
 	ends_init(&e);
 	rc = msg_pair(e.ctl[who]);
-	/* a long list of ports must fit before the process reads it */
+	/* blocking until it is configured: what doesn't fit at once, as a long
+	 * list of ports, waits for the process to read */
 	if (!rc)
 		rc = fns[who](h, &e);
 	ends_close(&e);
