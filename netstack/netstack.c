@@ -22,6 +22,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "netstack/dgrams.h"
 #include "netstack/dns.h"
 #include "netstack/frame.h"
 #include "netstack/loop.h"
@@ -34,6 +35,8 @@
 #define FRAMES_A_TURN 64
 #define PORT_DHCP     67
 #define FDS_RESERVED  1024
+/* libslirp looks at all its sockets each time it has work; and see dgrams.h */
+#define DGRAMS_MAX    4096
 #define UDP_OVERHEAD4 28
 #define UDP_OVERHEAD6 48
 
@@ -53,6 +56,7 @@ struct netstack {
 	struct stack *stack;
 	struct dns *dns;
 	struct reass *reass;
+	struct dgrams *dgrams;
 	struct flow_switch *sw; /* NULL where the kernel steers */
 	struct syn_table *syn;	/* NULL: every SYN is libslirp's */
 	struct netstack_stats stats;
@@ -169,13 +173,33 @@ static void stack_frame(struct netstack *ns, const struct frame *f)
 		stack_input(ns->stack, f->eth, f->len);
 }
 
+/* libslirp answers DHCP and pings of the gateway without a socket. */
+static bool is_for_gateway(const struct netstack *ns, const struct frame *f)
+{
+	bool dhcp = f->proto == IPPROTO_UDP && f->dport == PORT_DHCP;
+	struct ip all = { .family = AF_INET, .v4.s_addr = INADDR_BROADCAST };
+
+	return (ip_equal(&f->dst, &ns->cfg.plan.gw4) &&
+		(dhcp || f->proto == IPPROTO_ICMP)) ||
+	       (ip_equal(&f->dst, &all) && dhcp);
+}
+
+/* Would it take a descriptor that others need more? */
+static bool is_too_much(struct netstack *ns, const struct frame *f)
+{
+	if (frame_is_first_syn(f))
+		return stack_fds(ns->stack) >= ns->fds_max;
+	return !is_for_gateway(ns, f) &&
+	       !dgrams_allow(ns->dgrams, f, stack_dgrams(ns->stack));
+}
+
 static void to_stack(struct netstack *ns, const struct frame *f)
 {
 	if (!policy_allows(f, &ns->cfg.plan, ns->cfg.host_loopback) ||
 	    gateway_shut(ns, f))
 		refuse(ns, f);
-	else if (frame_is_first_syn(f) && stack_fds(ns->stack) >= ns->fds_max)
-		ns->stats.shed++; /* a flood; TCP asks again */
+	else if (is_too_much(ns, f))
+		ns->stats.shed++; /* a flood; who means it asks again */
 	else
 		stack_frame(ns, f);
 }
@@ -353,6 +377,10 @@ static int configure(struct netstack *ns, struct msg *m)
 	if (!rc)
 		rc = reass_new(&ns->reass, &ns->loop);
 	if (!rc)
+		rc = dgrams_new(&ns->dgrams, ns->fds_max / 4 < DGRAMS_MAX
+						     ? ns->fds_max / 4
+						     : DGRAMS_MAX);
+	if (!rc)
 		rc = watch(ns, &ns->tap, msg_take_fd(m, next++), on_tap);
 	if (!rc && ns->cfg.has_tap_hop) {
 		rc = switch_new(&ns->sw, &ns->cfg.plan, ns->cfg.serve_dns);
@@ -394,6 +422,8 @@ static void tell_stats(struct netstack *ns, const struct msg *m)
 	memcpy(&t.cookie, m->body, sizeof(t.cookie));
 	if (ns->stack)
 		t.stack = stack_stats(ns->stack);
+	if (ns->syn)
+		t.shed += syn_stats(ns->syn)->full;
 	if (ns->reass)
 		t.parse += reass_stats(ns->reass)->dropped;
 	if (ns->dns)
@@ -433,6 +463,7 @@ static void close_all(struct netstack *ns)
 	ns->stack = stack_free(ns->stack);
 	ns->dns = dns_free(ns->dns);
 	ns->reass = reass_free(ns->reass);
+	ns->dgrams = dgrams_free(ns->dgrams);
 	ns->sw = switch_free(ns->sw);
 	ns->syn = syn_free(ns->syn);
 	fd_drop(&ns->peer);

@@ -54,7 +54,7 @@ struct netstack_totals {
 	struct stack_stats stack;
 	struct dns_stats dns;	 /* zero where none is served */
 	uint64_t parse, refused; /* frames dropped: malformed, by policy */
-	uint64_t shed;		 /* first SYNs dropped: no descriptors left */
+	uint64_t shed; /* SYNs, UDP, pings dropped: nothing left for them */
 };
 
 /**

@@ -21,6 +21,7 @@
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "netstack/base/log.h"
 
@@ -34,6 +35,7 @@ struct watched {
 	uint32_t want, got;
 	uint32_t seen; /* the fill in which it was asked for */
 	bool open;     /* counted in n_fds */
+	bool dgram;    /* and in n_dgrams */
 };
 
 struct timer {
@@ -55,7 +57,7 @@ struct stack {
 	size_t cap;
 	int *active; /* the descriptors asked for, for the sweep */
 	size_t n_active, cap_active;
-	size_t n_fds; /* registered by libslirp */
+	size_t n_fds, n_dgrams; /* registered by libslirp */
 	uint32_t fill;
 	struct mono due; /* when libslirp wants to be called again */
 	bool touched;	 /* a frame came in since the last fill */
@@ -313,6 +315,15 @@ static void timer_mod(void *p, int64_t expire_ms, void *opaque)
 		(void)loop_timer_set(s->loop, &timer->t, mono_ms(expire_ms));
 }
 
+static bool is_dgram(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type != SOCK_STREAM;
+}
+
 static void register_fd(int fd, void *opaque)
 {
 	struct stack *s = opaque;
@@ -324,7 +335,9 @@ static void register_fd(int fd, void *opaque)
 	w = fd >= 0 ? watched_get(s, fd) : NULL;
 	if (w && !w->open) {
 		w->open = true;
+		w->dgram = is_dgram(fd);
 		s->n_fds++;
+		s->n_dgrams += w->dgram;
 	}
 }
 
@@ -337,6 +350,7 @@ static void unregister_fd(int fd, void *opaque)
 	    s->by_fd[fd]->open) {
 		s->by_fd[fd]->open = false;
 		s->n_fds--;
+		s->n_dgrams -= s->by_fd[fd]->dgram;
 	}
 }
 
@@ -471,6 +485,11 @@ struct stack_stats stack_stats(const struct stack *s)
 size_t stack_fds(const struct stack *s)
 {
 	return s->n_fds;
+}
+
+size_t stack_dgrams(const struct stack *s)
+{
+	return s->n_dgrams;
 }
 
 struct stack *stack_free(struct stack *s)

@@ -49,6 +49,9 @@ struct stack_stats stack_stats(const struct stack *s);
 /** stack_fds() - descriptors libslirp has open */
 size_t stack_fds(const struct stack *s);
 
+/** stack_dgrams() - those of them that are for UDP and ICMP */
+size_t stack_dgrams(const struct stack *s);
+
 /** stack_free() - closes all its sockets; NULL is fine; Return: NULL */
 struct stack *stack_free(struct stack *s);
 
