@@ -144,7 +144,9 @@ static bool gateway_shut(const struct netstack *ns, const struct frame *f)
 	if (ns->cfg.host_loopback || !ns->cfg.host_ports.n || !f->has_ports ||
 	    !to_gw || (f->proto == IPPROTO_UDP && f->dport == PORT_DHCP))
 		return false;
-	return hostport_find(&ns->cfg.host_ports, f->dport) != f->dport;
+	/* 0 is no port that could be open, and what isn't found */
+	return !f->dport ||
+	       hostport_find(&ns->cfg.host_ports, f->dport) != f->dport;
 }
 
 /* What policy refuses is dropped, but a connect() needn't wait for nothing. */
