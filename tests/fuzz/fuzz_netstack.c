@@ -61,6 +61,7 @@ static struct {
 	struct tape tape;
 	struct netstack_config cfg;
 	int tap, hop, ctl, peer; /* our ends, or -1 */
+	bool hop_spoke;		 /* what it sends the pod isn't ours */
 	struct flow flows[FLOWS];
 	uint32_t ids[IDS];
 	size_t n_asked;
@@ -474,6 +475,7 @@ static void step(struct tape *in)
 		op_world(in);
 		break;
 	case OP_HOP:
+		t.hop_spoke = true;
 		op_raw(in, t.hop, true);
 		break;
 	case OP_STATS:
@@ -489,7 +491,7 @@ static void step(struct tape *in)
 static void on_sleep(int events, int timeout_ms)
 {
 	world_wait(mono_ms(1));
-	drain(t.tap, true);
+	drain(t.tap, !t.hop_spoke);
 	drain(t.hop, false);
 	drain(t.ctl, false);
 	drain_peer();
