@@ -270,16 +270,26 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 	return rc ? 1 : maker_4_serve(ctl, portfwd);
 }
 
+/*
+ * After this: in the hop, and nothing is left to enter it with. Not dumpable
+ * already: nobody who lives there, if anybody does, may borrow our descriptors.
+ */
+static int enter_hop(const struct hop *hop)
+{
+	scoped_fd user = hop->ns_user, net = hop->ns_hop;
+	int rc;
+
+	sys_sever();
+	rc = sys_setns(user, CLONE_NEWUSER);
+	if (!rc)
+		rc = sys_setns(net, CLONE_NEWNET);
+	return rc ? log_errno(-rc, "enter the hop") : 0;
+}
+
 int maker_again(const struct hop *hop, int ctl, int portfwd)
 {
-	int rc = sys_setns(hop->ns_user, CLONE_NEWUSER);
-
-	if (!rc)
-		rc = sys_setns(hop->ns_hop, CLONE_NEWNET);
-	if (rc) {
-		(void)log_errno(-rc, "enter the hop");
+	if (enter_hop(hop))
 		return 1;
-	}
 	return maker_4_serve(ctl, portfwd);
 }
 

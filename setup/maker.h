@@ -55,7 +55,7 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner);
 
 /**
  * maker_again() - be the socket maker of a hop that exists
- * @hop: its ns_user and ns_hop are used; @ctl, @portfwd: owned
+ * @hop: its ns_user and ns_hop are used, and closed; @ctl, @portfwd: owned
  * Return: exit status
  */
 int maker_again(const struct hop *hop, int ctl, int portfwd);

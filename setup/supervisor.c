@@ -26,6 +26,7 @@
 #include "setup/helpers.h"
 #include "setup/resolv.h"
 #include "setup/rtnl_alarm.h"
+#include "setup/sys.h"
 #include "setup/uplink.h"
 
 #define RESOLV_PATH    "/etc/resolv.conf"
@@ -352,7 +353,10 @@ static int start_control(struct supervisor *s)
 }
 
 /*
- * The runner has made its mounts meanwhile (RUNNER_READY): go.
+ * The runner has made its mounts meanwhile (RUNNER_READY): go. newuidmap was
+ * the last program that we execute. We stay dumpable, so that the next one who
+ * wants our ports can be told who has them: a pod has no power over us anyway,
+ * we are in none of its user namespaces.
  * After this: the pod has ended.
  */
 static int supervisor_3_serve(struct supervisor *s)
@@ -360,6 +364,7 @@ static int supervisor_3_serve(struct supervisor *s)
 	struct front_ops ops = { on_ready, on_done, s };
 	int rc = loop_init(&s->loop);
 
+	sys_settle();
 	if (rc)
 		return rc;
 	rc = front_new(&s->front, &s->loop, s->runner_ctl, s->init, s->cfg,

@@ -18,6 +18,12 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 
+/* Linux 6.3; not in older headers */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE		 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
 pid_t sys_clone(int flags)
 {
 	long pid;
@@ -69,11 +75,18 @@ void sys_null_stdio(void)
 	}
 }
 
+void sys_settle(void)
+{
+	/* the first can't fail, before Linux 6.3 the second does */
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
+}
+
 void sys_follow_parent(void)
 {
-	/* neither can fail with constant arguments */
+	/* can't fail with constant arguments */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	sys_settle();
 }
 
 void sys_sever(void)

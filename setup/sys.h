@@ -30,10 +30,16 @@ int sys_open_ns(pid_t pid, const char *name);
 /** sys_null_stdio() - stdin and stdout become /dev/null; stderr stays */
 void sys_null_stdio(void);
 
-/** sys_follow_parent() - die with the parent, no new privileges */
+/**
+ * sys_settle() - for who will execute nothing any more: no new privileges, and
+ * no memory becomes executable that isn't (where the kernel can)
+ */
+void sys_settle(void);
+
+/** sys_follow_parent() - sys_settle(), and die with the parent */
 void sys_follow_parent(void);
 
-/** sys_sever() - die with the parent, no new privileges, not dumpable */
+/** sys_sever() - sys_follow_parent(), and not dumpable */
 void sys_sever(void);
 
 /**
