@@ -64,10 +64,9 @@ static void open_pipe(struct relay *relay)
 	}
 	/* the quota (pipe-user-pages-soft in pipe(7)) may allow less */
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		if (fcntl(relay->pipe[1], F_SETPIPE_SZ, sizes[i]) >= 0) {
-			relay->stats.pipe_quota += i > 0;
+		if (fcntl(relay->pipe[1], F_SETPIPE_SZ, sizes[i]) >= 0)
 			break;
-		}
+		relay->stats.pipe_quota = 1; /* a small one does, slower */
 	}
 }
 
