@@ -4,8 +4,8 @@
 
 struct opt_table;
 
-/* What both have; the target is private to verb_stats.c. */
-extern const struct opt_table verb_stats_opts;
+/* What both have, and stats alone; the target is private to verb_stats.c. */
+extern const struct opt_table verb_query_opts, verb_stats_opts;
 
 /* As in main.c's table of verbs; Return: the exit status */
 int verb_stats(int argc, char **argv);

@@ -114,6 +114,7 @@ static void manpage_describes_every_option_of_the_tables(void **state)
 	for (size_t i = 0; i < N_TABLES; i++)
 		must_describe(t->page, table(i));
 	assert_non_null(own);
+	must_describe(own, &verb_query_opts);
 	must_describe(own, &verb_stats_opts);
 }
 
@@ -122,9 +123,10 @@ static bool in_tables(const char *name)
 	/* these two are no run options: built in, and main()'s */
 	if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
 		return true;
-	for (size_t i = 0; i <= N_TABLES; i++) {
-		const struct opt_table *t =
-			i < N_TABLES ? table(i) : &verb_stats_opts;
+	for (size_t i = 0; i < N_TABLES + 2; i++) {
+		const struct opt_table *t = i < N_TABLES    ? table(i)
+					    : i == N_TABLES ? &verb_query_opts
+							    : &verb_stats_opts;
 
 		for (size_t j = 0; j < t->n_opts; j++)
 			if (strcmp(t->opts[j].name, name) == 0)
