@@ -400,6 +400,7 @@ static void pause_for_fds(struct port *p)
 	struct ingress *in = p->in;
 
 	in->stats.paused_fds++;
+	pool_shrink(in->pool); /* a client is worth more than a reserve */
 	wait_turn(p);
 	if (!in->retry.pos)
 		(void)loop_timer_set(

@@ -39,6 +39,14 @@ static struct shelf *shelf_of(struct pool *p, int family)
 	return &p->shelves[family == AF_INET6];
 }
 
+static void retry_later(struct pool *p)
+{
+	if (!p->retry.pos)
+		(void)loop_timer_set(
+			p->loop, &p->retry,
+			mono_add(loop_now(p->loop), mono_ms(RETRY_MS)));
+}
+
 static void ask(struct pool *p, struct shelf *s)
 {
 	struct maker_want want = { s->family, (uint32_t)(s->want - s->n) };
@@ -48,10 +56,8 @@ static void ask(struct pool *p, struct shelf *s)
 		return;
 	rc = msg_send(p->maker.fd, MAKER_WANT, &want, sizeof(want), NULL, 0);
 	s->asked = rc == 0;
-	if (rc && !p->retry.pos)
-		(void)loop_timer_set(
-			p->loop, &p->retry,
-			mono_add(loop_now(p->loop), mono_ms(RETRY_MS)));
+	if (rc)
+		retry_later(p);
 }
 
 static void on_retry(struct loop_timer *t)
@@ -59,23 +65,39 @@ static void on_retry(struct loop_timer *t)
 	pool_fill(container_of(t, struct pool, retry));
 }
 
-/* The answer came without sockets: ask again in a while. */
-static void shortage(struct pool *p, int err)
+/* One always stays: each family must be served. */
+static void keep_half(struct shelf *s)
+{
+	if (s->want > 1)
+		s->want /= 2;
+	while (s->n > s->want)
+		fd_drop(&s->fds[--s->n]);
+}
+
+void pool_shrink(struct pool *p)
+{
+	for (int i = 0; i < 2; i++)
+		keep_half(&p->shelves[i]);
+}
+
+/*
+ * The answer came without sockets: ask again in a while, and for fewer: a
+ * message comes whole or not at all, and what there are descriptors for is
+ * better than nothing.
+ * @ours: they are what we lack, not the maker: then the other family's, kept
+ *	  in reserve, are some of them
+ */
+static void shortage(struct pool *p, int err, bool ours)
 {
 	log_debug("no sockets from the maker: %s", strerror(err));
 	for (int i = 0; i < 2; i++) {
 		struct shelf *s = &p->shelves[i];
 
-		/* fewer: a message comes whole or not at all, and what there
-		 * are descriptors for is better than nothing */
-		if (s->asked && s->want > 1)
-			s->want /= 2;
+		if (s->asked || ours)
+			keep_half(s);
 		s->asked = false;
 	}
-	if (!p->retry.pos)
-		(void)loop_timer_set(
-			p->loop, &p->retry,
-			mono_add(loop_now(p->loop), mono_ms(RETRY_MS)));
+	retry_later(p);
 }
 
 static void put_on_shelf(struct pool *p, struct msg *m)
@@ -87,7 +109,7 @@ static void put_on_shelf(struct pool *p, struct msg *m)
 		return;
 	memcpy(&reply, m->body, sizeof(reply));
 	if (m->n_fds == 0) {
-		shortage(p, (int)reply.count);
+		shortage(p, (int)reply.count, false);
 		return;
 	}
 	s = shelf_of(p, reply.family);
@@ -110,7 +132,7 @@ static void on_maker(struct loop_source *src, uint32_t revents)
 
 	(void)revents;
 	if (rc == -EPROTO) { /* truncated: no descriptors left on our side */
-		shortage(p, EMFILE);
+		shortage(p, EMFILE, true);
 		return;
 	}
 	if (rc <= 0) {

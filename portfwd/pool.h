@@ -44,6 +44,12 @@ struct pool *pool_free(struct pool *p);
 bool pool_has(struct pool *p);
 
 /**
+ * pool_shrink() - descriptors are short elsewhere in this process: close half
+ * of the sockets kept, and keep fewer; each refill raises that by one again
+ */
+void pool_shrink(struct pool *p);
+
+/**
  * pool_get() - take one socket: non-blocking, transparent, SO_REUSEADDR,
  * relay_socket_prepare()d
  * Return: descriptor or -EAGAIN: none now

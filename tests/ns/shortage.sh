@@ -28,7 +28,7 @@ limited() # N PATH
 	SUP=$PID
 	pod_waits "nofile-$1"
 }
-for n in 64 40; do
+for n in 64 40 36 33; do
 	for path in auto slirp; do
 		limited $n $path || bail "the pod did not start with $n"
 		wait_port pod 80

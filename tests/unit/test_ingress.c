@@ -563,6 +563,25 @@ static void no_descriptors_pause_accepting_and_it_resumes(void **state)
 		conn_close(&c[i]);
 }
 
+static void sockets_in_reserve_make_room_for_clients(void **state)
+{
+	struct ix *ix = *state;
+	struct rlimit old;
+	struct conn c = { 0 };
+
+	ix_pod_listen(ix, AF_INET);
+	ix_publish(ix, "", 1);
+	settle(&ix->loop); /* the pool is full */
+	c.client = ix_client(ix, NULL, 0, false);
+	leave_descriptors(0, &old);
+	WAIT(&ix->loop, ingress_stats(ix->in)->accepted == 1);
+	assert_true(ingress_stats(ix->in)->paused_fds > 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	c.pod = ix_accept(ix, AF_INET, &c.seen);
+	ix_check(ix, &c);
+	conn_close(&c);
+}
+
 static void descriptors_of_an_ended_flow_are_used_at_once(void **state)
 {
 	struct ix *ix = *state;
@@ -692,6 +711,7 @@ int main(void)
 		TEST(maker_without_sockets_is_asked_again),
 		TEST(pool_is_refilled_before_it_is_empty),
 		TEST(no_descriptors_pause_accepting_and_it_resumes),
+		TEST(sockets_in_reserve_make_room_for_clients),
 		TEST(descriptors_of_an_ended_flow_are_used_at_once),
 		TEST(five_hundred_at_once_are_all_served),
 		TEST(ten_thousand_connections_leave_no_descriptor),
