@@ -24,7 +24,7 @@
 #include "netstack/stack.h"
 #include "setup/config.h"
 #include "setup/opt.h"
-#include "setup/run.h"
+#include "setup/supervisor.h"
 #include "setup/verb_stats.h"
 #include "version.h"
 
@@ -46,7 +46,7 @@ static int verb_run(int argc, char **argv)
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	rc = run_main(&cfg);
+	rc = supervisor_run(&cfg);
 	config_run_free(&cfg);
 	return rc;
 }

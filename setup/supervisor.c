@@ -14,85 +14,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
-#include "portfwd/listen.h"
-#include "setup/control_path.h"
-#include "setup/control_verbs.h"
 #include "setup/front.h"
-#include "setup/helpers.h"
-#include "setup/resolv.h"
-#include "setup/rtnl_alarm.h"
+#include "setup/network.h"
 #include "setup/sys.h"
-#include "setup/uplink.h"
 
-#define RESOLV_PATH    "/etc/resolv.conf"
 #define STATUS_FAILED  125
 #define HOSTS_TEXT_MAX 1024
 
 struct supervisor {
 	const struct run_config *cfg;
-	struct podnet plan;
-	bool route6;
-	struct rlimit nofile; /* the caller's */
-	struct resolv resolv;
-	struct published *published; /* one for each of cfg->net.specs */
-	struct helpers helpers;
-	struct control_path control_path;
-	int control_listener;	       /* until it is given to control */
-	struct control_verbs *control; /* NULL: not asked for */
-	struct control_facts facts;
+	struct network net;
 	pid_t init;
 	int runner_ctl;
 	struct loop loop;
 	struct front *front;
-	struct resolv_watch *resolv_watch;
-	struct uplink_watch *uplink_watch;
-	struct rtnl_alarm *links;
 	char resolv_text[RESOLV_TEXT_MAX], hosts_text[HOSTS_TEXT_MAX];
 };
 
 /* ---- before anything is forked ---- */
-
-static void raise_nofile(struct supervisor *s)
-{
-	struct rlimit all;
-
-	if (getrlimit(RLIMIT_NOFILE, &s->nofile))
-		return; /* can't fail */
-	all = s->nofile;
-	all.rlim_cur = all.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &all); /* raising to hard can't fail */
-}
-
-static int publish(struct supervisor *s)
-{
-	const struct net_config *net = &s->cfg->net;
-
-	s->published =
-		calloc(net->n_specs ? net->n_specs : 1, sizeof(*s->published));
-	if (!s->published)
-		return log_errno(ENOMEM, "published ports");
-	for (size_t i = 0; i < net->n_specs; i++) {
-		const struct spec *spec = &net->specs[i];
-		struct published *p = &s->published[i];
-		int rc;
-
-		p->fds = malloc(spec->count * sizeof(*p->fds));
-		p->ports = calloc(spec->count, sizeof(*p->ports));
-		if (!p->fds || !p->ports)
-			return log_errno(ENOMEM, "published ports");
-		for (size_t k = 0; k < spec->count; k++)
-			p->fds[k] = -1;
-		rc = listen_open(spec, p->fds, p->ports);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
 
 static const char *search_words(const struct net_config *net, char *buf,
 				size_t cap)
@@ -109,13 +52,13 @@ static const char *search_words(const struct net_config *net, char *buf,
 
 static void make_resolv_text(struct supervisor *s)
 {
-	struct resolv host = s->resolv;
+	struct resolv host = s->net.resolv;
 	char words[1024];
 
 	/* they speak of the host's resolvers: trust-ad would be a lie */
 	if (s->cfg->net.n_dns)
 		host.options[0] = '\0';
-	resolv_pod_text(&host, s->cfg->net.serve_dns ? &s->plan : NULL,
+	resolv_pod_text(&host, s->cfg->net.serve_dns ? &s->net.plan : NULL,
 			search_words(&s->cfg->net, words, sizeof(words)),
 			s->resolv_text);
 }
@@ -135,42 +78,27 @@ static void make_hosts_text(struct supervisor *s)
 		     "127.0.0.1\tlocalhost\n"
 		     "::1\tlocalhost ip6-localhost ip6-loopback\n"
 		     "%s\t%s\n",
-		     ip_format(&s->plan.pod4, pod4), host);
+		     ip_format(&s->net.plan.pod4, pod4), host);
 
-	if (s->plan.has_ipv6)
+	if (s->net.plan.has_ipv6)
 		(void)snprintf(s->hosts_text + n,
 			       sizeof(s->hosts_text) - (size_t)n, "%s\t%s\n",
-			       ip_format(&s->plan.pod6, pod6), host);
+			       ip_format(&s->net.plan.pod6, pod6), host);
 }
 
 /*
- * After this: the control socket and the host's ports are bound, the cheapest
- * things that can fail.
- * Must not yet: fork, or start a thread: what the helpers shouldn't have must
- * not be there when they are forked.
+ * After this: as network_1_bind(); the texts of the pod's files are made.
+ * Must not yet: as there.
  */
 static int supervisor_1_bind(struct supervisor *s)
 {
-	s->plan = s->cfg->net.plan;
-	if (s->plan.has_ipv6 && !uplink_can_ipv6()) {
-		log_info("IPv6: this kernel has none, nor has the pod");
-		s->plan.has_ipv6 = false;
-	}
-	if (!s->plan.mtu_bytes)
-		s->plan.mtu_bytes = uplink_mtu();
-	s->route6 = s->plan.has_ipv6 && uplink_has_ipv6();
-	/* no file, no servers: told by SERVFAIL when somebody asks */
-	(void)resolv_read(RESOLV_PATH, &s->resolv);
+	int rc = network_1_bind(&s->net, s->cfg->control);
+
+	if (rc)
+		return rc;
 	make_resolv_text(s);
 	make_hosts_text(s);
-	raise_nofile(s);
-	if (s->cfg->control) {
-		s->control_listener =
-			control_path_listen(s->cfg->control, &s->control_path);
-		if (s->control_listener < 0)
-			return s->control_listener;
-	}
-	return publish(s);
+	return 0;
 }
 
 /* ---- the start ---- */
@@ -195,26 +123,16 @@ static int supervisor_2_fork(struct supervisor *s)
 {
 	char dir[64];
 	struct maker_config maker = {
-		.hop = {
-			.plan = &s->plan,
-			.datapath = s->cfg->net.datapath,
-			.serve_dns = s->cfg->net.serve_dns,
-			.route6 = s->route6,
-		},
 		.runner = {
 			.run = s->cfg,
 			.resolv_conf = s->resolv_text,
 			.hosts = s->hosts_text,
 			.runtime_dir = runtime_dir(dir, sizeof(dir)),
-			.nofile = s->nofile,
+			.nofile = s->net.nofile,
 		},
 	};
 
-	s->helpers.net = &s->cfg->net;
-	s->helpers.plan = &s->plan;
-	s->helpers.resolv = &s->resolv;
-	s->helpers.published = s->published;
-	return helpers_start(&s->helpers, &maker, &s->init, &s->runner_ctl);
+	return network_2_fork(&s->net, &maker, &s->init, &s->runner_ctl);
 }
 
 /* ---- running ---- */
@@ -234,122 +152,28 @@ static void on_done(void *arg, int status)
 	loop_stop(&s->loop, status);
 }
 
-static void on_helper(void *arg, enum helper who, pid_t pid, int ctl)
-{
-	static const enum query_who ask[] = {
-		[HELPER_NETSTACK] = QUERY_NETSTACK,
-		[HELPER_PORTFWD] = QUERY_PORTFWD,
-		[HELPER_MAKER] = QUERY_MAKER,
-	};
-	struct supervisor *s = arg;
-
-	if (!s->control)
-		return;
-	s->facts.pids[ask[who]] = pid;
-	s->facts.restarts[ask[who]] = s->helpers.restarts[who].count;
-	/* logged; until the next restart it can't be asked */
-	(void)control_verbs_attach(s->control, ask[who], ctl);
-}
-
-static void on_degraded(void *arg, const char *reason)
-{
-	struct supervisor *s = arg;
-
-	s->facts.state_reason = reason;
-}
-
-/* The links of the hop have changed; its p0 goes with the pod's device. */
-static void on_links(void *arg, int fd)
-{
-	struct supervisor *s = arg;
-
-	if (hop_cut_off(fd))
-		helpers_tap_gone(&s->helpers);
-}
-
 static void on_resolv(void *arg, const struct resolv *now)
 {
 	struct supervisor *s = arg;
 
-	s->resolv = *now;
-	log_info("%s: changed: %zu servers", RESOLV_PATH, now->n_servers);
-	helpers_servers(&s->helpers);
+	(void)now; /* it is in s->net */
 	make_resolv_text(s);
 	front_resolv(s->front, s->resolv_text);
 }
 
-static void on_uplink(void *arg, bool has_ipv6)
+static void on_route6(void *arg, bool has_ipv6)
 {
 	struct supervisor *s = arg;
 
-	log_info("uplink: %s IPv6 now", has_ipv6 ? "has" : "has no");
 	/* logged where it fails; the user may have removed our route */
-	(void)hop_route6(&s->helpers.hop, &s->plan, has_ipv6);
+	(void)hop_route6(&s->net.helpers.hop, &s->net.plan, has_ipv6);
 }
 
-/* What changed between the first reading and the watch's begin. */
-static int watch_resolv(struct supervisor *s)
+static void on_cut_off(void *arg)
 {
-	struct resolv now;
-	int rc = resolv_watch_new(&s->resolv_watch, &s->loop, RESOLV_PATH,
-				  on_resolv, s);
+	struct supervisor *s = arg;
 
-	if (rc)
-		return rc;
-	(void)resolv_read(RESOLV_PATH, &now); /* no file, no servers */
-	if (!resolv_equal(&now, &s->resolv))
-		on_resolv(s, &now);
-	return 0;
-}
-
-static int watch_all(struct supervisor *s)
-{
-	struct helpers_ops ops = { on_helper, on_degraded, s };
-	int rc = helpers_watch(&s->helpers, &s->loop, &ops);
-
-	if (!rc)
-		rc = rtnl_alarm_new(&s->links, &s->loop,
-				    fd_take(&s->helpers.hop.links), on_links,
-				    s);
-
-	if (!rc && s->cfg->net.serve_dns && !s->cfg->net.n_dns)
-		rc = watch_resolv(s);
-	if (!rc && s->plan.has_ipv6)
-		rc = uplink_watch_new(&s->uplink_watch, &s->loop, s->route6,
-				      on_uplink, s);
-	return rc;
-}
-
-static const char *why_slirp(const struct supervisor *s)
-{
-	if (helpers_splice(&s->helpers))
-		return NULL;
-	return s->cfg->net.datapath == DATAPATH_SLIRP
-		       ? "asked for with --datapath slirp"
-		       : "the kernel can't steer packets for it here";
-}
-
-static int start_control(struct supervisor *s)
-{
-	int rc;
-
-	if (s->control_listener < 0)
-		return 0;
-	s->facts = (struct control_facts){
-		.plan = &s->plan,
-		.serve_dns = s->cfg->net.serve_dns,
-		.datapath = helpers_splice(&s->helpers) ? "splice" : "slirp",
-		.datapath_reason = why_slirp(s),
-		.infra = s->init,
-	};
-	rc = control_verbs_new(&s->control, &s->loop, &s->facts,
-			       fd_take(&s->control_listener));
-	for (int i = 0; i < HELPER_N && !rc; i++) {
-		const struct child *c = &s->helpers.children[i];
-
-		on_helper(s, (enum helper)i, c->pid, c->ctl);
-	}
-	return rc;
+	helpers_tap_gone(&s->net.helpers);
 }
 
 /*
@@ -372,41 +196,22 @@ static int supervisor_3_serve(struct supervisor *s)
 	if (rc)
 		return rc;
 	s->runner_ctl = -1;
-	rc = watch_all(s);
-	if (!rc)
-		rc = start_control(s);
-	if (rc)
-		return rc;
-	return loop_run(&s->loop);
+	rc = network_3_watch(&s->net, &s->loop, s->init);
+	return rc ? rc : loop_run(&s->loop);
 }
 
 static void tear_down(struct supervisor *s)
 {
 	s->front = front_free(s->front);
-	s->control = control_verbs_free(s->control);
-	fd_drop(&s->control_listener);
-	control_path_drop(&s->control_path);
-	s->resolv_watch = resolv_watch_free(s->resolv_watch);
-	s->uplink_watch = uplink_watch_free(s->uplink_watch);
-	s->links = rtnl_alarm_free(s->links);
 	fd_drop(&s->runner_ctl);
-	helpers_stop(&s->helpers, s->init);
-	for (size_t i = 0; s->published && i < s->cfg->net.n_specs; i++) {
-		struct published *p = &s->published[i];
-
-		for (size_t k = 0; p->fds && k < s->cfg->net.specs[i].count;
-		     k++)
-			fd_drop(&p->fds[k]);
-		free(p->fds);
-		free(p->ports);
-	}
-	free(s->published);
+	network_stop(&s->net, s->init);
 	loop_deinit(&s->loop);
 }
 
 int supervisor_run(const struct run_config *cfg)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
+	const struct network_ops ops = { on_resolv, on_route6, on_cut_off, s };
 	int rc;
 
 	if (!s) {
@@ -414,9 +219,7 @@ int supervisor_run(const struct run_config *cfg)
 		return STATUS_FAILED;
 	}
 	s->cfg = cfg;
-	helpers_init(&s->helpers);
-	s->control_path = (struct control_path)CONTROL_PATH_NULL;
-	s->control_listener = -1;
+	network_init(&s->net, &cfg->net, &ops);
 	s->loop = (struct loop)LOOP_NULL;
 	s->runner_ctl = -1;
 	rc = supervisor_1_bind(s);

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See network.h; in stages, as the supervisor's own. */
+#include "setup/network.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "portfwd/listen.h"
+
+#define RESOLV_PATH "/etc/resolv.conf"
+
+void network_init(struct network *n, const struct net_config *cfg,
+		  const struct network_ops *ops)
+{
+	*n = (struct network){
+		.cfg = cfg,
+		.ops = *ops,
+		.control_path = CONTROL_PATH_NULL,
+		.control_listener = -1,
+	};
+	helpers_init(&n->helpers);
+}
+
+/* ---- before anything is forked ---- */
+
+static void raise_nofile(struct network *n)
+{
+	struct rlimit all;
+
+	if (getrlimit(RLIMIT_NOFILE, &n->nofile))
+		return; /* can't fail */
+	all = n->nofile;
+	all.rlim_cur = all.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &all); /* raising to hard can't fail */
+}
+
+/* What can't be served yet is refused, so that nothing is taken and ignored. */
+static int can_publish(const struct spec *spec)
+{
+	char text[SPEC_TEXT_MAX];
+
+	spec_format(spec, text, sizeof(text));
+	if (spec->proto == SPEC_UDP) {
+		log_error(
+			"%s: publishing UDP is not supported yet (publish TCP)",
+			text);
+		return -EOPNOTSUPP;
+	}
+	if (spec->proxy != SPEC_PROXY_NONE) {
+		log_error(
+			"%s: proxy= is not supported yet (the pod sees the client's address without it)",
+			text);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int publish_one(const struct spec *spec, struct published *p)
+{
+	p->fds = malloc(spec->count * sizeof(*p->fds));
+	p->ports = calloc(spec->count, sizeof(*p->ports));
+	if (!p->fds || !p->ports)
+		return log_errno(ENOMEM, "published ports");
+	for (size_t k = 0; k < spec->count; k++)
+		p->fds[k] = -1;
+	return listen_open(spec, p->fds, p->ports);
+}
+
+static int publish(struct network *n)
+{
+	const struct net_config *cfg = n->cfg;
+	int rc = 0;
+
+	n->published =
+		calloc(cfg->n_specs ? cfg->n_specs : 1, sizeof(*n->published));
+	if (!n->published)
+		return log_errno(ENOMEM, "published ports");
+	for (size_t i = 0; i < cfg->n_specs && !rc; i++)
+		rc = publish_one(&cfg->specs[i], &n->published[i]);
+	return rc;
+}
+
+static void unpublish(struct network *n)
+{
+	for (size_t i = 0; n->published && i < n->cfg->n_specs; i++) {
+		struct published *p = &n->published[i];
+
+		for (size_t k = 0; p->fds && k < n->cfg->specs[i].count; k++)
+			fd_drop(&p->fds[k]);
+		free(p->fds);
+		free(p->ports);
+	}
+	free(n->published);
+	n->published = NULL;
+}
+
+int network_1_bind(struct network *n, const char *control)
+{
+	for (size_t i = 0; i < n->cfg->n_specs; i++) {
+		int rc = can_publish(&n->cfg->specs[i]);
+
+		if (rc)
+			return rc;
+	}
+	n->plan = n->cfg->plan;
+	if (n->plan.has_ipv6 && !uplink_can_ipv6()) {
+		log_info("IPv6: this kernel has none, nor has the pod");
+		n->plan.has_ipv6 = false;
+	}
+	if (!n->plan.mtu_bytes)
+		n->plan.mtu_bytes = uplink_mtu();
+	n->route6 = n->plan.has_ipv6 && uplink_has_ipv6();
+	/* no file, no servers: told by SERVFAIL when somebody asks */
+	(void)resolv_read(RESOLV_PATH, &n->resolv);
+	raise_nofile(n);
+	if (control) {
+		n->control_listener =
+			control_path_listen(control, &n->control_path);
+		if (n->control_listener < 0)
+			return n->control_listener;
+	}
+	return publish(n);
+}
+
+int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
+		   int *runner_ctl)
+{
+	maker->hop.plan = &n->plan;
+	maker->hop.datapath = n->cfg->datapath;
+	maker->hop.serve_dns = n->cfg->serve_dns;
+	maker->hop.route6 = n->route6;
+	n->helpers.net = n->cfg;
+	n->helpers.plan = &n->plan;
+	n->helpers.resolv = &n->resolv;
+	n->helpers.published = n->published;
+	return helpers_start(&n->helpers, maker, init, runner_ctl);
+}
+
+/* ---- running ---- */
+
+static void on_helper(void *arg, enum helper who, pid_t pid, int ctl)
+{
+	static const enum query_who ask[] = {
+		[HELPER_NETSTACK] = QUERY_NETSTACK,
+		[HELPER_PORTFWD] = QUERY_PORTFWD,
+		[HELPER_MAKER] = QUERY_MAKER,
+	};
+	struct network *n = arg;
+
+	if (!n->control)
+		return;
+	n->facts.pids[ask[who]] = pid;
+	n->facts.restarts[ask[who]] = n->helpers.restarts[who].count;
+	/* logged; until the next restart it can't be asked */
+	(void)control_verbs_attach(n->control, ask[who], ctl);
+}
+
+static void on_degraded(void *arg, const char *reason)
+{
+	struct network *n = arg;
+
+	n->facts.state_reason = reason;
+}
+
+/* The links of the hop have changed; its p0 goes with the pod's device. */
+static void on_links(void *arg, int fd)
+{
+	struct network *n = arg;
+
+	if (hop_cut_off(fd))
+		n->ops.cut_off(n->ops.arg);
+}
+
+static void on_resolv(void *arg, const struct resolv *now)
+{
+	struct network *n = arg;
+
+	n->resolv = *now;
+	log_info("%s: changed: %zu servers", RESOLV_PATH, now->n_servers);
+	helpers_servers(&n->helpers);
+	if (n->ops.resolv)
+		n->ops.resolv(n->ops.arg, now);
+}
+
+static void on_uplink(void *arg, bool has_ipv6)
+{
+	struct network *n = arg;
+
+	log_info("uplink: %s IPv6 now", has_ipv6 ? "has" : "has no");
+	n->ops.route6(n->ops.arg, has_ipv6);
+}
+
+/* What changed between the first reading and the watch's begin. */
+static int watch_resolv(struct network *n)
+{
+	struct resolv now;
+	int rc = resolv_watch_new(&n->resolv_watch, n->loop, RESOLV_PATH,
+				  on_resolv, n);
+
+	if (rc)
+		return rc;
+	(void)resolv_read(RESOLV_PATH, &now); /* no file, no servers */
+	if (!resolv_equal(&now, &n->resolv))
+		on_resolv(n, &now);
+	return 0;
+}
+
+static int watch_all(struct network *n)
+{
+	struct helpers_ops ops = { on_helper, on_degraded, n };
+	int rc = helpers_watch(&n->helpers, n->loop, &ops);
+
+	if (!rc)
+		rc = rtnl_alarm_new(&n->links, n->loop,
+				    fd_take(&n->helpers.hop.links), on_links,
+				    n);
+	if (!rc && n->cfg->serve_dns && !n->cfg->n_dns)
+		rc = watch_resolv(n);
+	if (!rc && n->plan.has_ipv6)
+		rc = uplink_watch_new(&n->uplink_watch, n->loop, n->route6,
+				      on_uplink, n);
+	return rc;
+}
+
+static const char *why_slirp(const struct network *n)
+{
+	if (helpers_splice(&n->helpers))
+		return NULL;
+	return n->cfg->datapath == DATAPATH_SLIRP
+		       ? "asked for with --datapath slirp"
+		       : "the kernel can't steer packets for it here";
+}
+
+static int start_control(struct network *n, pid_t infra)
+{
+	int rc;
+
+	if (n->control_listener < 0)
+		return 0;
+	n->facts = (struct control_facts){
+		.plan = &n->plan,
+		.serve_dns = n->cfg->serve_dns,
+		.datapath = helpers_splice(&n->helpers) ? "splice" : "slirp",
+		.datapath_reason = why_slirp(n),
+		.infra = infra,
+	};
+	rc = control_verbs_new(&n->control, n->loop, &n->facts,
+			       fd_take(&n->control_listener));
+	for (int i = 0; i < HELPER_N && !rc; i++) {
+		const struct child *c = &n->helpers.children[i];
+
+		on_helper(n, (enum helper)i, c->pid, c->ctl);
+	}
+	return rc;
+}
+
+int network_3_watch(struct network *n, struct loop *loop, pid_t infra)
+{
+	int rc;
+
+	n->loop = loop;
+	rc = watch_all(n);
+	return rc ? rc : start_control(n, infra);
+}
+
+void network_stop(struct network *n, pid_t init)
+{
+	n->control = control_verbs_free(n->control);
+	fd_drop(&n->control_listener);
+	control_path_drop(&n->control_path);
+	n->resolv_watch = resolv_watch_free(n->resolv_watch);
+	n->uplink_watch = uplink_watch_free(n->uplink_watch);
+	n->links = rtnl_alarm_free(n->links);
+	helpers_stop(&n->helpers, init);
+	unpublish(n);
+}

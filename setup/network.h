@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A pod's network as the supervisor keeps it: published ports, the helper's
+ * processes, the control socket, and what is watched on the host. The same for
+ * a pod of our own and for a namespace that somebody else made.
+ */
+
+#include <sys/resource.h>
+
+#include "setup/control_path.h"
+#include "setup/control_verbs.h"
+#include "setup/helpers.h"
+#include "setup/resolv.h"
+#include "setup/rtnl_alarm.h"
+#include "setup/uplink.h"
+
+struct network_ops {
+	/* the host's resolvers have changed; NULL: nobody cares */
+	void (*resolv)(void *arg, const struct resolv *now);
+	/* there is an IPv6 route to the world now, or none any more */
+	void (*route6)(void *arg, bool has_ipv6);
+	/* the pod's device is gone */
+	void (*cut_off)(void *arg);
+	void *arg;
+};
+
+struct network {
+	/* set by network_1_bind(), for the users to read */
+	struct podnet plan;
+	bool route6; /* the host has an IPv6 default route now */
+	struct resolv resolv;
+	struct rlimit nofile; /* the caller's; ours is raised */
+	struct helpers helpers;
+	/* the rest is kept here */
+	const struct net_config *cfg;
+	struct network_ops ops;
+	struct loop *loop;
+	struct published *published; /* one for each of cfg->specs */
+	struct control_path control_path;
+	int control_listener;	       /* until it is given to control */
+	struct control_verbs *control; /* NULL: not asked for */
+	struct control_facts facts;
+	struct resolv_watch *resolv_watch;
+	struct uplink_watch *uplink_watch;
+	struct rtnl_alarm *links;
+};
+
+/** network_init() - the sentinel state; @cfg is borrowed */
+void network_init(struct network *n, const struct net_config *cfg,
+		  const struct network_ops *ops);
+
+/**
+ * network_1_bind() - what can fail most cheaply, before anything is forked
+ * @control: path of the control socket, or NULL
+ *
+ * After this: the plan is complete, the control socket and the host's ports
+ * are bound.
+ * Must not yet: fork, or start a thread: what the helpers shouldn't have must
+ * not be there when they are forked.
+ *
+ * Return: 0 or -errno, logged
+ */
+int network_1_bind(struct network *n, const char *control);
+
+/** network_2_fork() - helpers_start(), with the same parameters behind @n */
+int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
+		   int *runner_ctl);
+
+/**
+ * network_3_watch() - serve the control socket, start again what dies
+ * @loop:  borrowed until network_stop()
+ * @infra: the pod's first process, for who asks
+ *
+ * Return: 0 or -errno, logged
+ */
+int network_3_watch(struct network *n, struct loop *loop, pid_t infra);
+
+/** network_stop() - as helpers_stop(), and all the rest; idempotent */
+void network_stop(struct network *n, pid_t init);
