@@ -17,6 +17,34 @@ helper || bail 'a process is missing'
 wait_port pod 80
 HELPERS="$SUP $NETSTACK $PORTFWD $MAKER"
 
+# Nothing of ours is in a namespace of the pod's
+shared()
+{
+	local pid ns
+	for pid in $HELPERS; do
+		for ns in user net mnt pid ipc uts; do
+			[ "$(readlink "/proc/$pid/ns/$ns")" != \
+				"$(readlink "/proc/$POD/ns/$ns")" ] ||
+				echo "$pid: $ns"
+		done
+	done
+}
+is "$(shared)" '' 'none of our processes is in a namespace of the pod'
+
+# From the network, by the pod's own addresses, and a host that forwards
+in_host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
+	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+in_peer ip route add "$POD4/32" via "$HOST4"
+in_peer ip -6 route add "$POD6/128" via "$HOST6"
+is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" \
+	'the published port is served'
+for at in "$POD4" "$POD6"; do
+	unlike "$(timeout 5 "${IN_PEER[@]}" "$PY" "$T/net.py" connect "$at" \
+		80 2>&1)" '^OK' "$at is not reached from outside"
+done
+is "$(peer_net connect "$HOST4" 80)" ECONNREFUSED \
+	'nor is a port that is not published'
+
 # The pod's root: all of its namespaces; or those that a network's root needs,
 # and the host's processes to see
 inside()
