@@ -261,6 +261,57 @@ int link_route_del(struct nl_sock *sk, const struct link_route *r)
 	return done(rc, "delete route", route_name(r, text));
 }
 
+static int on_route(struct nl_msg *msg, void *arg)
+{
+	const struct nlmsghdr *h = nlmsg_hdr(msg);
+	const struct rtmsg *rtm = nlmsg_data(h);
+	int *prefix = arg;
+
+	if (h->nlmsg_type == RTM_NEWROUTE && rtm->rtm_type == RTN_UNICAST)
+		*prefix = rtm->rtm_dst_len;
+	return NL_OK;
+}
+
+/* Asked with RTM_F_FIB_MATCH (Linux 4.13) the answer is the table's entry. */
+static struct nl_msg *route_question(const struct ip *ip)
+{
+	struct rtmsg rtm = {
+		.rtm_family = (unsigned char)ip->family,
+		.rtm_flags = RTM_F_FIB_MATCH,
+		.rtm_dst_len = ip->family == AF_INET ? 32 : 128,
+	};
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+
+	if (msg && (nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO) ||
+		    nla_put(msg, RTA_DST, rtm.rtm_dst_len / 8, ip_bytes(ip)))) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+int link_route_prefix(struct nl_sock *sk, const struct ip *ip,
+		      unsigned int *out)
+{
+	struct nl_msg *msg = route_question(ip);
+	int prefix = -1, rc;
+
+	if (!msg)
+		return -ENOMEM;
+	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_route, &prefix);
+	rc = nl_send_auto(sk, msg);
+	if (rc >= 0)
+		rc = nl_recvmsgs_default(sk);
+	if (rc >= 0 && prefix >= 0)
+		rc = nl_wait_for_ack(sk);
+	nlmsg_free(msg);
+	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+	if (prefix < 0)
+		return -ENETUNREACH;
+	*out = (unsigned int)prefix;
+	return 0;
+}
+
 int link_rule(struct nl_sock *sk, int family, const char *iif, uint32_t table)
 {
 	struct rtnl_rule *rule = rtnl_rule_alloc();

@@ -53,6 +53,14 @@ struct link_route {
 int link_route_add(struct nl_sock *sk, const struct link_route *r);
 int link_route_del(struct nl_sock *sk, const struct link_route *r);
 
+/**
+ * link_route_prefix() - of the route that packets to @ip take
+ * @out: its prefix's length in bits, 0: the default route
+ * Return: 0, -ENETUNREACH when there is none, or -errno; not logged
+ */
+int link_route_prefix(struct nl_sock *sk, const struct ip *ip,
+		      unsigned int *out);
+
 /** link_rule() - "from all iif @iif lookup @table" */
 int link_rule(struct nl_sock *sk, int family, const char *iif, uint32_t table);
 

@@ -23,6 +23,7 @@
 #include "netstack/base/log.h"
 #include "netstack/stack.h"
 #include "setup/config.h"
+#include "setup/doctor.h"
 #include "setup/opt.h"
 #include "setup/supervisor.h"
 #include "setup/verb_stats.h"
@@ -57,6 +58,7 @@ static const struct verb verbs[] = {
 	{ "run", "run a command in a pod of its own", false, verb_run },
 	{ "stats", "show the counters of a pod's network", false, verb_stats },
 	{ "flows", "list a pod's connections", false, verb_flows },
+	{ "doctor", "tell what works on this machine", false, verb_doctor },
 	{ "help", "print the help of a verb", false, verb_help },
 	{ "bench-load", NULL, true, bench_load_main },
 	{ "bench-sample", NULL, true, bench_sample_main },
@@ -64,8 +66,8 @@ static const struct verb verbs[] = {
 
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
-	"bench", "doctor", "exec", "forward", "kube", "logs",	"pod",
-	"port",	 "ps",	   "rm",   "start",   "stop", "uplink",
+	"bench", "exec", "forward", "kube",  "logs", "pod",
+	"port",	 "ps",	 "rm",	    "start", "stop", "uplink",
 };
 
 /* What main()'s own options ask for. */

@@ -96,6 +96,16 @@ static void unpublish(struct network *n)
 	n->published = NULL;
 }
 
+static void warn_of_clash(const struct podnet *plan)
+{
+	char net[UPLINK_NET_TEXT];
+
+	if (uplink_clashes(plan, net))
+		log_warn(
+			"%s: the host has a route into it, too: the pod can't reach what is there (another --cidr or --cidr6)",
+			net);
+}
+
 int network_1_bind(struct network *n, const char *control)
 {
 	for (size_t i = 0; i < n->cfg->n_specs; i++) {
@@ -112,6 +122,7 @@ int network_1_bind(struct network *n, const char *control)
 	if (!n->plan.mtu_bytes)
 		n->plan.mtu_bytes = uplink_mtu();
 	n->route6 = n->plan.has_ipv6 && uplink_has_ipv6();
+	warn_of_clash(&n->plan);
 	/* no file, no servers: told by SERVFAIL when somebody asks */
 	(void)resolv_read(RESOLV_PATH, &n->resolv);
 	raise_nofile(n);

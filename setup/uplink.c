@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "netstack/base/addr.h"
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/link.h"
 #include "setup/rtnl_alarm.h"
 
 #define MTU_DEFAULT 1500
@@ -86,6 +88,34 @@ uint32_t uplink_mtu(void)
 	return mtu < MTU_MIN   ? MTU_MIN
 	       : mtu > MTU_MAX ? MTU_MAX
 			       : (uint32_t)mtu;
+}
+
+static bool clash(struct nl_sock *nl, const struct ip *net, unsigned int prefix,
+		  char *buf)
+{
+	/* its first hosts; what is more specific than that is a rare sight */
+	struct ip host = ip_offset(net, 2);
+	unsigned int match;
+	char text[ADDR_TEXT_MAX];
+
+	if (link_route_prefix(nl, &host, &match) || match == 0)
+		return false;
+	(void)snprintf(buf, UPLINK_NET_TEXT, "%s/%u", ip_format(net, text),
+		       prefix);
+	return true;
+}
+
+bool uplink_clashes(const struct podnet *plan, char *buf)
+{
+	struct nl_sock *nl = NULL;
+	bool yes;
+
+	if (link_open(&nl))
+		return false;
+	yes = clash(nl, &plan->net4, plan->prefix4, buf) ||
+	      (plan->has_ipv6 && clash(nl, &plan->net6, plan->prefix6, buf));
+	link_close(nl);
+	return yes;
 }
 
 static void on_routes(void *arg, int fd)

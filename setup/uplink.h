@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "netstack/base/podnet.h"
 #include "netstack/loop.h"
 
 /**
@@ -18,6 +19,16 @@ bool uplink_can_ipv6(void);
 
 /** uplink_has_ipv6() - is there an IPv6 route to the world? */
 bool uplink_has_ipv6(void);
+
+/**
+ * uplink_clashes() - does the host have a route into the pod's network?
+ * @buf: set to the network's text, of UPLINK_NET_TEXT bytes
+ *
+ * Then the pod takes those addresses for its own neighbours. A default route
+ * is none into it. What can't be asked is no clash.
+ */
+#define UPLINK_NET_TEXT (ADDR_TEXT_MAX + 4)
+bool uplink_clashes(const struct podnet *plan, char *buf);
 
 struct uplink_watch;
 typedef void (*uplink_changed_fn)(void *arg, bool has_ipv6);

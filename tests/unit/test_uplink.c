@@ -113,6 +113,44 @@ static void mtu_is_of_ipv6_where_that_is_all(void **state)
 	assert_int_equal(uplink_mtu(), 1444);
 }
 
+static void route_into_the_pods_network_is_a_clash(void **state)
+{
+	static const struct {
+		const char *own, *clash;
+		unsigned int prefix;
+	} t[] = {
+		{ "192.0.2.1", NULL, 24 },
+		{ "10.0.3.1", NULL, 24 },
+		{ "10.0.2.15", "10.0.2.0/24", 24 },
+		{ "10.9.9.9", "10.0.2.0/24", 8 },
+		{ "2001:db8::1", NULL, 64 },
+		{ "fd00::7", "fd00::/64", 64 },
+		{ "fd00::1", "fd00::/64", 48 },
+	};
+	struct podnet plan = {
+		.net4 = address("10.0.2.0"),
+		.prefix4 = 24,
+		.has_ipv6 = true,
+		.net6 = address("fd00::"),
+		.prefix6 = 64,
+	};
+	struct fx *fx = *state;
+
+	NETNS_OR_SKIP(&netns);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		char text[UPLINK_NET_TEXT] = "";
+		void *again = NULL;
+
+		up(fx, 1500);
+		route(fx, t[i].own, t[i].prefix, true); /* and a default */
+		assert_int_equal(uplink_clashes(&plan, text),
+				 t[i].clash != NULL);
+		assert_string_equal(text, t[i].clash ? t[i].clash : "");
+		assert_int_equal(teardown(state), 0);
+		assert_int_equal(setup(&again), 0);
+	}
+}
+
 struct seen {
 	int n;
 	bool has_ipv6;
@@ -157,6 +195,7 @@ int main(void)
 		TEST(host_without_a_way_out_has_the_default_mtu),
 		TEST(mtu_is_that_of_the_route_within_bounds),
 		TEST(mtu_is_of_ipv6_where_that_is_all),
+		TEST(route_into_the_pods_network_is_a_clash),
 		TEST(coming_and_going_of_ipv6_is_told_once_each),
 	};
 
