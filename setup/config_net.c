@@ -19,9 +19,6 @@
 #include "netstack/base/list.h"
 #include "netstack/base/parse.h"
 
-#define MTU_MIN 576
-#define MTU_MAX 65520
-
 #define DOMAIN_MAX 253
 
 /* Does @a/@n share an address with @b/@m? */

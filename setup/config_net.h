@@ -9,8 +9,9 @@
 #include "setup/config.h"
 #include "setup/opt.h"
 
-/* The smallest MTU that IPv6 works with. */
-#define MTU_MIN6 1280
+#define MTU_MIN	 576
+#define MTU_MIN6 1280 /* the smallest that IPv6 works with */
+#define MTU_MAX	 65520
 
 /* The target is a net_config. */
 extern const struct opt_table config_net_opts;

@@ -106,7 +106,8 @@ static int fork_maker(struct helpers *h, struct ends *e,
 		      struct maker_config *cfg)
 {
 	int *ctl = e->ctl[HELPER_MAKER];
-	int *const keep[] = { &ctl[1], &e->sockets[1], &e->runner[1] };
+	int *const keep[] = { &ctl[1], &e->sockets[1], &e->runner[1],
+			      &cfg->ns_user, &cfg->hop.ns_pod };
 	int rc = child_fork(&h->children[HELPER_MAKER], names[2], false, keep,
 			    ARRAY_SIZE(keep));
 
@@ -307,7 +308,7 @@ int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
 	ends_close(&e);
 	if (rc)
 		return rc;
-	rc = maker_hop_recv(m->ctl, m->pid, &h->hop, init);
+	rc = maker_hop_recv(m->ctl, m->pid, &h->hop, h->plan, init);
 	if (rc == -EPIPE)
 		return child_failed(m);
 	return rc ? rc : hand_over(h);

@@ -35,7 +35,7 @@ struct helpers_ops {
 struct helpers {
 	/* what they are told; set before helpers_start(), borrowed */
 	const struct net_config *net;
-	const struct podnet *plan;
+	struct podnet *plan; /* completed by helpers_start() */
 	const struct resolv *resolv;
 	const struct published *published; /* one for each of net->specs */
 	/* the rest is kept here */
@@ -59,7 +59,8 @@ void helpers_init(struct helpers *h);
 
 /**
  * helpers_start() - fork all, make the pod, hand everything over
- * @maker: for the maker; its runner becomes the pod's pid 1
+ * @maker: for the maker; its runner becomes the pod's pid 1. Its descriptors
+ *	   stay the caller's
  * @init:  set as soon as the pod's pid 1 is there, also on failure: the caller
  *	   ends and reaps it
  * @runner_ctl: set to our end of the runner's control socket

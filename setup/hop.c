@@ -16,8 +16,6 @@
 #include "setup/hop.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -33,113 +31,41 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "portfwd/relay_socket.h"
-#include "setup/idmap.h"
 #include "setup/link.h"
+#include "setup/netconf.h"
 #include "setup/nft.h"
+#include "setup/poddev.h"
 #include "setup/rtnl_alarm.h"
 #include "setup/sys.h"
 
 #define P0	    "p0"
 #define TAP	    "tap0"
 #define TABLE_LOCAL 100
-/*
- * Packets waiting in a TAP: 1,000, the default, loses most of a burst of SYNs.
- * They are charged to nobody, so what they may hold in all is limited, too.
- */
-#define TAP_QUEUE_MAX	32768
-#define TAP_QUEUE_MIN	1000
-#define TAP_QUEUE_BYTES (128U << 20)
-#define BACKLOG		4096
-
-/* A sysctl of the network namespace we are in. */
-static int set_sysctl(const char *key, const char *value, bool must)
-{
-	char path[128], now[64];
-	size_t len = strlen(value);
-	int rc;
-
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s", key);
-	rc = fd_write_text(path, value);
-	if (!rc)
-		return 0;
-	/* /proc/sys may be read-only in a container, and right already */
-	if (fd_read_text(path, now, sizeof(now)) >= (ssize_t)len &&
-	    strncmp(now, value, len) == 0 && now[len] == '\n')
-		return 0;
-	if (must)
-		return log_errno(-rc, "write %s", path);
-	log_debug("write %s: %s", path, strerror(-rc));
-	return 0;
-}
-
-static int set_dev_sysctl(const char *family, const char *dev, const char *key,
-			  const char *value, bool must)
-{
-	char name[96];
-
-	(void)snprintf(name, sizeof(name), "%s/conf/%s/%s", family, dev, key);
-	return set_sysctl(name, value, must);
-}
-
-static uint32_t tap_queue(const struct podnet *plan)
-{
-	uint32_t n = TAP_QUEUE_BYTES / (plan->mtu_bytes + 1024);
-
-	return n < TAP_QUEUE_MIN   ? TAP_QUEUE_MIN
-	       : n > TAP_QUEUE_MAX ? TAP_QUEUE_MAX
-				   : n;
-}
-
-static int open_tap(const char *name, const uint8_t *mac)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	scoped_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return log_errno(
-			errno,
-			"/dev/net/tun: can't be opened by this user (sudo chmod 666 /dev/net/tun)");
-	if (fd < 0 && (errno == ENOENT || errno == ENODEV))
-		return log_errno(
-			errno,
-			"/dev/net/tun: this kernel or container has no TAP device (sudo modprobe tun)");
-	if (fd < 0)
-		return log_errno(errno, "open /dev/net/tun");
-	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	if (ioctl(fd, TUNSETIFF, &ifr))
-		return log_errno(errno, "TAP device %s: TUNSETIFF", name);
-	if (mac) {
-		struct ifreq hw = { .ifr_hwaddr.sa_family = 1 /* Ethernet */ };
-
-		memcpy(hw.ifr_hwaddr.sa_data, mac, 6);
-		if (ioctl(fd, SIOCSIFHWADDR, &hw))
-			return log_errno(errno, "TAP device %s: set MAC", name);
-	}
-	return fd_take(&fd);
-}
+#define BACKLOG	    4096
 
 /* The hop's sysctls that hold for every device; before any is made. */
 static int hop_sysctls(void)
 {
-	int rc = set_dev_sysctl("ipv4", "all", "rp_filter", "0", true);
+	int rc = netconf_dev_sysctl("ipv4", "all", "rp_filter", "0", true);
 
 	if (rc)
 		return rc;
 	/* a client's source port may be below 1024, and is bound here */
-	(void)set_sysctl("ipv4/ip_unprivileged_port_start", "0", false);
+	(void)netconf_sysctl("ipv4/ip_unprivileged_port_start", "0", false);
 	/* a limit on unsent data would make the relay's look at room wrong */
-	(void)set_sysctl("ipv4/tcp_notsent_lowat", "4294967295", false);
+	(void)netconf_sysctl("ipv4/tcp_notsent_lowat", "4294967295", false);
 	/* the rest makes it better where it is allowed */
-	(void)set_sysctl("ipv4/tcp_tw_reuse", "1", false);
-	(void)set_sysctl("ipv4/ip_local_port_range", "1024 65535", false);
+	(void)netconf_sysctl("ipv4/tcp_tw_reuse", "1", false);
+	(void)netconf_sysctl("ipv4/ip_local_port_range", "1024 65535", false);
 	/* a pod that drops SYNs costs a client half a minute, not two */
-	(void)set_sysctl("ipv4/tcp_syn_retries", "4", false);
+	(void)netconf_sysctl("ipv4/tcp_syn_retries", "4", false);
 	/* between the hop and the pod nothing is lost: pacing only costs */
-	(void)set_sysctl("ipv4/tcp_congestion_control", "reno", false);
-	(void)set_dev_sysctl("ipv6", "default", "accept_dad", "0", false);
-	(void)set_dev_sysctl("ipv6", "default", "accept_ra", "0", false);
+	(void)netconf_sysctl("ipv4/tcp_congestion_control", "reno", false);
+	(void)netconf_dev_sysctl("ipv6", "default", "accept_dad", "0", false);
+	(void)netconf_dev_sysctl("ipv6", "default", "accept_ra", "0", false);
 	/* no link-local address: the hop's devices have nothing to say */
-	(void)set_dev_sysctl("ipv6", "default", "addr_gen_mode", "1", false);
+	(void)netconf_dev_sysctl("ipv6", "default", "addr_gen_mode", "1",
+				 false);
 	return 0;
 }
 
@@ -205,9 +131,10 @@ static int hop_config(struct nl_sock *nl, const struct podnet *plan, int *p0)
 	struct link_opts up = { .up = true };
 	int lo, rc;
 
-	rc = set_dev_sysctl("ipv4", P0, "rp_filter", "0", true);
+	rc = netconf_dev_sysctl("ipv4", P0, "rp_filter", "0", true);
 	if (plan->has_ipv6 && !rc)
-		(void)set_dev_sysctl("ipv6", P0, "disable_ipv6", "0", false);
+		(void)netconf_dev_sysctl("ipv6", P0, "disable_ipv6", "0",
+					 false);
 	if (!rc)
 		rc = link_set(nl, "lo", &up);
 	if (!rc)
@@ -281,106 +208,6 @@ static int hop_listeners(const struct hop_config *cfg, struct hop *hop)
 	return rc;
 }
 
-/* ---- the pod's side, from within its network namespace ---- */
-
-static void pod_sysctls(const struct podnet *plan)
-{
-	char range[32];
-
-	(void)snprintf(range, sizeof(range), "0 %u", idmap_last_gid());
-	/* each is a convenience: where it can't be set, the kernel's default
-	 * stays */
-	(void)set_sysctl("ipv4/ip_unprivileged_port_start", "0", false);
-	(void)set_sysctl("ipv4/ping_group_range", range, false);
-	if (!plan->has_ipv6)
-		return;
-	(void)set_dev_sysctl("ipv6", plan->tap, "disable_ipv6", "0", false);
-	(void)set_dev_sysctl("ipv6", plan->tap, "accept_dad", "0", false);
-	/* we configure the address; who wants libslirp's may turn this on */
-	(void)set_dev_sysctl("ipv6", plan->tap, "accept_ra", "0", false);
-}
-
-static struct link_route pod_default(const struct podnet *plan, int family,
-				     int ifindex)
-{
-	return (struct link_route){
-		.family = (sa_family_t)family,
-		.via = family == AF_INET ? &plan->gw4 : &plan->gw6,
-		.ifindex = ifindex,
-	};
-}
-
-static int pod_addresses(struct nl_sock *nl, const struct hop_config *cfg,
-			 int dev)
-{
-	const struct podnet *plan = cfg->plan;
-	struct link_route def4 = pod_default(plan, AF_INET, dev);
-	struct link_route def6 = pod_default(plan, AF_INET6, dev);
-	int rc = link_addr(nl, dev, &plan->pod4, plan->prefix4);
-
-	if (!rc)
-		rc = link_route_add(nl, &def4);
-	if (!rc)
-		rc = link_neigh(nl, dev, &plan->gw4, plan->gw_mac);
-	if (rc || !plan->has_ipv6)
-		return rc;
-	rc = link_addr(nl, dev, &plan->pod6, plan->prefix6);
-	if (!rc)
-		rc = link_neigh(nl, dev, &plan->gw6, plan->gw_mac);
-	if (!rc && cfg->route6)
-		rc = link_route_add(nl, &def6);
-	return rc;
-}
-
-/* @tap: NULL, or where to put a TAP that becomes the pod's device */
-static int pod_config(const struct hop_config *cfg, int *tap)
-{
-	const struct podnet *plan = cfg->plan;
-	struct link_opts up = { .mac = plan->pod_mac,
-				.mtu_bytes = plan->mtu_bytes,
-				.up = true };
-	struct link_opts lo_up = { .up = true };
-	struct nl_sock *nl = NULL;
-	int dev, rc;
-
-	if (tap) {
-		up.txqueuelen = tap_queue(plan);
-		*tap = open_tap(plan->tap, NULL);
-		if (*tap < 0)
-			return *tap;
-	}
-	pod_sysctls(plan);
-	rc = link_open(&nl);
-	if (!rc)
-		rc = link_set(nl, "lo", &lo_up);
-	if (!rc)
-		rc = link_set(nl, plan->tap, &up);
-	if (!rc)
-		rc = link_index(nl, plan->tap, &dev);
-	if (!rc)
-		rc = pod_addresses(nl, cfg, dev);
-	link_close(nl);
-	return rc;
-}
-
-static int pod_enter_and_config(const struct hop_config *cfg, int ns_pod,
-				int *tap)
-{
-	scoped_fd here = sys_open_ns(0, "net");
-	int rc, back;
-
-	if (here < 0)
-		return here;
-	rc = sys_setns(ns_pod, CLONE_NEWNET);
-	if (rc)
-		return log_errno(-rc, "enter the pod's network namespace");
-	rc = pod_config(cfg, tap);
-	back = sys_setns(here, CLONE_NEWNET);
-	if (back)
-		return log_errno(-back, "return to the hop");
-	return rc;
-}
-
 /* ---- the two kinds of hop ---- */
 
 static int kernel_hop_rules(const struct hop_config *cfg, struct nl_sock *nl,
@@ -400,13 +227,13 @@ static int kernel_hop_rules(const struct hop_config *cfg, struct nl_sock *nl,
 }
 
 static int make_veth(const struct hop_config *cfg, struct nl_sock *nl,
-		     int ns_pod)
+		     const struct link_copy *had, int ns_pod)
 {
 	const struct podnet *plan = cfg->plan;
 	struct link_opts here = { .mac = plan->gw_mac,
 				  .mtu_bytes = plan->mtu_bytes };
 	struct link_opts there = { .mac = plan->pod_mac,
-				   .mtu_bytes = plan->mtu_bytes };
+				   .mtu_bytes = poddev_mtu(cfg, had) };
 
 	return link_add_veth(nl, P0, &here, plan->tap, ns_pod, &there);
 }
@@ -427,7 +254,7 @@ static int knob(const char *step)
 
 /* What follows the veth. */
 static int kernel_hop_rest(const struct hop_config *cfg, struct nl_sock *nl,
-			   int ns_pod, struct hop *out)
+			   const struct link_copy *had, struct hop *out)
 {
 	int p0, rc = knob("route");
 
@@ -440,7 +267,7 @@ static int kernel_hop_rest(const struct hop_config *cfg, struct nl_sock *nl,
 	if (!rc)
 		rc = knob("pod");
 	if (!rc)
-		rc = pod_enter_and_config(cfg, ns_pod, NULL);
+		rc = poddev_config(cfg, out->ns_pod, had, NULL);
 	if (!rc)
 		rc = knob("listen");
 	if (!rc)
@@ -448,13 +275,41 @@ static int kernel_hop_rest(const struct hop_config *cfg, struct nl_sock *nl,
 	return rc ? rc : knob("end");
 }
 
-/* veth, TAP, nftables: packets are steered by the kernel. */
-static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
+/* From the TAP on; it may have been the pod's device. */
+static int kernel_hop_links(const struct hop_config *cfg, struct nl_sock *nl,
+			    const struct link_copy *had, struct hop *out)
 {
-	struct link_opts tap = { .mtu_bytes = cfg->plan->mtu_bytes,
-				 .txqueuelen = tap_queue(cfg->plan),
-				 .up = true };
+	struct link_opts tap = {
+		.mtu_bytes = cfg->plan->mtu_bytes,
+		.txqueuelen = netconf_tap_queue(cfg->plan->mtu_bytes),
+		.up = true,
+	};
+	int rc;
+
+	out->tap = netconf_tap(TAP);
+	rc = out->tap < 0 ? out->tap : knob("tap");
+	if (!rc)
+		rc = netconf_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);
+	if (!rc)
+		rc = link_set(nl, TAP, &tap);
+	if (!rc)
+		rc = knob("veth");
+	if (!rc)
+		rc = make_veth(cfg, nl, had, out->ns_pod);
+	if (rc)
+		return rc;
+	rc = kernel_hop_rest(cfg, nl, had, out);
+	if (rc)
+		(void)link_del(nl, P0); /* takes the pod's end along */
+	return rc;
+}
+
+/* veth, TAP, nftables: packets are steered by the kernel. */
+static int kernel_hop(const struct hop_config *cfg, const struct link_copy *had,
+		      struct hop *out)
+{
 	struct nl_sock *nl = NULL;
+	bool taken = false;
 	int rc;
 
 	rc = knob("sysctl");
@@ -462,32 +317,29 @@ static int kernel_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 		rc = hop_sysctls();
 	if (!rc)
 		rc = link_open(&nl);
-	if (rc)
-		return rc;
-	out->tap = open_tap(TAP, NULL);
-	rc = out->tap < 0 ? out->tap : knob("tap");
-	if (!rc)
-		rc = set_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);
-	if (!rc)
-		rc = link_set(nl, TAP, &tap);
-	if (!rc)
-		rc = knob("veth");
-	if (!rc)
-		rc = make_veth(cfg, nl, ns_pod);
-	if (!rc) {
-		rc = kernel_hop_rest(cfg, nl, ns_pod, out);
-		if (rc)
-			(void)link_del(nl, P0); /* takes the pod's end along */
+	if (!rc && had->there) {
+		rc = poddev_take(cfg, out->ns_pod, TAP);
+		taken = !rc;
 	}
+	if (!rc)
+		rc = kernel_hop_links(cfg, nl, had, out);
 	link_close(nl);
+	if (rc && taken) {
+		fd_drop(&out->tap);
+		(void)poddev_give_back(cfg, out->ns_pod, TAP, had);
+	}
 	return rc;
 }
 
 /* Two TAPs: packets are steered by netstack. */
-static int user_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
+static int user_hop(const struct hop_config *cfg, const struct link_copy *had,
+		    struct hop *out)
 {
-	struct link_opts p0_opts = { .mtu_bytes = cfg->plan->mtu_bytes,
-				     .txqueuelen = tap_queue(cfg->plan) };
+	struct link_opts p0_opts = {
+		.mac = cfg->plan->gw_mac,
+		.mtu_bytes = cfg->plan->mtu_bytes,
+		.txqueuelen = netconf_tap_queue(cfg->plan->mtu_bytes),
+	};
 	struct nl_sock *nl = NULL;
 	int p0, rc;
 
@@ -498,7 +350,7 @@ static int user_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 	rc = hop_sysctls();
 	if (rc)
 		return rc;
-	out->tap_hop = open_tap(P0, cfg->plan->gw_mac);
+	out->tap_hop = netconf_tap(P0);
 	if (out->tap_hop < 0)
 		return out->tap_hop;
 	rc = link_open(&nl);
@@ -508,7 +360,7 @@ static int user_hop(const struct hop_config *cfg, int ns_pod, struct hop *out)
 		rc = hop_config(nl, cfg->plan, &p0);
 	link_close(nl);
 	if (!rc)
-		rc = pod_enter_and_config(cfg, ns_pod, &out->tap);
+		rc = poddev_config(cfg, out->ns_pod, had, &out->tap);
 	if (!rc)
 		rc = hop_listeners(cfg, out);
 	return rc;
@@ -528,19 +380,17 @@ void hop_close(struct hop *hop)
 	fd_drop(&hop->ns_pod);
 }
 
-static int set_up(const struct hop_config *cfg, struct hop *out)
+/* Whichever kind of hop can be had. */
+static int set_up(const struct hop_config *cfg, const struct link_copy *had,
+		  struct hop *out)
 {
 	char first[256] = "", second[256] = "";
 	int rc;
 
-	out->ns_user = sys_open_ns(0, "user");
-	out->ns_pod = sys_open_ns(cfg->pod, "net");
-	if (out->ns_user < 0 || out->ns_pod < 0)
-		return -EINVAL;
 	if (cfg->datapath == DATAPATH_SPLICE)
-		return kernel_hop(cfg, out->ns_pod, out);
+		return kernel_hop(cfg, had, out);
 	log_hold(first, sizeof(first));
-	rc = kernel_hop(cfg, out->ns_pod, out);
+	rc = kernel_hop(cfg, had, out);
 	if (!rc) {
 		log_hold(NULL, 0);
 		return 0;
@@ -551,7 +401,7 @@ static int set_up(const struct hop_config *cfg, struct hop *out)
 		fd_drop(&out->dns[i]);
 	}
 	log_hold(second, sizeof(second));
-	rc = user_hop(cfg, out->ns_pod, out);
+	rc = user_hop(cfg, had, out);
 	log_hold(NULL, 0);
 	if (rc)
 		log_error("%s", second);
@@ -563,9 +413,18 @@ static int set_up(const struct hop_config *cfg, struct hop *out)
 
 int hop_setup(const struct hop_config *cfg, struct hop *out)
 {
+	struct link_copy had = LINK_COPY_NULL;
 	struct hop hop = HOP_NULL;
-	int rc = set_up(cfg, &hop);
+	int rc;
 
+	hop.ns_pod = cfg->ns_pod;
+	hop.ns_user = sys_open_ns(0, "user");
+	rc = hop.ns_user < 0 ? hop.ns_user : 0;
+	if (!rc && cfg->joined)
+		rc = poddev_look(cfg, hop.ns_pod, &had);
+	if (!rc)
+		rc = set_up(cfg, &had, &hop);
+	link_copy_drop(&had);
 	if (!rc) {
 		hop.links = rtnl_alarm_socket(RTMGRP_LINK);
 		rc = hop.links < 0 ? hop.links : 0;
@@ -593,25 +452,13 @@ bool hop_cut_off(int fd)
 static int route6_child(const struct hop *hop, const struct podnet *plan,
 			bool add)
 {
-	struct nl_sock *nl = NULL;
-	struct link_route def6;
-	int dev, rc;
+	int rc = sys_enter_user(hop->ns_user);
 
-	rc = sys_setns(hop->ns_user, CLONE_NEWUSER);
 	if (!rc)
 		rc = sys_setns(hop->ns_pod, CLONE_NEWNET);
 	if (rc)
 		return log_errno(-rc, "enter the pod's network namespace");
-	rc = link_open(&nl);
-	if (!rc)
-		rc = link_index(nl, plan->tap, &dev);
-	if (!rc) {
-		def6 = pod_default(plan, AF_INET6, dev);
-		rc = add ? link_route_add(nl, &def6)
-			 : link_route_del(nl, &def6);
-	}
-	link_close(nl);
-	return rc;
+	return poddev_route6(plan, add);
 }
 
 int hop_route6(const struct hop *hop, const struct podnet *plan, bool add)

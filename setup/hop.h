@@ -15,11 +15,15 @@
 #define HOP_TPROXY_PORT 1
 
 struct hop_config {
-	const struct podnet *plan;
+	struct podnet *plan; /* completed by hop_setup() */
 	enum datapath datapath;
 	bool serve_dns;
 	bool route6; /* the host has an IPv6 default route now */
-	pid_t pod;   /* a process in the pod's namespaces */
+	int ns_pod;  /* the pod's network namespace; hop_setup() takes it */
+	bool joined; /* somebody else made it: the device may be there */
+	bool bare;   /* others set addresses, routes and the device's state */
+	bool own_mtu, own_mac; /* the plan's were asked for, so are no default:
+				* a device that is there gets them */
 };
 
 /* What hop_setup() made; -1 where there is none. Owned by the caller. */
@@ -41,13 +45,18 @@ struct hop {
 /**
  * hop_setup() - make the hop and configure the pod's network
  * @cfg:    the caller is root of the helper's user namespace, which owns the
- *          current network namespace and is the parent of the pod's
+ *          current network namespace and is the parent of the pod's, or, where
+ *          somebody else made the pod, the one that owns it
  * @out:    set on success
  *
  * The caller is in the hop afterwards, which may be another network namespace
  * than before: where veth or nftables are missing and @cfg->datapath is not
  * DATAPATH_SPLICE, what was made is undone and user space takes the kernel's
  * part (netstack/switch.h); one warning says why.
+ *
+ * A TAP that is there already moves into the hop, and the veth takes its name,
+ * MAC, MTU, addresses and routes. When what follows fails it moves back. It
+ * ends with the hop.
  *
  * Return: 0 or -errno, logged
  */

@@ -143,6 +143,24 @@ int link_del(struct nl_sock *sk, const char *name)
 	return done(rc, "delete link", name);
 }
 
+int link_move(struct nl_sock *sk, const char *name, int netns, const char *as)
+{
+	struct rtnl_link *old = rtnl_link_alloc(), *l = rtnl_link_alloc();
+	int dev, rc = link_index(sk, name, &dev);
+
+	if (!rc && old && l) {
+		rtnl_link_set_ifindex(old, dev);
+		rtnl_link_set_name(l, as);
+		rtnl_link_set_ns_fd(l, netns);
+		rc = done(rtnl_link_change(sk, old, l, 0), "move", name);
+	} else if (!rc) {
+		rc = done(-NLE_NOMEM, "move", name);
+	}
+	rtnl_link_put(old);
+	rtnl_link_put(l);
+	return rc;
+}
+
 int link_add_veth(struct nl_sock *sk, const char *name,
 		  const struct link_opts *o, const char *peer, int peer_netns,
 		  const struct link_opts *p)
@@ -188,7 +206,7 @@ int link_addr(struct nl_sock *sk, int ifindex, const struct ip *ip,
 		if (ip->family == AF_INET6)
 			rtnl_addr_set_flags(a, IFA_F_NODAD);
 		if (!rc)
-			rc = rtnl_addr_add(sk, a, NLM_F_CREATE | NLM_F_EXCL);
+			rc = rtnl_addr_add(sk, a, NLM_F_CREATE | NLM_F_REPLACE);
 	}
 	nl_addr_put(local);
 	rtnl_addr_put(a);

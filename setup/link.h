@@ -35,6 +35,9 @@ int link_add_veth(struct nl_sock *sk, const char *name,
 		  const struct link_opts *o, const char *peer, int peer_netns,
 		  const struct link_opts *p);
 
+/** link_move() - give a device to another namespace, where its name is @as */
+int link_move(struct nl_sock *sk, const char *name, int netns, const char *as);
+
 /** link_addr() - add an address; IPv6 without duplicate address detection */
 int link_addr(struct nl_sock *sk, int ifindex, const struct ip *ip,
 	      unsigned int prefix);

@@ -106,17 +106,54 @@ static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 	rc = msg_send(ctl, MAKER_POD, &pid, sizeof(pid), NULL, 0);
 	if (!rc)
 		rc = idmap_identity(pid);
+	if (!rc) {
+		/* before it runs: if it ends early, it tells why, not we */
+		cfg->hop.ns_pod = sys_open_ns(pid, "net");
+		rc = cfg->hop.ns_pod < 0 ? cfg->hop.ns_pod : 0;
+	}
 	if (!rc && write(mapped[1], "1", 1) != 1)
 		rc = log_errno(errno, "start the pod's first process");
 	fd_drop(&mapped[1]);
-	cfg->hop.pod = pid;
 	return rc;
 }
 
-static int send_hop(int ctl, struct hop *hop)
+/*
+ * The opposite of both: the pod is there. The hop is owned by a user namespace
+ * that has power over the pod's network namespace, or no veth could end there;
+ * so the pod's root has power over the hop, too, and what keeps it out is that
+ * it can't borrow our descriptors.
+ * After this: not dumpable; in that user namespace, in a network namespace of
+ * our own.
+ * Must not ever: execute anything, which would make us dumpable again.
+ */
+static int maker_1_join(const struct maker_config *cfg)
+{
+	int rc = 0;
+
+	sys_sever();
+	if (cfg->ns_user >= 0)
+		rc = sys_enter_user(cfg->ns_user);
+	if (rc)
+		return log_errno(
+			-rc,
+			"the pod's user namespace: can't be entered (run podsplice as the user who made it)");
+	sys_sever();
+	rc = sys_unshare(CLONE_NEWNET);
+	if (rc == -EPERM)
+		return log_errno(
+			EPERM,
+			"the pod's user namespace: we have no power in it (run podsplice as the user who made it, outside of it, or as its root)");
+	if (rc)
+		return log_errno(
+			-rc,
+			"network namespace: can't be made (sysctl user.max_net_namespaces)");
+	return 0;
+}
+
+static int send_hop(int ctl, const struct podnet *plan, struct hop *hop)
 {
 	int *const fds[] = HOP_FDS(hop);
-	struct maker_hop body = { 0 };
+	struct maker_hop body = { .plan = *plan };
 	int list[ARRAY_SIZE(fds)];
 	size_t n = 0;
 	int rc;
@@ -141,7 +178,7 @@ static int maker_3_hop(struct maker_config *cfg, int ctl)
 	struct hop hop = HOP_NULL;
 	int rc = hop_setup(&cfg->hop, &hop);
 
-	return rc ? rc : send_hop(ctl, &hop);
+	return rc ? rc : send_hop(ctl, cfg->hop.plan, &hop);
 }
 
 static int serve_one(int fd, const struct maker_want *want)
@@ -260,10 +297,15 @@ static int maker_4_serve(int ctl, int portfwd)
 
 int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 {
-	int rc = maker_1_own(ctl);
+	int rc;
 
-	if (!rc)
-		rc = maker_2_pod(cfg, ctl, runner);
+	if (cfg->hop.joined) {
+		rc = maker_1_join(cfg);
+	} else {
+		rc = maker_1_own(ctl);
+		if (!rc)
+			rc = maker_2_pod(cfg, ctl, runner);
+	}
 	fd_drop(&runner);
 	if (!rc)
 		rc = maker_3_hop(cfg, ctl);
@@ -280,7 +322,7 @@ static int enter_hop(const struct hop *hop)
 	int rc;
 
 	sys_sever();
-	rc = sys_setns(user, CLONE_NEWUSER);
+	rc = sys_enter_user(user);
 	if (!rc)
 		rc = sys_setns(net, CLONE_NEWNET);
 	return rc ? log_errno(-rc, "enter the hop") : 0;
@@ -293,7 +335,7 @@ int maker_again(const struct hop *hop, int ctl, int portfwd)
 	return maker_4_serve(ctl, portfwd);
 }
 
-static int recv_fds(struct msg *m, struct hop *out)
+static int recv_hop(struct msg *m, struct hop *out, struct podnet *plan)
 {
 	int *const fds[] = HOP_FDS(out);
 	struct maker_hop body;
@@ -302,13 +344,15 @@ static int recv_fds(struct msg *m, struct hop *out)
 	if (m->len != sizeof(body))
 		return -EPROTO;
 	memcpy(&body, m->body, sizeof(body));
+	*plan = body.plan;
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (body.has[i])
 			*fds[i] = msg_take_fd(m, n++);
 	return 0;
 }
 
-int maker_hop_recv(int ctl, pid_t maker, struct hop *out, pid_t *pod)
+int maker_hop_recv(int ctl, pid_t maker, struct hop *out, struct podnet *plan,
+		   pid_t *pod)
 {
 	struct msg m;
 
@@ -330,7 +374,7 @@ int maker_hop_recv(int ctl, pid_t maker, struct hop *out, pid_t *pod)
 			*pod = pid;
 			break;
 		case MAKER_HOP:
-			rc = recv_fds(&m, out);
+			rc = recv_hop(&m, out, plan);
 			msg_drop(&m);
 			return rc;
 		default:

@@ -34,20 +34,26 @@ struct maker_totals {
 /* Which descriptors of struct hop follow, in the order of its fields. */
 struct maker_hop {
 	bool has[10];
+	struct podnet plan; /* as hop_setup() left it */
 };
 
 struct maker_config {
-	struct hop_config hop;	     /* its pod is filled in by the maker */
-	struct runner_config runner; /* its may_setgroups, too */
+	/* joined: ns_pod is set; else it is filled in by the maker */
+	struct hop_config hop;
+	/* joined: the user namespace to work in, -1: the one we are in */
+	int ns_user;
+	/* not joined; its may_setgroups is filled in by the maker */
+	struct runner_config runner;
 };
 
 /**
- * maker_main() - make the pod, then serve transparent sockets
+ * maker_main() - make the pod, or join one, then serve transparent sockets
  * @ctl:     owned: to the supervisor
  * @portfwd: owned: to portfwd
  * @runner:  owned: becomes the runner's end of its control socket
  *
  * Forked from the supervisor; the pod's pid 1 becomes the supervisor's child.
+ * With @cfg->hop.joined there is none, @runner is not used.
  *
  * Return: exit status; in the pod's process, runner_main() never returns
  */
@@ -63,8 +69,10 @@ int maker_again(const struct hop *hop, int ctl, int portfwd);
 /**
  * maker_hop_recv() - the supervisor's side of MAKER_HOP
  * @ctl: to the maker; write the maps and note the pod's pid meanwhile
+ * @plan: set to what became of it
  * @pod: set as soon as the pod's pid 1 exists: reap it also on failure
  *
  * Return: 0 or -errno; the maker has logged why
  */
-int maker_hop_recv(int ctl, pid_t maker, struct hop *out, pid_t *pod);
+int maker_hop_recv(int ctl, pid_t maker, struct hop *out, struct podnet *plan,
+		   pid_t *pod);

@@ -123,6 +123,8 @@ static int supervisor_2_fork(struct supervisor *s)
 {
 	char dir[64];
 	struct maker_config maker = {
+		.hop.ns_pod = -1,
+		.ns_user = -1,
 		.runner = {
 			.run = s->cfg,
 			.resolv_conf = s->resolv_text,

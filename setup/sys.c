@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,6 +63,32 @@ int sys_open_ns(pid_t pid, const char *name)
 		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? log_errno(errno, "open %s", path) : fd;
+}
+
+bool sys_same_file(int a, int b)
+{
+	struct stat st, other;
+
+	return !fstat(a, &st) && !fstat(b, &other) &&
+	       st.st_dev == other.st_dev && st.st_ino == other.st_ino;
+}
+
+int sys_enter_user(int fd)
+{
+	scoped_fd own = sys_open_ns(0, "user");
+
+	if (own < 0)
+		return own;
+	/* the kernel refuses to enter it again: user_namespaces(7) */
+	if (sys_same_file(fd, own))
+		return 0;
+	if (setns(fd, CLONE_NEWUSER))
+		return -errno;
+	/* an id that isn't mapped can own no file; without an id 0 we stay
+	 * who we are, who is mapped then */
+	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		log_debug("no user 0 in the user namespace");
+	return 0;
 }
 
 void sys_null_stdio(void)

@@ -27,6 +27,24 @@ int sys_setns(int fd, int nstype);
  */
 int sys_open_ns(pid_t pid, const char *name);
 
+/**
+ * sys_enter_user() - enter a user namespace, as its user and group 0 where
+ * there are such; nothing to do when we are in it already
+ *
+ * A process that owns anything the namespace's users shouldn't have is to be
+ * severed (sys_sever()) before, and again after: the new credentials clear the
+ * signal that tells of the parent's death.
+ *
+ * Return: 0 or -errno, not logged
+ */
+int sys_enter_user(int fd);
+
+/**
+ * sys_same_file() - are both the same file, as it is with namespaces?
+ * One that can't be asked for is none of them.
+ */
+bool sys_same_file(int a, int b);
+
 /** sys_null_stdio() - stdin and stdout become /dev/null; stderr stays */
 void sys_null_stdio(void);
 
