@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,57 +93,37 @@ struct trial {
 	char why_kernel[256], why_user[256];
 };
 
-/* A process with a network namespace of its own: the pod. */
-static pid_t fork_pod(void)
+/* Two fresh network namespaces: the pod's, and the hop's, which we are in. */
+static int make_namespaces(int *pod)
 {
-	int ready[2];
-	char c;
-	pid_t pid;
+	int rc = sys_unshare(CLONE_NEWNET);
 
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		sys_follow_parent();
-		c = sys_unshare(CLONE_NEWNET) == 0;
-		if (write(ready[1], &c, 1) == 1)
-			(void)pause();
-		_exit(0);
-	}
-	(void)close(ready[1]);
-	if (pid > 0 && (read(ready[0], &c, 1) != 1 || !c)) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		pid = -1;
-	}
-	(void)close(ready[0]);
-	return pid;
+	if (rc)
+		return rc;
+	*pod = sys_open_ns(0, "net");
+	return *pod < 0 ? *pod : sys_unshare(CLONE_NEWNET);
 }
 
 static bool try_hop(enum datapath datapath, char *why, size_t cap)
 {
 	struct net_config net;
 	struct hop hop = HOP_NULL;
-	struct hop_config cfg = { .datapath = datapath, .serve_dns = true };
-	pid_t pod = fork_pod();
-	int rc = pod > 0 ? 0 : -EPERM;
+	struct hop_config cfg = { .plan = &net.plan,
+				  .datapath = datapath,
+				  .serve_dns = true,
+				  .ns_pod = -1 };
+	int rc = make_namespaces(&cfg.ns_pod);
 
 	config_net_init(&net);
 	if (!rc)
 		rc = config_net_finish(&net);
 	net.plan.mtu_bytes = uplink_mtu();
 	net.plan.has_ipv6 = uplink_can_ipv6();
-	cfg.plan = &net.plan;
-	cfg.pod = pod;
 	log_hold(why, cap);
 	if (!rc)
 		rc = hop_setup(&cfg, &hop);
 	log_hold(NULL, 0);
 	hop_close(&hop);
-	if (pod > 0) {
-		(void)kill(pod, SIGKILL);
-		(void)waitpid(pod, NULL, 0);
-	}
 	return !rc;
 }
 
