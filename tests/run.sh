@@ -338,7 +338,6 @@ fuzz_told() # NAME
 
 if wanted fuzz; then
 	stage fuzz
-	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	one 'build with instrumentation' fuzz_build
 	names=
 	for f in tests/fuzz/fuzz_*.c; do
@@ -359,7 +358,6 @@ if wanted fuzz; then
 	for f in $names; do
 		one "fuzz $f" fuzz_told "$f"
 	done
-	unset UBSAN_OPTIONS
 	stage_end
 fi
 

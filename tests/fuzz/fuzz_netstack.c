@@ -12,6 +12,7 @@
  */
 #include <linux/if_ether.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -543,13 +544,14 @@ static void configure(uint8_t how)
 	fd_drop(&hop[1]);
 }
 
-static void limit_fds(void)
+static void prepare(void)
 {
 	struct rlimit rl;
 
 	check(getrlimit(RLIMIT_NOFILE, &rl) == 0);
 	rl.rlim_cur = WORLD_FDS;
 	check(setrlimit(RLIMIT_NOFILE, &rl) == 0);
+	(void)signal(SIGPIPE, SIG_IGN); /* as in every child */
 	/* what a stranger can cause isn't worth a line each */
 	log_init(LOG_ERROR, -1);
 }
@@ -559,7 +561,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct world_ops ops = { check_dst, on_sleep };
 	int ctl[2], peer[2];
 
-	limit_fds();
+	prepare();
 	memset(&t, 0, sizeof(t));
 	t.tape = (struct tape){ data, size };
 	t.input = data;

@@ -1,0 +1,188 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A pod whose root sends what no kernel does (hostile.py has the classes), on
+# each way its packets can take. Meanwhile its other flows, its published port,
+# DNS and ping go on; nothing reaches the host's loopback, nothing leaves under
+# another's name, no process dies or grows, and all is quiet afterwards.
+# shellcheck source=tests/ns/splice_lib.sh
+. "$(dirname "$0")/splice_lib.sh"
+
+install -m 644 "$LIB/hostile.py" "$T/"
+PORTS_BEFORE=$(ports_of_host)
+SOCK=$WORK/hostile.sock
+# sent together, to be done in time
+CLASSES='truncated,vlan,jumbo fragments,extensions,options spoofed,forged,noise
+	syn_flood udp_flood icmp_flood'
+[ -z "$LONG" ] || CLASSES=$(echo "$CLASSES" | tr , ' ')
+
+serve_splice 9000 || bail 'no server on the other host'
+for family in 4 6; do
+	serve_peer_udp 9002 "$family" || bail 'no UDP server on the other host'
+done
+in_peer nft -f - <<'END' || bail "the peer's rules"
+table inet silent {
+	chain input {
+		type filter hook input priority 0;
+		meta l4proto { tcp, udp } th dport 9101 drop
+	}
+	chain output {
+		type filter hook output priority 0;
+		icmp type echo-reply drop
+	}
+}
+END
+# what only the host itself may reach, and tells when it was
+for bind in 127.0.0.1 ::1; do
+	family=$([ $bind = ::1 ] && echo 6 || echo 4)
+	spawn "lo-$bind" "${IN_HOST[@]}" "$PY" "$T/net.py" serve 9100 \
+		"$family" $bind 'loopback'
+	spawn "lo-udp-$bind" "${IN_HOST[@]}" "$PY" "$T/net.py" udp-serve 9100 \
+		"$family" $bind
+done
+wait_port host 9100 || bail "the host's servers"
+wait_port host 9100 u || bail "the host's UDP servers"
+spawn names "${IN_PEER[@]}" dnsmasq --keep-in-foreground --no-resolv --no-hosts \
+	--conf-file=/dev/null --user=root --pid-file= --bind-interfaces \
+	--except-interface=nosuch "--listen-address=$PEER4" \
+	--address=/test/192.0.2.101
+wait_port peer 53 u || bail 'no name server'
+in_host_net sh -c 'echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range'
+
+reached()
+{
+	cat "$T"/lo-*.out
+}
+
+# what the other host's UDP server was sent by whom
+senders()
+{
+	cat "$T"/peer-udp-9002*.out | awk '{ print $2 }' | sort -u |
+		tr '\n' ' '
+}
+
+stat_of() # PYTHON-PATH, of s
+{
+	"${AS_USER[@]}" "$PODSPLICE" stats --json --control "$SOCK" |
+		"$PY" -c "import json, sys; s = json.load(sys.stdin); print($1)"
+}
+
+# What goes on all the while. Packets may be lost in a flood; that is what asking
+# again is for. What goes through user space waits its turn in the queue of the
+# flood: there are few bytes.
+BYTES=20000
+name_is()
+{
+	[ "$(nsenter -t "$POD" -n -- dig +short +time=1 +tries=1 "@$1" a.test A \
+		2>/dev/null)" = 192.0.2.101 ]
+}
+pings()
+{
+	in_pod ping -c 1 -W 1 "$1" >/dev/null 2>&1
+}
+
+goes_on() # NAME
+{
+	is "$(peer_net get "$HOST4" 8080 $BYTES)" OK \
+		"$1: the published port works"
+	is "$(podded transfer "$FAR4" 9000 $BYTES)" OK \
+		"$1: a new flow of the pod's works"
+	check "$1: DNS works" wait_for 60 name_is "$DNS4"
+	check "$1: DNS over IPv6 works" wait_for 60 name_is "$DNS6"
+	check "$1: the gateway answers pings" wait_for 60 pings "$GW4"
+}
+
+processes()
+{
+	helper && echo "$MAKER $NETSTACK $PORTFWD $(stat_of \
+		's["restarts"]["netstack"], s["restarts"]["portfwd"]')"
+}
+
+# ticks PID...: of a processor that they have used
+ticks()
+{
+	local p
+	for p; do
+		cat "/proc/$p/stat"
+	done | awk '{ sub(".*) ", ""); n += $12 + $13 } END { print n }'
+}
+
+# less than a tenth of a processor, for a second
+quiet()
+{
+	local before
+	before=$(ticks "$@")
+	sleep 1
+	[ $(($(ticks "$@") - before)) -lt 10 ]
+}
+
+# hostile NAME CLASS: send it while all else goes on
+hostile()
+{
+	rm -f "$T/stop"
+	spawn "$1-$2" nsenter -t "$POD" -n -- "$PY" "$T/hostile.py" "$2" tap0 \
+		"$GWMAC" "$T/stop"
+	local sender=$PID
+	wait_for "$GUARD" eval \
+		"grep -qs round '$T/$1-$2.out' || gone $sender"
+	goes_on "$1, $2"
+	: >"$T/stop"
+	reap "$sender"
+	is "$STATUS" 0 "$1, $2: the sender went on to its end"
+	note "$2: $(tail -n 1 "$T/$1-$2.out") frames sent, not taken"
+}
+
+# attack NAME: on the pod at SUP
+attack()
+{
+	local class before kib after fds
+	wait_port pod 80
+	helper || bail "$1: the helper's processes"
+	GWMAC=$(in_pod ip neigh show "$GW4" | grep -o 'lladdr [^ ]*' |
+		cut -d' ' -f2)
+	check "$1: the gateway's MAC is known" [ "$GWMAC" ]
+	# frames of any size
+	in_pod ip link set tap0 mtu 65520
+	before=$(processes)
+	kib=$(private_kib "$NETSTACK" "$PORTFWD" "$MAKER")
+	steady "$1" "$FAR4" 9000 || bail "$1: no flow"
+	for class in $CLASSES; do
+		hostile "$1" "$class"
+		fds=$(fds "$NETSTACK")
+		note "descriptors: netstack $fds, portfwd $(fds "$PORTFWD")"
+	done
+	is "$(processes)" "$before" "$1: no process died"
+	steady_ends "$1" "$1: a flow that was there before never noticed"
+	after=$(private_kib "$NETSTACK" "$PORTFWD" "$MAKER")
+	note "$1: private memory $kib KiB, then $after KiB"
+	[ "${ASAN_OPTIONS-}" ] || check "$1: memory is bounded" \
+		[ "$after" -lt $((kib + 65536)) ]
+	check "$1: libslirp's descriptors are bounded" [ "$fds" -lt 19500 ]
+	check "$1: what was dropped is counted" eval \
+		'[ "$(stat_of "s[\"errors\"][\"parse\"] > 100 and
+			s[\"errors\"][\"policy\"] > 100")" = True ]'
+	check "$1: all is quiet when it is over" wait_for 60 quiet \
+		"$SUP" "$NETSTACK" "$PORTFWD" "$MAKER"
+	goes_on "$1, afterwards"
+	pod_end
+}
+
+run_pod() # NAME ARGS...
+{
+	pod "$1" --control "$SOCK" -p 8080:80 "${@:2}" -- \
+		"$PY" "$T/net.py" serve 80 || bail "$1: no pod"
+}
+
+REACHED=$(reached)
+run_pod spliced
+attack spliced
+run_pod slirp --datapath slirp
+attack slirp
+AS_USER+=(PODSPLICE_FAIL_HOP=1)
+run_pod user-hop
+attack user-hop
+is "$(reached)" "$REACHED" "nothing reached the host's loopback"
+like "$(senders)" "^($HOST4 |$HOST6 )*$" \
+	"nothing left under another's name"
+stop_spawned
+leftovers hostile_frames
+finish
