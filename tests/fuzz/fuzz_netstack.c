@@ -223,7 +223,7 @@ static void sum_up(uint8_t *buf, size_t len)
 	struct frame f;
 	size_t n, at;
 
-	if (!frame_parse(buf, len, &f) || !f.is_ip)
+	if (len < FRAME_ETH_LEN + 20 || !frame_parse(buf, len, &f) || !f.is_ip)
 		return;
 	if (f.src.family == AF_INET) {
 		store16(ip + 10, 0);
@@ -310,11 +310,11 @@ static void op_tcp(struct tape *in)
 {
 	uint8_t which = tape_u8(in), flags = tape_u8(in);
 	size_t n = tape_u16(in) % DATA_MAX;
-	int off = (int8_t)tape_u8(in);
+	int off = tape_u8(in);
 
 	/* the port tells how the connect() ends */
 	tcp(which % FLOWS, flags, (uint16_t)(80 + (which >> 4)), n,
-	    off % 16 ? 0 : off);
+	    off > 16 ? 0 : off);
 }
 
 /* UDP, or ICMP whose header the tape has */
@@ -380,7 +380,7 @@ static void op_servers(struct tape *in)
 	struct netstack_servers s = { .n = tape_u8(in) % 4 };
 	struct ip ip = fuzz_ip("192.0.2.53"), ip6 = fuzz_ip("2001:db8::53");
 
-	for (uint16_t i = 0; i < s.n; i++)
+	for (uint32_t i = 0; i < s.n; i++)
 		s.servers[i] =
 			endpoint_make(i == 2 ? &ip6 : &ip, (uint16_t)(53 + i));
 	(void)msg_send(t.ctl, NETSTACK_SERVERS, &s, sizeof(s), NULL, 0);
