@@ -4,6 +4,10 @@
 # each way its packets can take. Meanwhile its other flows, its published port,
 # DNS and ping go on; nothing reaches the host's loopback, nothing leaves under
 # another's name, no process dies or grows, and all is quiet afterwards.
+#
+# A flood shares the TAP's queue with whatever else the pod sends to user space:
+# of that the pod robs itself, and gets it back when the flood is over. What the
+# kernel moves goes on.
 # shellcheck source=tests/ns/splice_lib.sh
 . "$(dirname "$0")/splice_lib.sh"
 
@@ -80,12 +84,22 @@ pings()
 	in_pod ping -c 1 -W 1 "$1" >/dev/null 2>&1
 }
 
-goes_on() # NAME
+flow_works()
+{
+	[ "$(GUARD=20 podded transfer "$FAR4" 9000 "$BYTES")" = OK ]
+}
+
+serves() # NAME
 {
 	is "$(peer_net get "$HOST4" 8080 $BYTES)" OK \
 		"$1: the published port works"
-	is "$(podded transfer "$FAR4" 9000 $BYTES)" OK \
-		"$1: a new flow of the pod's works"
+}
+
+goes_on() # NAME
+{
+	serves "$1"
+	# after SYNs that nobody answered libslirp has to give them up first
+	check "$1: a new flow of the pod's works" wait_for 180 flow_works
 	check "$1: DNS works" wait_for 60 name_is "$DNS4"
 	check "$1: DNS over IPv6 works" wait_for 60 name_is "$DNS6"
 	check "$1: the gateway answers pings" wait_for 60 pings "$GW4"
@@ -124,10 +138,14 @@ hostile()
 	local sender=$PID
 	wait_for "$GUARD" eval \
 		"grep -qs round '$T/$1-$2.out' || gone $sender"
-	goes_on "$1, $2"
+	case $1,$2 in
+	*flood) [ "$1" = user-hop ] || serves "$1, $2" ;;
+	*) goes_on "$1, $2" ;;
+	esac
 	: >"$T/stop"
 	reap "$sender"
 	is "$STATUS" 0 "$1, $2: the sender went on to its end"
+	[ "${2%flood}" = "$2" ] || goes_on "$1, after $2"
 	note "$2: $(tail -n 1 "$T/$1-$2.out") frames sent, not taken"
 }
 
@@ -154,6 +172,8 @@ attack()
 	steady_ends "$1" "$1: a flow that was there before never noticed"
 	after=$(private_kib "$NETSTACK" "$PORTFWD" "$MAKER")
 	note "$1: private memory $kib KiB, then $after KiB"
+	# libslirp: 19,000 flows of 9 KiB
+	[ "$1" = spliced ] || kib=$((kib + 196608))
 	[ "${ASAN_OPTIONS-}" ] || check "$1: memory is bounded" \
 		[ "$after" -lt $((kib + 65536)) ]
 	check "$1: libslirp's descriptors are bounded" [ "$fds" -lt 19500 ]
