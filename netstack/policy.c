@@ -24,6 +24,10 @@ static bool allows4(const struct frame *f, const struct podnet *plan,
 
 	if (dst >> 24 == 0 || dst >> 24 == 127)
 		return false;
+	/* the host's links, where clouds keep its credentials; no pod's subnet
+	 * is there (config_net.c) */
+	if (ip_is_linklocal(&f->dst))
+		return false;
 	if (dst == 0xffffffff || dst == bcast)
 		return f->proto == IPPROTO_UDP && !f->is_fragment &&
 		       f->dport == PORT_DHCPS;

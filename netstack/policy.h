@@ -13,8 +13,9 @@
  *
  * Refused, whatever the rest of the frame is: destinations that mean the
  * host's own loopback to connect() (0/8, 127/8, ::, ::1, IPv4-mapped and
- * IPv4-compatible), the pod's own subnets but for gateway, DNS and broadcast,
- * TFTP, protocols that no pod needs of us.
+ * IPv4-compatible), link-local ones but for what IPv6 asks of its own link, the
+ * pod's own subnets but for gateway, DNS and broadcast, TFTP, protocols that no
+ * pod needs of us.
  */
 bool policy_allows(const struct frame *f, const struct podnet *plan,
 		   bool host_loopback);

@@ -155,6 +155,20 @@ is "$(pod_net udp "$PEER4" 9002)" "OK $HOST4" '--host-loopback: works'
 is "$(reached)" "$BEFORE" '--host-loopback: no other address opens it'
 pod_end
 
+# what only means something on one of the host's links is none of the pod's
+in_peer ip addr add 169.254.7.7/16 dev eth0
+in_host ip addr add 169.254.7.1/16 dev eth0
+is "$(host_net udp 169.254.7.7 9002)" 'OK 169.254.7.1' \
+	'the host reaches a link-local address'
+no_link_local() # PATH
+{
+	is "$(pod_net connect 169.254.7.7 9000)" ENETUNREACH \
+		"link-local, $1: no TCP"
+	unlike "$(pod_net udp 169.254.7.7 9002)" '^OK' "link-local, $1: no UDP"
+	unlike "$(in_pod ping -q -c 1 -W 1 169.254.7.7 2>&1)" \
+		' 0% packet loss' "link-local, $1: no ping"
+}
+
 # --host-port opens one port of it, under another number, too
 for path in auto slirp; do
 	pod "host-port-$path" --datapath "$path" --host-port 9100 \
@@ -171,10 +185,12 @@ for path in auto slirp; do
 	BEFORE=$(reached)
 	pod_net udp "$GW4" 9101 >/dev/null
 	is "$(reached)" "$BEFORE" "--host-port, $path: no other UDP port"
+	no_link_local "$path"
 	pod_end
 done
 
 stop_spawned
+in_host ip addr del 169.254.7.1/16 dev eth0
 in_host ip route del unreachable 198.51.100.77
 leftovers egress
 finish

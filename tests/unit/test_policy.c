@@ -227,6 +227,17 @@ static void link_local_ipv6_is_for_neighbour_discovery_alone(void **state)
 	expect("fec0::1", 80, "yyy");
 }
 
+static void link_local_ipv4_is_refused(void **state)
+{
+	(void)state;
+	expect("169.254.0.0", 80, "nnn");
+	expect("169.254.169.254", 80, "nnn");
+	expect("169.254.169.254", 53, "nnn");
+	expect("169.254.255.255", 67, "nnn");
+	expect("169.253.255.255", 80, "yyy");
+	expect("169.255.0.0", 80, "yyy");
+}
+
 static void other_protocols_are_refused(void **state)
 {
 	(void)state;
@@ -302,6 +313,7 @@ int main(void)
 		cmocka_unit_test(multicast_takes_no_tcp),
 		cmocka_unit_test(
 			link_local_ipv6_is_for_neighbour_discovery_alone),
+		cmocka_unit_test(link_local_ipv4_is_refused),
 		cmocka_unit_test(other_protocols_are_refused),
 		cmocka_unit_test(
 			frames_that_are_not_ip_are_refused_but_for_arp),
