@@ -6,6 +6,8 @@
 # shellcheck source=tests/ns/splice_lib.sh
 . "$(dirname "$0")/splice_lib.sh"
 
+grep -q 'seccomp: load the filter' "$BINARY" ||
+	skip_all 'a build without lists of system calls'
 command -v gdb >/dev/null || skip_all 'gdb is not installed'
 serve_peer 9000 || bail 'no server on the other host'
 start()
