@@ -242,12 +242,14 @@ static enum moved move_splice(struct relay_flow *f, struct relay_end *from,
 	ssize_t n, m;
 	size_t left;
 
-	n = splice(from->src.fd, NULL, r->pipe[1], NULL, max,
-		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	do {
+		n = splice(from->src.fd, NULL, r->pipe[1], NULL, max,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return END;
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
+		return errno == EAGAIN ? EMPTY : BROKEN;
 	from->bytes += (uint64_t)n;
 	r->stats.bytes_spliced[way(f, from)] += (uint64_t)n;
 	r->stats.chunks_spliced++;
@@ -266,18 +268,28 @@ static enum moved move_splice(struct relay_flow *f, struct relay_end *from,
 	return MOVED;
 }
 
+/* EINTR is not "empty": no edge would come for what is there already. */
+static ssize_t take(const struct relay_end *from, void *buf, size_t cap)
+{
+	ssize_t n;
+
+	do {
+		n = recv(from->src.fd, buf, cap, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
 static enum moved move_copy(struct relay_flow *f, struct relay_end *from,
 			    struct relay_end *to, size_t max)
 {
 	struct relay *r = f->relay;
-	ssize_t n = recv(from->src.fd, r->buf,
-			 max < RELAY_BUF_BYTES ? max : RELAY_BUF_BYTES,
-			 MSG_DONTWAIT);
+	ssize_t n = take(from, r->buf,
+			 max < RELAY_BUF_BYTES ? max : RELAY_BUF_BYTES);
 
 	if (n == 0)
 		return END;
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
+		return errno == EAGAIN ? EMPTY : BROKEN;
 	from->bytes += (uint64_t)n;
 	r->stats.bytes_copied[way(f, from)] += (uint64_t)n;
 	r->stats.chunks_copied++;
@@ -299,11 +311,11 @@ static enum moved past(struct relay_flow *f, struct relay_end *from,
 
 	if (ioctl(from->src.fd, SIOCATMARK, &at_mark) || !at_mark)
 		return EMPTY;
-	n = recv(from->src.fd, &byte, 1, MSG_DONTWAIT);
+	n = take(from, &byte, 1);
 	if (n == 0)
 		return END;
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? EMPTY : BROKEN;
+		return errno == EAGAIN ? EMPTY : BROKEN;
 	from->urgent = false;
 	from->bytes++;
 	f->relay->stats.bytes_copied[way(f, from)]++;
