@@ -64,17 +64,15 @@ struct dns_set *dns_set_unref(struct dns_set *set)
 	return NULL;
 }
 
-void dns_set_servers(struct dns *d, const union endpoint *servers, size_t n)
+int dns_set_servers(struct dns *d, const union endpoint *servers, size_t n)
 {
 	struct dns_set *set = set_new(servers, n, d->set);
 
-	if (!set) {
-		/* the old servers are better than none */
-		(void)log_errno(ENOMEM, "DNS servers");
-		return;
-	}
+	if (!set)
+		return log_errno(ENOMEM, "DNS servers");
 	dns_set_unref(d->set);
 	d->set = set;
+	return 0;
 }
 
 void dns_set_times(struct dns *d, const struct dns_times *times)

@@ -56,8 +56,10 @@ struct dns *dns_free(struct dns *d);
  * @servers: copied; port 0 means 53; at most DNS_SERVERS_MAX are used
  *
  * Queries under way go on with the servers they have.
+ *
+ * Return: 0 or -ENOMEM, logged: it has the servers that it had
  */
-void dns_set_servers(struct dns *d, const union endpoint *servers, size_t n);
+int dns_set_servers(struct dns *d, const union endpoint *servers, size_t n);
 
 /**
  * dns_udp_query() - a query from the pod
