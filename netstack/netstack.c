@@ -345,7 +345,7 @@ static int start_dns(struct netstack *ns, struct msg *m, size_t next)
 
 	if (rc)
 		return rc;
-	dns_set_servers(ns->dns, ns->servers.servers, ns->servers.n);
+	rc = dns_set_servers(ns->dns, ns->servers.servers, ns->servers.n);
 	for (int i = 0; i < 2 && !rc; i++)
 		if (ns->cfg.has_dns[i])
 			rc = dns_tcp_listen(ns->dns, msg_take_fd(m, next++));
@@ -397,7 +397,8 @@ static int configure(struct netstack *ns, struct msg *m)
 	if (!rc)
 		rc = ns->lock(ns->lock_arg);
 	if (!rc)
-		rc = msg_send(ns->ctl.fd, NETSTACK_READY, NULL, 0, NULL, 0);
+		rc = msg_must_send(ns->ctl.fd, "the supervisor", NETSTACK_READY,
+				   NULL, 0, NULL, 0);
 	return rc;
 }
 
@@ -408,8 +409,9 @@ static void set_servers(struct netstack *ns, const struct msg *m)
 	memcpy(&ns->servers, m->body, sizeof(ns->servers));
 	if (ns->servers.n > NETSTACK_SERVERS_MAX)
 		ns->servers.n = NETSTACK_SERVERS_MAX;
-	if (ns->dns)
-		dns_set_servers(ns->dns, ns->servers.servers, ns->servers.n);
+	if (ns->dns) /* logged; the old servers are better than none */
+		(void)dns_set_servers(ns->dns, ns->servers.servers,
+				      ns->servers.n);
 }
 
 static void tell_stats(struct netstack *ns, const struct msg *m)
@@ -441,8 +443,10 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 	int rc = msg_recv(src->fd, &m);
 
 	(void)revents;
-	if (rc == -EAGAIN)
+	if (msg_again(rc))
 		return;
+	if (rc < 0)
+		(void)log_errno(-rc, "netstack: message of the supervisor");
 	if (rc <= 0) {
 		loop_stop(&ns->loop, rc ? 1 : 0);
 		return;
@@ -451,8 +455,9 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		loop_stop(&ns->loop, 1);
 	else if (m.type == NETSTACK_SERVERS)
 		set_servers(ns, &m);
-	else if (m.type == NETSTACK_PEER && m.n_fds == 1 && ns->syn)
-		(void)syn_attach(ns->syn, msg_take_fd(&m, 0)); /* logged */
+	else if (m.type == NETSTACK_PEER && m.n_fds == 1 && ns->syn &&
+		 syn_attach(ns->syn, msg_take_fd(&m, 0)))
+		loop_stop(&ns->loop, 1); /* the next one gets another end */
 	else if (m.type == NETSTACK_STATS)
 		tell_stats(ns, &m);
 	msg_drop(&m);

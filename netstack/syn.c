@@ -227,7 +227,7 @@ void syn_flush(struct syn_table *t)
 			break;
 		rc = msg_send(t->peer.fd, SYN_ASK, t->batch,
 			      t->n_batch * sizeof(t->batch[0]), NULL, 0);
-		if (rc == -EAGAIN || rc == -ENOBUFS) {
+		if (msg_again(rc)) {
 			set_paused(t, true);
 			return;
 		}
@@ -333,7 +333,7 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		struct msg m;
 		int rc = msg_recv(t->peer.fd, &m);
 
-		if (rc == -EAGAIN)
+		if (msg_again(rc))
 			return;
 		if (rc <= 0) {
 			lost_peer(t);

@@ -127,7 +127,7 @@ static void flush(struct loop_job *job)
 			n = SYN_BATCH;
 		rc = msg_send(e->peer.fd, SYN_VERDICT, e->verdicts + sent,
 			      n * sizeof(*e->verdicts), NULL, 0);
-		if (rc == -EAGAIN || rc == -ENOBUFS) {
+		if (msg_again(rc)) {
 			watch_room(e, true);
 			break;
 		}
@@ -466,7 +466,7 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		struct msg m;
 		int rc = msg_recv(src->fd, &m);
 
-		if (rc == -EAGAIN)
+		if (msg_again(rc))
 			return;
 		if (rc <= 0) {
 			/* netstack's death is the supervisor's business; the

@@ -136,7 +136,7 @@ static void on_maker(struct loop_source *src, uint32_t revents)
 		return;
 	}
 	if (rc <= 0) {
-		if (rc == -EAGAIN)
+		if (msg_again(rc))
 			return;
 		/* the supervisor notices the maker's death, too */
 		loop_close(p->loop, src);

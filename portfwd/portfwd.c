@@ -90,7 +90,9 @@ static int start(struct portfwd *pf)
 	rc = pf->lock(pf->lock_arg);
 	if (!rc)
 		rc = ingress_start(pf->ingress);
-	return rc ? rc : msg_send(pf->ctl.fd, PORTFWD_READY, NULL, 0, NULL, 0);
+	return rc ? rc
+		  : msg_must_send(pf->ctl.fd, "the supervisor", PORTFWD_READY,
+				  NULL, 0, NULL, 0);
 }
 
 /* Return: 0 or -errno, which ends the process */
@@ -144,8 +146,10 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 	if (revents & EPOLLOUT)
 		report_room(&pf->report);
 	rc = msg_recv(src->fd, &m);
-	if (rc == -EAGAIN)
+	if (msg_again(rc))
 		return;
+	if (rc < 0)
+		(void)log_errno(-rc, "portfwd: message of the supervisor");
 	if (rc <= 0) {
 		loop_stop(&pf->loop, rc ? 1 : 0);
 		return;

@@ -25,6 +25,8 @@
 #include "setup/init.h"
 #include "setup/runner.h"
 
+enum { FRONT_FAILED = 125 };
+
 enum front_state {
 	FRONT_SETUP,   /* before front_go(): a terminating signal is for us */
 	FRONT_RUNNING, /* signals are the command's */
@@ -40,7 +42,7 @@ struct front {
 	enum front_state state;
 	struct loop_source ctl, sig, child;
 	struct loop_job finish;
-	bool ready, has_console;
+	bool ready, has_console, failed;
 	struct console console;
 	int status;
 	int end_sig; /* the signal that ended us before the start, or 0 */
@@ -81,6 +83,13 @@ void front_kill(struct front *f)
 {
 	if (f->state <= FRONT_RUNNING && kill(f->init, SIGKILL))
 		(void)log_errno(errno, "kill the pod");
+}
+
+/* Without pid 1 there is no command; why was logged. */
+static void give_up(struct front *f)
+{
+	f->failed = true;
+	front_kill(f);
 }
 
 /*
@@ -188,7 +197,7 @@ static void on_ready(struct front *f, struct msg *m)
 	if (f->run->tty) {
 		if (master < 0 || console_init(&f->console, f->loop, master)) {
 			log_error("pid 1 of the pod gave no terminal");
-			front_kill(f);
+			give_up(f);
 			return;
 		}
 		(void)fd_take(&master);
@@ -205,13 +214,15 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 	int rc = msg_recv(src->fd, &m);
 
 	(void)revents;
-	if (rc == -EAGAIN)
+	if (msg_again(rc))
 		return;
 	if (rc <= 0) {
 		/* its end follows, unless it has gone mad */
 		loop_close(f->loop, src);
-		if (rc < 0)
-			front_kill(f);
+		if (rc < 0) {
+			(void)log_errno(-rc, "message of pid 1");
+			give_up(f);
+		}
 		return;
 	}
 	if (m.type == RUNNER_STARTED && f->has_console && f->run->interactive)
@@ -233,7 +244,9 @@ static void on_child(struct loop_source *src, uint32_t revents)
 		return;
 	loop_close(f->loop, src);
 	f->state = FRONT_ENDING;
-	f->status = f->end_sig ? 128 + f->end_sig : init_status(wstatus);
+	f->status = f->failed	 ? FRONT_FAILED
+		    : f->end_sig ? 128 + f->end_sig
+				 : init_status(wstatus);
 	if (f->has_console)
 		console_drain(&f->console, finish, f);
 	else
@@ -293,10 +306,17 @@ int front_new(struct front **out, struct loop *loop, int ctl, pid_t init,
 
 void front_go(struct front *f)
 {
+	int rc;
+
 	if (f->state != FRONT_SETUP || f->end_sig)
 		return;
 	f->state = FRONT_RUNNING;
-	tell(f, RUNNER_GO, NULL, 0);
+	rc = msg_send(f->ctl.fd, RUNNER_GO, NULL, 0, NULL, 0);
+	/* it waits for nothing else, so it would wait for ever */
+	if (rc && rc != -EPIPE) {
+		(void)log_errno(-rc, "message to pid 1: start the command");
+		give_up(f);
+	}
 }
 
 void front_resolv(struct front *f, const char *text)

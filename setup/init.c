@@ -143,8 +143,10 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 	int rc = msg_recv(src->fd, &m);
 
 	(void)revents;
-	if (rc == -EAGAIN)
+	if (msg_again(rc))
 		return;
+	if (rc < 0)
+		(void)log_errno(-rc, "pid 1: message of the helper");
 	if (rc <= 0)
 		_exit(INIT_FAILED); /* the helper is gone, and so is the pod */
 	on_message(in, &m);

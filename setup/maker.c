@@ -47,7 +47,8 @@ static int maker_1_own(int ctl)
 		return log_errno(
 			-rc,
 			"user namespace: can't be made (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)");
-	rc = msg_send(ctl, MAKER_NEED_MAPS, NULL, 0, NULL, 0);
+	rc = msg_must_send(ctl, "the supervisor", MAKER_NEED_MAPS, NULL, 0,
+			   NULL, 0);
 	if (rc)
 		return rc;
 	/* made while the supervisor writes the maps; owned by our new userns */
@@ -56,7 +57,10 @@ static int maker_1_own(int ctl)
 		return log_errno(
 			-rc,
 			"network namespace: can't be made (sysctl user.max_net_namespaces)");
-	if (msg_recv(ctl, &m) != 1)
+	rc = msg_recv(ctl, &m);
+	if (rc < 0)
+		return log_errno(-rc, "maker: message of the supervisor");
+	if (rc == 0)
 		return -EPIPE; /* the supervisor has said why */
 	msg_drop(&m);
 	return 0;
@@ -67,12 +71,18 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 				  int mapped)
 {
 	int *const keep[] = { &runner, &mapped };
+	ssize_t n;
 	char go;
 
 	log_role("runner");
 	sys_keep_fds(keep, ARRAY_SIZE(keep));
-	if (read(mapped, &go, 1) != 1)
-		_exit(125);
+	do {
+		n = read(mapped, &go, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		(void)log_errno(errno, "pod: wait for its id maps");
+	if (n != 1)
+		_exit(125); /* 0: the maker has said why */
 	fd_drop(&mapped);
 	runner_main(&cfg->runner, runner);
 }
@@ -103,7 +113,8 @@ static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 			-pid,
 			"pod: can't make its namespaces (sysctl user.max_user_namespaces, user.max_pid_namespaces, user.max_net_namespaces)");
 	}
-	rc = msg_send(ctl, MAKER_POD, &pid, sizeof(pid), NULL, 0);
+	rc = msg_must_send(ctl, "the supervisor", MAKER_POD, &pid, sizeof(pid),
+			   NULL, 0);
 	if (!rc)
 		rc = idmap_identity(pid);
 	if (!rc) {
@@ -163,7 +174,8 @@ static int send_hop(int ctl, const struct podnet *plan, struct hop *hop)
 		if (body.has[i])
 			list[n++] = *fds[i];
 	}
-	rc = msg_send(ctl, MAKER_HOP, &body, sizeof(body), list, n);
+	rc = msg_must_send(ctl, "the supervisor", MAKER_HOP, &body,
+			   sizeof(body), list, n);
 	hop_close(hop);
 	return rc;
 }
@@ -201,6 +213,12 @@ static int serve_one(int fd, const struct maker_want *want)
 	rc = msg_send(fd, MAKER_SOCKETS, &reply, sizeof(reply), fds, n);
 	for (size_t i = 0; i < n; i++)
 		fd_drop(&fds[i]);
+	if (rc && rc != -EPIPE && n) {
+		/* without them it goes: portfwd asks for fewer, in a while */
+		reply.count = (uint32_t)-rc;
+		rc = msg_send(fd, MAKER_SOCKETS, &reply, sizeof(reply), NULL,
+			      0);
+	}
 	return rc;
 }
 
@@ -211,8 +229,10 @@ static int serve(int fd)
 	struct msg m;
 	int rc = msg_recv(fd, &m);
 
+	if (msg_again(rc))
+		return 1;
 	if (rc <= 0)
-		return rc;
+		return rc == -EPROTO ? 0 : rc; /* it has gone mad */
 	msg_drop(&m);
 	if (m.type != MAKER_WANT || m.len != sizeof(want))
 		return 1;
@@ -242,8 +262,12 @@ static int told(int fd, int mem_fd, int *portfwd)
 	struct msg m;
 	int rc = msg_recv(fd, &m);
 
-	if (rc <= 0)
-		return rc;
+	if (msg_again(rc))
+		return 1;
+	if (rc < 0)
+		return log_errno(-rc, "maker: message of the supervisor");
+	if (rc == 0)
+		return 0;
 	if (m.type == MAKER_PORTFWD && m.n_fds == 1) {
 		fd_drop(portfwd);
 		*portfwd = msg_take_fd(&m, 0);
@@ -254,7 +278,11 @@ static int told(int fd, int mem_fd, int *portfwd)
 	return 1;
 }
 
-/* Until the supervisor is gone; a portfwd that is gone has a successor. */
+/*
+ * Until the supervisor is gone; a portfwd that is gone has a successor. One
+ * that can't be answered would wait for ever: both are better off with another
+ * maker.
+ */
 static int serve_both(int ctl, int portfwd, int mem_fd)
 {
 	for (;;) {
@@ -269,10 +297,13 @@ static int serve_both(int ctl, int portfwd, int mem_fd)
 				continue;
 			return log_errno(errno, "poll");
 		}
-		if (p[0].revents && serve(portfwd) <= 0)
+		rc = p[0].revents ? serve(portfwd) : 1;
+		if (rc < 0)
+			return log_errno(-rc, "maker: message of portfwd");
+		if (rc == 0)
 			fd_drop(&portfwd);
 		rc = p[1].revents ? told(ctl, mem_fd, &portfwd) : 1;
-		if (rc <= 0 && rc != -EAGAIN)
+		if (rc <= 0)
 			return rc;
 	}
 }
@@ -360,14 +391,17 @@ int maker_hop_recv(int ctl, pid_t maker, struct hop *out, struct podnet *plan,
 		int32_t pid;
 		int rc = msg_recv(ctl, &m);
 
-		if (rc <= 0)
-			return rc ? rc : -EPIPE;
+		if (rc < 0)
+			return log_errno(-rc, "message of the maker");
+		if (rc == 0)
+			return -EPIPE;
 		switch (m.type) {
 		case MAKER_NEED_MAPS:
 			rc = idmap_from_outside(maker);
 			if (!rc)
-				rc = msg_send(ctl, MAKER_MAPPED, NULL, 0, NULL,
-					      0);
+				rc = msg_must_send(ctl, "the maker",
+						   MAKER_MAPPED, NULL, 0, NULL,
+						   0);
 			break;
 		case MAKER_POD:
 			memcpy(&pid, m.body, sizeof(pid));

@@ -207,7 +207,7 @@ static void on_source(struct loop_source *src, uint32_t revents)
 		struct msg m;
 		int rc = msg_recv(src->fd, &m);
 
-		if (rc == -EAGAIN)
+		if (msg_again(rc))
 			return;
 		if (rc <= 0) {
 			/* its end is its pidfd's business */

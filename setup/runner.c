@@ -83,8 +83,8 @@ static int open_pty(struct pty *out)
 
 static int ready(int ctl, struct pty *pty)
 {
-	int rc = msg_send(ctl, RUNNER_READY, NULL, 0, &pty->master,
-			  pty->master >= 0);
+	int rc = msg_must_send(ctl, "the helper", RUNNER_READY, NULL, 0,
+			       &pty->master, pty->master >= 0);
 
 	fd_drop(&pty->master);
 	return rc;

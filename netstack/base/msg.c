@@ -56,6 +56,16 @@ int msg_send(int fd, uint32_t type, const void *body, size_t len,
 	return n < 0 ? -errno : 0;
 }
 
+int msg_must_send(int fd, const char *to, uint32_t type, const void *body,
+		  size_t len, const int *fds, size_t n_fds)
+{
+	int rc = msg_send(fd, type, body, len, fds, n_fds);
+
+	if (rc && rc != -EPIPE)
+		(void)log_errno(-rc, "message %u to %s", type, to);
+	return rc;
+}
+
 /* Collect descriptors; false when something is in there that isn't ours. */
 static bool take_fds(struct msghdr *mh, struct msg *out)
 {

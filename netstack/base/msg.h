@@ -6,6 +6,8 @@
  * Who may send what to whom is written where the types are defined.
  */
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +39,16 @@ int msg_send(int fd, uint32_t type, const void *body, size_t len,
 	     const int *fds, size_t n_fds);
 
 /**
+ * msg_must_send() - msg_send(), where the message is the only chance
+ * @to: whom, for the log
+ *
+ * Return: as msg_send(), logged but for -EPIPE: who has ended, or who watches
+ *         it, tells why
+ */
+int msg_must_send(int fd, const char *to, uint32_t type, const void *body,
+		  size_t len, const int *fds, size_t n_fds);
+
+/**
  * msg_recv() - receive one message
  * @out: on success its descriptors are the caller's, all CLOEXEC
  *
@@ -46,6 +58,17 @@ int msg_send(int fd, uint32_t type, const void *body, size_t len,
  * Return: 1, 0 when the peer is gone, -EAGAIN, or another -errno, not logged
  */
 int msg_recv(int fd, struct msg *out);
+
+/**
+ * msg_again() - does this result of msg_send() or msg_recv() say "not now"?
+ *
+ * A full or empty socket, or a moment without memory: the message is still
+ * where it was, and a level-triggered loop calls again.
+ */
+static inline bool msg_again(int rc)
+{
+	return rc == -EAGAIN || rc == -ENOMEM || rc == -ENOBUFS;
+}
 
 /** msg_take_fd() - move descriptor @i out of @m; Return: it, or -1 */
 int msg_take_fd(struct msg *m, size_t i);
