@@ -212,6 +212,7 @@ static int watch_resolv(struct network *n)
 
 	if (rc)
 		return rc;
+	now = n->resolv;
 	(void)resolv_read(RESOLV_PATH, &now); /* no file, no servers */
 	if (!resolv_equal(&now, &n->resolv))
 		on_resolv(n, &now);

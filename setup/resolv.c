@@ -228,6 +228,12 @@ static int read_lines(const char *path, char *buf)
 	return 0;
 }
 
+/* It says nothing about the file. */
+static bool is_passing(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM || err == EIO;
+}
+
 int resolv_read(const char *path, struct resolv *out)
 {
 	const struct ip local = { .family = AF_INET,
@@ -235,11 +241,13 @@ int resolv_read(const char *path, struct resolv *out)
 	scoped_free char *text = malloc(FILE_MAX + 1);
 	int rc;
 
-	memset(out, 0, sizeof(*out));
 	if (!text)
 		return -ENOMEM;
 	text[0] = '\0';
 	rc = read_lines(path, text);
+	if (is_passing(-rc))
+		return rc;
+	memset(out, 0, sizeof(*out));
 	if (rc)
 		return rc;
 	resolv_parse(text, out);

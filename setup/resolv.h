@@ -30,7 +30,8 @@ void resolv_parse(const char *text, struct resolv *out);
  * A file that names no server means the one on 127.0.0.1, as it does to the
  * host's libc. Of a file over 64 KiB the lines that end before that are read.
  *
- * Return: 0 or -errno (empty @out), not logged
+ * Return: 0; -EMFILE, -ENFILE, -ENOMEM or -EIO: @out is as it was; another
+ *         -errno: the file can't be read, @out is empty. Not logged
  */
 int resolv_read(const char *path, struct resolv *out);
 

@@ -231,6 +231,7 @@ static void on_recheck(struct loop_timer *t)
 	struct resolv now;
 
 	walk(w);
+	now = w->now;
 	(void)resolv_read(w->path, &now); /* can't be read: no servers */
 	if (resolv_equal(&now, &w->now))
 		return;
