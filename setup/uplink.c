@@ -149,6 +149,8 @@ int uplink_watch_new(struct uplink_watch **out, struct loop *loop,
 		return rc;
 	}
 	*out = w;
+	/* it may have changed, or not have been known, before we watched */
+	on_routes(w, -1);
 	return 0;
 }
 

@@ -35,7 +35,8 @@ typedef void (*uplink_changed_fn)(void *arg, bool has_ipv6);
 
 /**
  * uplink_watch_new() - call @fn when uplink_has_ipv6() changes
- * @has_ipv6: what the caller knows now
+ * @has_ipv6: what the caller knows now; if it is out of date, @fn is called
+ *            before this returns
  * Return: 0 or -errno, logged
  */
 int uplink_watch_new(struct uplink_watch **out, struct loop *loop,
