@@ -134,7 +134,7 @@ void sys_keep_fds(int *const fds[], size_t n)
 			continue;
 		up = fcntl(*fds[i], F_DUPFD_CLOEXEC, 3 + (int)n);
 		if (up < 0) {
-			log_error("fcntl F_DUPFD: %d", errno);
+			(void)log_errno(errno, "keep descriptor %d", *fds[i]);
 			_exit(125);
 		}
 		fd_drop(fds[i]);
@@ -143,8 +143,10 @@ void sys_keep_fds(int *const fds[], size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (*fds[i] < 0)
 			continue;
-		if (dup3(*fds[i], next, O_CLOEXEC) < 0)
+		if (dup3(*fds[i], next, O_CLOEXEC) < 0) {
+			(void)log_errno(errno, "keep descriptor %d", *fds[i]);
 			_exit(125);
+		}
 		fd_drop(fds[i]);
 		*fds[i] = next++;
 	}
