@@ -318,13 +318,19 @@ int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
 
 static int watch(struct helpers *h, enum helper who);
 
-/* Give the survivor its new end; it may be dead, too, and is next then. */
-static void pass_end(struct helpers *h, enum helper who, uint32_t type, int fd)
+/*
+ * Give the survivor its new end. One that is dead, too, is next, and gets one
+ * then; one that lives must have it, or the two never speak again.
+ */
+static int pass_end(struct helpers *h, enum helper who, uint32_t type, int fd)
 {
-	int rc = msg_send(h->children[who].ctl, type, NULL, 0, &fd, 1);
+	int rc;
 
-	if (rc)
-		log_debug("%s: new end: %s", names[who], strerror(-rc));
+	if (h->children[who].ctl < 0)
+		return 0;
+	rc = msg_must_send(h->children[who].ctl, names[who], type, NULL, 0, &fd,
+			   1);
+	return rc == -EPIPE ? 0 : rc;
 }
 
 static int again_netstack(struct helpers *h, struct ends *e)
@@ -336,8 +342,8 @@ static int again_netstack(struct helpers *h, struct ends *e)
 	if (rc)
 		return rc;
 	take_ctl(h, e, HELPER_NETSTACK);
-	pass_end(h, HELPER_PORTFWD, PORTFWD_PEER, e->peer[1]);
-	return config_netstack(h);
+	rc = pass_end(h, HELPER_PORTFWD, PORTFWD_PEER, e->peer[1]);
+	return rc ? rc : config_netstack(h);
 }
 
 static int again_portfwd(struct helpers *h, struct ends *e)
@@ -351,10 +357,12 @@ static int again_portfwd(struct helpers *h, struct ends *e)
 	if (rc)
 		return rc;
 	take_ctl(h, e, HELPER_PORTFWD);
-	pass_end(h, HELPER_MAKER, MAKER_PORTFWD, e->sockets[1]);
-	rc = config_portfwd(h);
+	rc = pass_end(h, HELPER_MAKER, MAKER_PORTFWD, e->sockets[1]);
+	if (!rc)
+		rc = config_portfwd(h);
 	/* last: SYNs that waited are asked about at once */
-	pass_end(h, HELPER_NETSTACK, NETSTACK_PEER, e->peer[0]);
+	if (!rc)
+		rc = pass_end(h, HELPER_NETSTACK, NETSTACK_PEER, e->peer[0]);
 	return rc;
 }
 
@@ -367,8 +375,7 @@ static int again_maker(struct helpers *h, struct ends *e)
 	if (rc)
 		return rc;
 	take_ctl(h, e, HELPER_MAKER);
-	pass_end(h, HELPER_PORTFWD, PORTFWD_MAKER, e->sockets[0]);
-	return 0;
+	return pass_end(h, HELPER_PORTFWD, PORTFWD_MAKER, e->sockets[0]);
 }
 
 static int again(struct helpers *h, enum helper who)
