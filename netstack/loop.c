@@ -17,12 +17,19 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 
+#define TIMERS_MIN 16
+
 int loop_init(struct loop *loop)
 {
 	*loop = (struct loop)LOOP_NULL;
 	list_init(&loop->jobs);
 	list_init(&loop->hooks);
 	loop->now = mono_now();
+	/* the first timers may be those that help in a shortage */
+	loop->heap = malloc(TIMERS_MIN * sizeof(struct loop_timer *));
+	if (!loop->heap)
+		return log_errno(ENOMEM, "timers");
+	loop->cap_timers = TIMERS_MIN;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epfd < 0)
 		return log_errno(errno, "epoll_create1");
@@ -131,7 +138,7 @@ int loop_timer_set(struct loop *loop, struct loop_timer *t, struct mono at)
 	if (t->pos)
 		loop_timer_stop(loop, t);
 	if (loop->n_timers + 2 > loop->cap_timers) {
-		size_t cap = loop->cap_timers ? loop->cap_timers * 2 : 16;
+		size_t cap = loop->cap_timers * 2;
 		struct loop_timer **heap =
 			realloc(loop->heap, cap * sizeof(struct loop_timer *));
 
