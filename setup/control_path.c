@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * sun_path has 108 bytes, a path 4096. So the socket is named relative to its
- * directory, which is held open: /proc/self/fd/N/NAME. That also finds it again
- * at the end, wherever the directory may have been moved. A client can't split
+ * directory, which is held open: /proc/self/fd/N/NAME. A client can't split
  * the path like this (its NAME may be long, too), but it can open the socket's
  * inode with O_PATH, and connect to that.
  *
@@ -10,15 +9,11 @@
  * owner died. Two who find the same leftover must not remove each other's new
  * socket, so that step is done under a lock on the directory. It isn't waited
  * for: in a directory like /tmp any user could hold it.
- *
- * The socket's inode is held open to know it again: the number of one that was
- * removed goes to the next file at once.
  */
 #include "setup/control_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -31,31 +26,6 @@
 #include "netstack/base/log.h"
 
 #define BACKLOG 128
-
-/* Cut @path into an open directory and a name in it. */
-static int open_dir(const char *path, struct control_path *out)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	size_t len = slash ? (size_t)(slash - path) : 0;
-	char dir[PATH_MAX];
-
-	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		log_error("--control %s: not the name of a file", path);
-		return -EINVAL;
-	}
-	if (len >= sizeof(dir) || strlen(name) >= sizeof(out->name))
-		return log_errno(ENAMETOOLONG, "--control %.64s...", path);
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)len, path);
-	(void)snprintf(out->name, sizeof(out->name), "%s", name);
-	out->dir = open(!slash ? "."
-			: len  ? dir
-			       : "/",
-			O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (out->dir < 0)
-		return log_errno(errno, "--control %s: its directory", path);
-	return 0;
-}
 
 /* Return: 0 or -errno, not logged */
 static int address(int dir, const char *name, struct sockaddr_un *out)
@@ -93,7 +63,7 @@ int control_path_connect(const char *path)
 }
 
 /* Return: 0 or -errno, not logged */
-static int bind_at(int fd, const struct control_path *p)
+static int bind_at(int fd, const struct own_file *p)
 {
 	struct sockaddr_un sun;
 	int rc = address(p->dir, p->name, &sun);
@@ -111,7 +81,7 @@ static int bind_at(int fd, const struct control_path *p)
 }
 
 /* Under the lock: does the name belong to somebody? */
-static int remove_stale(const struct control_path *p, const char *path)
+static int remove_stale(const struct own_file *p, const char *path)
 {
 	scoped_fd fd = -1;
 	struct stat st;
@@ -142,7 +112,7 @@ static int remove_stale(const struct control_path *p, const char *path)
 	return 0;
 }
 
-static int bind_again(int fd, const struct control_path *p, const char *path)
+static int bind_again(int fd, const struct own_file *p, const char *path)
 {
 	scoped_fd lock = openat(p->dir, ".", O_RDONLY | O_CLOEXEC);
 	int rc;
@@ -164,13 +134,13 @@ static int bind_again(int fd, const struct control_path *p, const char *path)
 	return rc; /* and unlocked */
 }
 
-int control_path_listen(const char *path, struct control_path *out)
+int control_path_listen(const char *path, struct own_file *out)
 {
 	scoped_fd fd = -1;
 	int rc;
 
-	*out = (struct control_path)CONTROL_PATH_NULL;
-	rc = open_dir(path, out);
+	*out = (struct own_file)OWN_FILE_NULL;
+	rc = own_file_dir(out, "--control", path);
 	if (rc)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -194,19 +164,4 @@ int control_path_listen(const char *path, struct control_path *out)
 		return rc;
 	}
 	return fd_take(&fd);
-}
-
-void control_path_drop(struct control_path *p)
-{
-	struct stat now, ours;
-
-	if (p->dir < 0)
-		return;
-	/* somebody may have put another one in its place */
-	if (!fstatat(p->dir, p->name, &now, AT_SYMLINK_NOFOLLOW) &&
-	    !fstat(p->inode, &ours) && now.st_dev == ours.st_dev &&
-	    now.st_ino == ours.st_ino)
-		(void)unlinkat(p->dir, p->name, 0); /* else it stays, dead */
-	fd_drop(&p->inode);
-	fd_drop(&p->dir);
 }

@@ -17,7 +17,7 @@ void network_init(struct network *n, const struct net_config *cfg,
 	*n = (struct network){
 		.cfg = cfg,
 		.ops = *ops,
-		.control_path = CONTROL_PATH_NULL,
+		.control_path = OWN_FILE_NULL,
 		.control_listener = -1,
 	};
 	helpers_init(&n->helpers);
@@ -281,7 +281,7 @@ void network_stop(struct network *n, pid_t init)
 {
 	n->control = control_verbs_free(n->control);
 	fd_drop(&n->control_listener);
-	control_path_drop(&n->control_path);
+	own_file_drop(&n->control_path);
 	n->resolv_watch = resolv_watch_free(n->resolv_watch);
 	n->uplink_watch = uplink_watch_free(n->uplink_watch);
 	n->links = rtnl_alarm_free(n->links);

@@ -37,7 +37,7 @@ struct network {
 	struct network_ops ops;
 	struct loop *loop;
 	struct published *published; /* one for each of cfg->specs */
-	struct control_path control_path;
+	struct own_file control_path;
 	int control_listener;	       /* until it is given to control */
 	struct control_verbs *control; /* NULL: not asked for */
 	struct control_facts facts;

@@ -31,7 +31,7 @@
 struct fixture {
 	struct loop loop;
 	struct control *control;
-	struct control_path path;
+	struct own_file path;
 	char dir[64], sock[96];
 	struct list waiting; /* "later" */
 	unsigned int n_requests;
@@ -84,7 +84,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	f->control = control_free(f->control);
-	control_path_drop(&f->path);
+	own_file_drop(&f->path);
 	loop_deinit(&f->loop);
 	assert_int_equal(rmdir(f->dir), 0); /* the socket is gone */
 	free(f);
@@ -497,7 +497,7 @@ static void control_leaves_no_descriptor_behind(void **state)
 /* ---- the file ---- */
 
 /* Return: what control_path_listen() said, its message in @msg */
-static int try_listen(const char *path, struct control_path *p, char *msg)
+static int try_listen(const char *path, struct own_file *p, char *msg)
 {
 	struct capture c = capture_start(STDERR_FILENO);
 	int fd = control_path_listen(path, p);
@@ -519,7 +519,7 @@ static void control_path_is_for_its_owner_only(void **state)
 static void control_path_of_a_living_one_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct control_path p;
+	struct own_file p;
 	char msg[1024];
 	scoped_fd fd = -1;
 
@@ -534,7 +534,7 @@ static void control_path_of_a_living_one_is_refused(void **state)
 static void control_path_of_a_dead_one_is_taken(void **state)
 {
 	struct fixture *f = *state;
-	struct control_path p;
+	struct own_file p;
 	char msg[1024];
 	int fd;
 
@@ -543,11 +543,11 @@ static void control_path_of_a_dead_one_is_taken(void **state)
 	assert_true(fd >= 0);
 	assert_string_equal(msg, "");
 	/* the first owner's end doesn't take it away */
-	control_path_drop(&f->path);
+	own_file_drop(&f->path);
 	assert_int_equal(access(f->sock, F_OK), 0);
 	fd_drop(&fd);
-	control_path_drop(&p);
-	control_path_drop(&p);
+	own_file_drop(&p);
+	own_file_drop(&p);
 	assert_int_equal(access(f->sock, F_OK), -1);
 }
 
@@ -555,7 +555,7 @@ static void control_path_of_another_thing_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	char path[128], target[160], msg[1024];
-	struct control_path p;
+	struct own_file p;
 	scoped_fd file = -1;
 
 	(void)snprintf(path, sizeof(path), "%s/file", f->dir);
@@ -580,7 +580,7 @@ static void control_path_may_be_long(void **state)
 {
 	struct fixture *f = *state;
 	char deep[512], path[600], msg[1024];
-	struct control_path p;
+	struct own_file p;
 	int fd, c;
 
 	(void)snprintf(deep, sizeof(deep), "%s/%0200d", f->dir, 1);
@@ -592,7 +592,7 @@ static void control_path_may_be_long(void **state)
 	assert_true(c >= 0);
 	fd_drop(&c);
 	fd_drop(&fd);
-	control_path_drop(&p);
+	own_file_drop(&p);
 	assert_int_equal(rmdir(deep), 0);
 }
 
@@ -604,7 +604,7 @@ static void control_path_that_can_not_be_is_one_message(void **state)
 					   "/tmp/x/",
 					   "/nonexistent/dir/sock",
 					   "/proc/sock" };
-	struct control_path p;
+	struct own_file p;
 	char msg[1024], name[300];
 
 	(void)state;
@@ -613,7 +613,7 @@ static void control_path_that_can_not_be_is_one_message(void **state)
 		if (!is_one_message(msg))
 			fail_msg("%s: '%s'", bad[i], msg);
 		assert_int_equal(p.dir, -1);
-		control_path_drop(&p);
+		own_file_drop(&p);
 	}
 	memset(name, 'n', sizeof(name));
 	name[200] = '\0';
