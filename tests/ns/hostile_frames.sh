@@ -20,9 +20,8 @@ CLASSES='truncated,vlan,jumbo fragments,extensions,options spoofed,forged,noise
 [ -z "$LONG" ] || CLASSES=$(echo "$CLASSES" | tr , ' ')
 
 serve_splice 9000 || bail 'no server on the other host'
-for family in 4 6; do
-	serve_peer_udp 9002 "$family" || bail 'no UDP server on the other host'
-done
+serve_peer_udp 9002 4 "$FAR4" || bail 'no UDP server on the other host'
+serve_peer_udp 9002 6 "$FAR6" || bail 'no UDP server for IPv6'
 in_peer nft -f - <<'END' || bail "the peer's rules"
 table inet silent {
 	chain input {
