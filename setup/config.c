@@ -48,8 +48,7 @@ static const struct opt global_opts[] = {
 const struct opt_table config_global_opts = { "Global", global_opts,
 					      ARRAY_SIZE(global_opts) };
 
-/* An argument that must be a path; messages quote a part of a long one. */
-static int check_path(const char *opt, const char *path)
+int config_path(const char *opt, const char *path)
 {
 	if (!*path) {
 		log_error("%s: the path is empty", opt);
@@ -66,7 +65,7 @@ static int set_rootfs(void *target, const char *value)
 {
 	struct run_config *cfg = target;
 
-	if (check_path("--rootfs", value))
+	if (config_path("--rootfs", value))
 		return -EINVAL;
 	cfg->rootfs = value;
 	return 0;
@@ -76,7 +75,7 @@ static int set_control(void *target, const char *value)
 {
 	struct run_config *cfg = target;
 
-	if (check_path("--control", value))
+	if (config_path("--control", value))
 		return -EINVAL;
 	cfg->control = value;
 	return 0;
@@ -86,7 +85,7 @@ static int set_workdir(void *target, const char *value)
 {
 	struct run_config *cfg = target;
 
-	if (check_path("--workdir", value))
+	if (config_path("--workdir", value))
 		return -EINVAL;
 	if (value[0] != '/') {
 		log_error("--workdir %s: not an absolute path", value);

@@ -26,6 +26,7 @@
 #include "setup/doctor.h"
 #include "setup/opt.h"
 #include "setup/supervisor.h"
+#include "setup/uplink_verb.h"
 #include "setup/verb_stats.h"
 #include "version.h"
 
@@ -52,12 +53,27 @@ static int verb_run(int argc, char **argv)
 	return rc;
 }
 
+static int verb_uplink(int argc, char **argv)
+{
+	struct uplink_config cfg;
+	int rc = config_uplink_parse(&cfg, argv + 1);
+
+	(void)argc;
+	if (rc)
+		return rc > 0 ? 0 : EXIT_OURS;
+	rc = uplink_run(&cfg);
+	config_uplink_free(&cfg);
+	return rc;
+}
+
 static int verb_help(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "run", "run a command in a pod of its own", false, verb_run },
 	{ "stats", "show the counters of a pod's network", false, verb_stats },
 	{ "flows", "list a pod's connections", false, verb_flows },
+	{ "uplink", "give an existing network namespace its network", false,
+	  verb_uplink },
 	{ "doctor", "tell what works on this machine", false, verb_doctor },
 	{ "help", "print the help of a verb", false, verb_help },
 	{ "bench-load", NULL, true, bench_load_main },
@@ -67,7 +83,7 @@ static const struct verb verbs[] = {
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
 	"bench", "exec", "forward", "kube",  "logs", "pod",
-	"port",	 "ps",	 "rm",	    "start", "stop", "uplink",
+	"port",	 "ps",	 "rm",	    "start", "stop",
 };
 
 /* What main()'s own options ask for. */

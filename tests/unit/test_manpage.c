@@ -17,6 +17,7 @@
 #include "netstack/base/list.h"
 #include "setup/config.h"
 #include "setup/config_net.h"
+#include "setup/config_uplink.h"
 #include "setup/opt.h"
 #include "setup/verb_stats.h"
 #include "tests/unit/capture.h"
@@ -106,16 +107,28 @@ static void must_describe(const char *page, const struct opt_table *table)
 	}
 }
 
+/* Tables of other verbs than run, and the sections that describe them. */
+static const struct {
+	const struct opt_table *table;
+	const char *section;
+} others[] = {
+	{ &verb_query_opts, "\n.Ss Options of stats and flows" },
+	{ &verb_stats_opts, "\n.Ss Options of stats and flows" },
+	{ &config_uplink_opts, "\n.Ss Options of uplink" },
+};
+
 static void manpage_describes_every_option_of_the_tables(void **state)
 {
 	const struct texts *t = *state;
-	const char *own = strstr(t->page, "\n.Ss Options of stats and flows");
 
 	for (size_t i = 0; i < N_TABLES; i++)
 		must_describe(t->page, table(i));
-	assert_non_null(own);
-	must_describe(own, &verb_query_opts);
-	must_describe(own, &verb_stats_opts);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		const char *own = strstr(t->page, others[i].section);
+
+		assert_non_null(own);
+		must_describe(own, others[i].table);
+	}
 }
 
 static bool in_tables(const char *name)
@@ -123,10 +136,9 @@ static bool in_tables(const char *name)
 	/* these two are no run options: built in, and main()'s */
 	if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
 		return true;
-	for (size_t i = 0; i < N_TABLES + 2; i++) {
-		const struct opt_table *t = i < N_TABLES    ? table(i)
-					    : i == N_TABLES ? &verb_query_opts
-							    : &verb_stats_opts;
+	for (size_t i = 0; i < N_TABLES + ARRAY_SIZE(others); i++) {
+		const struct opt_table *t =
+			i < N_TABLES ? table(i) : others[i - N_TABLES].table;
 
 		for (size_t j = 0; j < t->n_opts; j++)
 			if (strcmp(t->opts[j].name, name) == 0)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A network namespace that somebody else made, named on the command line. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct target {
+	const char *word; /* what names it, borrowed */
+	pid_t pid;	  /* 0: it is named by a path */
+	int pidfd;	  /* -1: the same */
+	int ns_net;	  /* the namespace; given away as soon as possible:
+			   * while it is open it can't end */
+	int ns_user;	  /* what to enter for it; -1: we are in it */
+	dev_t dev;	  /* of the namespace, to know it again */
+	ino_t ino;
+};
+
+#define TARGET_NULL                                                            \
+	{                                                                      \
+		.pidfd = -1, .ns_net = -1, .ns_user = -1                       \
+	}
+
+/**
+ * target_open() - find the namespace, and the one that has power over it
+ * @word:   a process id in decimal, or the path of a network namespace
+ * @userns: path of the user namespace to enter; NULL: the one that owns it
+ * @out:    release with target_close()
+ *
+ * Our own network namespace is refused.
+ *
+ * Return: 0 or -errno, logged
+ */
+int target_open(struct target *out, const char *word, const char *userns);
+
+/**
+ * target_again() - open the network namespace once more
+ * Return: descriptor, or -errno, not logged: -ENOENT when the process has
+ *	   ended, or the name means another namespace now, or none
+ */
+int target_again(const struct target *t);
+
+/** target_close() - idempotent */
+void target_close(struct target *t);
