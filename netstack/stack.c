@@ -18,6 +18,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,6 +325,32 @@ static bool is_dgram(int fd)
 	       type != SOCK_STREAM;
 }
 
+/*
+ * libslirp closes a socket whose pod sent a RST just like one that ended, and
+ * so does the kernel when we are killed: the remote would take what it has for
+ * all there is. So close() is to reset, but where both ends said theirs; then
+ * it must not drop what the remote hasn't acknowledged yet.
+ */
+static void close_resets(int fd, bool on)
+{
+	struct linger linger = { .l_onoff = on };
+
+	/* fails for what isn't a socket only: then there is no remote */
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static bool both_ended(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len))
+		return false;
+	return info.tcpi_state == TCP_LAST_ACK ||
+	       info.tcpi_state == TCP_CLOSING ||
+	       info.tcpi_state == TCP_TIME_WAIT || info.tcpi_state == TCP_CLOSE;
+}
+
 static void register_fd(int fd, void *opaque)
 {
 	struct stack *s = opaque;
@@ -338,6 +365,8 @@ static void register_fd(int fd, void *opaque)
 		w->dgram = is_dgram(fd);
 		s->n_fds++;
 		s->n_dgrams += w->dgram;
+		if (!w->dgram)
+			close_resets(fd, true);
 	}
 }
 
@@ -351,6 +380,9 @@ static void unregister_fd(int fd, void *opaque)
 		s->by_fd[fd]->open = false;
 		s->n_fds--;
 		s->n_dgrams -= s->by_fd[fd]->dgram;
+		/* libslirp closes it next */
+		if (!s->by_fd[fd]->dgram && both_ended(fd))
+			close_resets(fd, false);
 	}
 }
 

@@ -98,6 +98,31 @@ is "$(cat "$T/reset.out")" ECONNRESET 'a flow that the server resets'
 check '... is in closing4' wait_for 5 is_in closing4 9000
 check '... and no longer in slow4' is_out slow4 9000
 
+# What the pod resets, and what dies with netstack, is reset for the server,
+# never ended as if it were complete
+resets_seen() # N
+{
+	[ "$(grep -c '^end ECONNRESET' "$T/peer-9000.out")" = "$1" ]
+}
+is "$(pod_net do-reset "$PEER4" 9000)" OK 'a flow that the pod resets'
+check '... is reset for the server' wait_for 20 resets_seen 1
+spawn held nsenter -t "$POD" -n -- "$PY" "$T/net.py" hold "$PEER4" 9000 3
+check 'flows that go on' wait_for "$GUARD" grep -q 'open 3' "$T/held.out"
+OLD=$NETSTACK
+kill -KILL "$NETSTACK"
+check '... are reset for the server when netstack dies' \
+	wait_for 20 resets_seen 4
+netstack_again()
+{
+	NETSTACK=
+	for p in $(children "$SUP"); do
+		[ "$(find "/proc/$p/fd" -lname /dev/net/tun 2>/dev/null)" ] &&
+			[ "$p" != "$OLD" ] && NETSTACK=$p
+	done
+	[ "$NETSTACK" ]
+}
+check '... which is started again' wait_for 20 netstack_again
+
 # Memory: each connection has buffers of 256 KiB, and they go back
 private_kib()
 {
