@@ -369,9 +369,11 @@ SANITIZED="$SANITIZED restart shortage splice_clients splice_tcp"
 
 ns_seconds() # NAME: after which it hangs
 {
-	case $1 in
+	case $1$LONG in
 	# floods, and what libslirp has to give up after them
-	hostile_frames) echo $((NS_SECONDS * 2)) ;;
+	hostile_frames*) echo $((NS_SECONDS * 2)) ;;
+	soak) echo 600 ;;
+	soak1) echo 4500 ;;
 	*) echo "$NS_SECONDS" ;;
 	esac
 }

@@ -99,8 +99,9 @@ def busy(path):
             if now[f'{name} ticks'] - before[f'{name} ticks'] > 4))
 
 
-def judge(file, warm_up):
-    """judge FILE SECONDS: a line of TAP for each kind, SECONDS left out"""
+def judge(file, warm_up, *units):
+    """judge FILE SECONDS UNIT...: a line of TAP for each thing counted in
+    these, the first SECONDS left out"""
     with open(file) as f:
         samples = [json.loads(line) for line in f]
     samples = [s for s in samples
@@ -108,7 +109,7 @@ def judge(file, warm_up):
     n = len(samples) // 3
     for key in sorted({k for s in samples for k in s}):
         unit = key.split()[-1]
-        if unit not in ALLOWANCE:
+        if unit not in units:
             continue
         first, last = ([s[key] for s in part if key in s]
                        for part in (samples[:n], samples[-n:]))
