@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -28,6 +27,7 @@
 #include "netstack/base/log.h"
 #include "setup/caps.h"
 #include "setup/env.h"
+#include "setup/identity.h"
 #include "setup/log_here.h"
 #include "setup/sys_mount.h"
 
@@ -86,21 +86,46 @@ static int stage_3_process(const struct command *c)
 	return 0;
 }
 
+/* Who -u says it is; else user 0, and with the user's files also in groups */
+static int find_identity(const struct command *c, struct identity *id)
+{
+	const char *user = c->cfg->run->user;
+
+	if (user)
+		return identity_find(id, user, "/etc/passwd", "/etc/group");
+	*id = (struct identity){ 0 };
+	return 0;
+}
+
+/* The terminal is its user's: programs open it by name. */
+static void give_terminal(const struct command *c, uid_t uid)
+{
+	if (c->slave >= 0 && uid && fchown(STDIN_FILENO, uid, (gid_t)-1))
+		log_debug("terminal for user %u: %s", uid, strerror(errno));
+}
+
 /*
- * After this: user and group 0, podman's capabilities, no_new_privs.
+ * After this: the command's user and groups, its capabilities, no_new_privs.
  * Must not yet: anything that needs more, the sessions' keyring among it.
  */
-static int stage_4_privilege(const struct command *c)
+static int stage_4_privilege(const struct command *c, const struct identity *id)
 {
+	const struct run_config *run = c->cfg->run;
+	uint64_t set = caps_choose(&run->caps);
 	/* with the user's files, the user's groups stay of use */
-	if (c->cfg->run->rootfs && c->cfg->may_setgroups && setgroups(0, NULL))
-		return log_errno(errno, "setgroups");
-	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
-		return log_errno(errno, "become user 0 of the container");
+	bool groups = c->cfg->may_setgroups && (run->rootfs || run->user);
+	int rc = caps_bound(set);
+
+	if (rc)
+		return rc;
+	give_terminal(c, id->uid);
+	rc = identity_assume(id, run->caps.add, groups);
+	if (rc)
+		return rc;
 	/* a full key quota: the command then keeps the caller's, as it would
 	 * outside */
 	(void)sys_session_keyring();
-	return caps_command();
+	return caps_command(&run->caps, set, id->uid == 0);
 }
 
 /*
@@ -152,14 +177,18 @@ static int exec_failed(const char *cmd, int err)
 static int become(const struct command *c)
 {
 	const struct run_config *run = c->cfg->run;
-	char **env = env_command(run);
+	struct identity id;
+	char **env;
 
+	if (find_identity(c, &id))
+		return CHILD_FAILED;
+	env = env_command(run, run->user ? id.home : NULL);
 	if (!env) {
 		(void)log_errno(ENOMEM, "environment");
 		return CHILD_FAILED;
 	}
 	if (stage_1_session(c) || stage_2_stdio(c) || stage_3_process(c) ||
-	    stage_4_privilege(c))
+	    stage_4_privilege(c, &id))
 		return CHILD_FAILED;
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)) {
 		(void)log_errno(errno, "close_range");

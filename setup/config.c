@@ -2,10 +2,11 @@
 /*
  * The command line of `run`, turned into one struct that is const afterwards.
  *
- * Three tables are composed: the NET options, those of `run` itself, and the
- * global ones. A value is checked when it is met, so that the message can name
- * the option and the word; what depends on other options waits for the end.
- * Strings stay where argv and the environment have them.
+ * Four tables are composed: the NET options, those of `run` itself, those about
+ * the files it sees, and the global ones. A value is checked when it is met, so
+ * that the message can name the option and the word; what depends on other
+ * options waits for the end. Strings stay where argv and the environment have
+ * them.
  *
  * A path is checked for its form only. Whether it exists is for the process
  * that uses it, in the namespace and with the rights it has by then.
@@ -21,7 +22,9 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/config_files.h"
 #include "setup/config_net.h"
+#include "setup/identity.h"
 #include "setup/opt.h"
 
 #define HOSTNAME_MAX 64
@@ -58,16 +61,6 @@ int config_path(const char *opt, const char *path)
 		log_error("%s %.64s...: the path is too long", opt, path);
 		return -EINVAL;
 	}
-	return 0;
-}
-
-static int set_rootfs(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	if (config_path("--rootfs", value))
-		return -EINVAL;
-	cfg->rootfs = value;
 	return 0;
 }
 
@@ -131,114 +124,53 @@ static int set_hostname(void *target, const char *value)
 	return 0;
 }
 
-/* Is @dst a path a volume can be mounted on: absolute, no "..", not "/"? */
-static bool volume_dst_ok(const char *dst)
+/* Who it is, only the container's files can tell. */
+static int set_user(void *target, const char *value)
 {
-	bool names = false;
+	struct run_config *cfg = target;
 
-	if (dst[0] != '/')
-		return false;
-	while (*dst) {
-		size_t len;
-
-		dst += strspn(dst, "/");
-		len = strcspn(dst, "/");
-		if (len == 2 && dst[0] == '.' && dst[1] == '.')
-			return false;
-		names |= len && !(len == 1 && dst[0] == '.');
-		dst += len;
-	}
-	return names;
-}
-
-/* @src, with the current directory before it when it is relative */
-static int volume_src(const char *src, size_t len, const char *value,
-		      char **out)
-{
-	char cwd[PATH_MAX] = "";
-	int n;
-
-	if (src[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return log_errno(errno, "--volume %.200s: current directory",
-				 value);
-	n = asprintf(out, "%s%s%.*s", cwd, cwd[0] && cwd[1] ? "/" : "",
-		     (int)len, src);
-	if (n < 0)
-		return log_errno(ENOMEM, "command line");
-	if (n < PATH_MAX)
-		return 0;
-	free(*out);
-	*out = NULL;
-	log_error("--volume %.64s...: the path is too long", value);
-	return -EINVAL;
-}
-
-/* Cut SRC:DST[:MODE]; @out gets copies */
-static int parse_volume(const char *value, struct volume *out)
-{
-	const char *dst = strchr(value, ':');
-	const char *mode = dst ? strchr(dst + 1, ':') : NULL;
-	size_t src_len = dst ? (size_t)(dst - value) : 0, dst_len;
-
-	if (!src_len) {
-		log_error("--volume %.200s: not SRC:DST[:ro|rw]", value);
-		return -EINVAL;
-	}
-	dst++;
-	dst_len = mode ? (size_t)(mode - dst) : strlen(dst);
-	if (src_len >= PATH_MAX || dst_len >= PATH_MAX) {
-		log_error("--volume %.64s...: the path is too long", value);
-		return -EINVAL;
-	}
-	if (mode && strcmp(mode, ":ro") != 0 && strcmp(mode, ":rw") != 0) {
-		log_error("--volume %.200s: unknown mode '%.32s' (ro or rw)",
-			  value, mode + 1);
-		return -EINVAL;
-	}
-	out->read_only = mode && strcmp(mode, ":ro") == 0;
-	out->dst = strndup(dst, dst_len);
-	if (!out->dst)
-		return log_errno(ENOMEM, "command line");
-	if (!volume_dst_ok(out->dst)) {
-		log_error("--volume %.200s: the place in the pod must be an "
-			  "absolute path without '..', and not /",
+	if (!identity_form_ok(value)) {
+		log_error("--user %.64s: not USER or USER:GROUP (names, or "
+			  "numbers below 4294967295)",
 			  value);
 		return -EINVAL;
 	}
-	return volume_src(value, src_len, value, &out->src);
-}
-
-static void volume_drop(struct volume *v)
-{
-	free(v->src);
-	free(v->dst);
-	*v = (struct volume){ 0 };
-}
-
-static int add_volume(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-	struct volume *all, v = { 0 };
-	int rc = parse_volume(value, &v);
-
-	for (size_t i = 0; !rc && i < cfg->n_volumes; i++) {
-		if (strcmp(cfg->volumes[i].dst, v.dst) != 0)
-			continue;
-		log_error("--volume %.200s: %.200s is mounted on twice", value,
-			  v.dst);
-		rc = -EINVAL;
-	}
-	if (!rc) {
-		all = config_grow(cfg->volumes, cfg->n_volumes, sizeof(*all));
-		rc = all ? 0 : -ENOMEM;
-	}
-	if (rc) {
-		volume_drop(&v);
-		return rc;
-	}
-	cfg->volumes = all;
-	all[cfg->n_volumes++] = v;
+	cfg->user = value;
 	return 0;
+}
+
+static int add_cap(uint64_t *set, uint64_t other, const char *opt,
+		   const char *value)
+{
+	uint64_t cap;
+
+	if (caps_parse(value, &cap)) {
+		log_error("%s %.64s: no such capability (as in "
+			  "capabilities(7), or ALL)",
+			  opt, value);
+		return -EINVAL;
+	}
+	if (cap & other) {
+		log_error("%s %s: both added and dropped (drop one option)",
+			  opt, value);
+		return -EINVAL;
+	}
+	*set |= cap;
+	return 0;
+}
+
+static int set_cap_add(void *target, const char *value)
+{
+	struct caps *caps = &((struct run_config *)target)->caps;
+
+	return add_cap(&caps->add, caps->drop, "--cap-add", value);
+}
+
+static int set_cap_drop(void *target, const char *value)
+{
+	struct caps *caps = &((struct run_config *)target)->caps;
+
+	return add_cap(&caps->drop, caps->add, "--cap-drop", value);
 }
 
 /* The caller's "NAME=...", or NULL */
@@ -308,6 +240,13 @@ static int set_rm(void *target, const char *value)
 }
 
 static const struct opt run_opts[] = {
+	{ "cap-add", 0, "CAP",
+	  "a capability the command gets besides podman's default ones, or ALL; "
+	  "may be repeated",
+	  set_cap_add },
+	{ "cap-drop", 0, "CAP",
+	  "a capability it doesn't get, or ALL; may be repeated",
+	  set_cap_drop },
 	{ "control", 0, "PATH",
 	  "make a socket there that podsplice stats and flows ask",
 	  set_control },
@@ -322,13 +261,11 @@ static const struct opt run_opts[] = {
 	{ "rm", 0, NULL,
 	  "accepted: a pod in the foreground goes away with its command",
 	  set_rm },
-	{ "rootfs", 0, "DIR",
-	  "directory to be the command's / (it sees the user's files)",
-	  set_rootfs },
 	{ "tty", 't', NULL, "give the command a terminal of its own", set_tty },
-	{ "volume", 'v', "SRC:DST[:ro]",
-	  "mount the host's SRC on DST, read-only with :ro; may be repeated",
-	  add_volume },
+	{ "user", 'u', "USER[:GROUP]",
+	  "who the command is, by the container's /etc/passwd and /etc/group, "
+	  "or by numbers (0)",
+	  set_user },
 	{ "workdir", 'w', "DIR",
 	  "directory the command starts in (/ with --rootfs, else this one)",
 	  set_workdir },
@@ -339,16 +276,15 @@ const struct opt_table config_run_opts = { "Command", run_opts,
 
 /* In the manual's plan, not in this version. */
 static const struct opt_later later[] = {
-	{ "detach", 'd' },  { "name", 0 },    { "pod", 0 },
-	{ "user", 'u' },    { "cap-add", 0 }, { "cap-drop", 0 },
-	{ "read-only", 0 }, { "tmpfs", 0 },   { "publish-all", 'P' },
-	{ "log-file", 0 },
+	{ "detach", 'd' },	{ "name", 0 },	   { "pod", 0 },
+	{ "publish-all", 'P' }, { "log-file", 0 },
 };
 
 int config_run_parse(struct run_config *cfg, char **argv)
 {
 	const struct opt_group groups[] = {
 		{ &config_run_opts, cfg },
+		{ &config_files_opts, cfg },
 		{ &config_net_opts, &cfg->net },
 		{ &config_global_opts, NULL },
 	};
@@ -376,6 +312,8 @@ int config_run_parse(struct run_config *cfg, char **argv)
 		rc = -EINVAL;
 	}
 	if (!rc)
+		rc = config_files_finish(cfg);
+	if (!rc)
 		rc = config_net_finish(&cfg->net);
 	if (rc) {
 		config_run_free(cfg);
@@ -388,9 +326,7 @@ int config_run_parse(struct run_config *cfg, char **argv)
 void config_run_free(struct run_config *cfg)
 {
 	config_net_free(&cfg->net);
-	for (size_t i = 0; i < cfg->n_volumes; i++)
-		volume_drop(&cfg->volumes[i]);
-	free(cfg->volumes);
+	config_files_free(cfg);
 	free(cfg->env);
 	*cfg = (struct run_config){ 0 };
 }

@@ -10,6 +10,7 @@
 #include "netstack/base/hostport.h"
 #include "netstack/base/podnet.h"
 #include "portfwd/spec.h"
+#include "setup/caps.h"
 
 #define CONFIG_DNS_MAX	  8
 #define CONFIG_SEARCH_MAX 16
@@ -39,9 +40,30 @@ struct volume {
 	bool read_only;
 };
 
+/* An empty directory in memory. */
+struct tmpfs {
+	char *dst; /* owned by the config, and all the strings with it */
+	const char *size, *mode; /* as tmpfs(5) has them; NULL: its default */
+	uint64_t attrs;		 /* MOUNT_ATTR_... */
+};
+
+/* What a pod's root is made of. */
+enum root_mode {
+	ROOT_PLAIN,	/* the directory itself */
+	ROOT_READ_ONLY, /* the same, but nobody writes to it */
+	ROOT_OVERLAY,	/* writes go to memory, and away with the pod */
+};
+
 struct run_config {
 	struct net_config net;
-	const char *rootfs;  /* NULL: the host's files */
+	const char *rootfs; /* NULL: the host's files */
+	char *rootfs_owned; /* what @rootfs points to, the config's */
+	enum root_mode root_mode; /* with a rootfs */
+	bool read_only;		  /* all of /, with some tmpfs in it */
+	struct tmpfs *tmpfs;	  /* owned by the config */
+	size_t n_tmpfs;
+	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */
+	struct caps caps;
 	const char *control; /* path of the control socket, or NULL */
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */

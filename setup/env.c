@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,9 +111,23 @@ static char **env_clean(const struct run_config *run)
 	return env;
 }
 
-char **env_command(const struct run_config *run)
+static char **set_home(char **env, const char *home)
+{
+	char *var;
+
+	if (asprintf(&var, "HOME=%s", home) < 0) {
+		free(env);
+		return NULL;
+	}
+	/* the list only borrows; this one lives until execution */
+	return env_add(env, (const char *const *)&var, 1);
+}
+
+char **env_command(const struct run_config *run, const char *home)
 {
 	char **env = run->rootfs ? env_clean(run) : env_inherit(environ);
 
+	if (env && home)
+		env = set_home(env, home);
 	return env ? env_add(env, run->env, run->n_env) : NULL;
 }

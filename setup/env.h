@@ -31,6 +31,8 @@ char **env_inherit(char *const *env);
 /**
  * env_command() - the whole environment of the command: the caller's, or with
  * a rootfs a clean one; then what -e says
+ * @home: HOME unless -e says it, borrowed for as long; NULL: as it is
+ *
  * Return: as env_add(); meant to be executed with, not freed
  */
-char **env_command(const struct run_config *run);
+char **env_command(const struct run_config *run, const char *home);

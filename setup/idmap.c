@@ -230,6 +230,18 @@ unsigned int idmap_last_gid(void)
 	return end ? (unsigned int)end - 1 : 0;
 }
 
+bool idmap_has_gid(gid_t gid)
+{
+	struct idmap map;
+
+	idmap_read_own("/proc/self/gid_map", &map);
+	for (size_t i = 0; i < map.n; i++)
+		if (gid >= map.rows[i].inside &&
+		    gid - map.rows[i].inside < map.rows[i].count)
+			return true;
+	return false;
+}
+
 bool idmap_may_setgroups(void)
 {
 	char text[16];

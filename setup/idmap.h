@@ -31,5 +31,8 @@ int idmap_identity(pid_t pid);
  */
 unsigned int idmap_last_gid(void);
 
+/** idmap_has_gid() - is @gid mapped in the caller's user namespace? */
+bool idmap_has_gid(gid_t gid);
+
 /** idmap_may_setgroups() - is setgroups(2) allowed in our user namespace? */
 bool idmap_may_setgroups(void);

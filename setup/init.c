@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,6 +90,15 @@ static void start(struct init *in)
 
 	if (in->command)
 		return;
+	/*
+	 * From now on nobody in the pod, whatever --cap-add gives, may look
+	 * into us. Up to now the maker had to: it opens our namespaces.
+	 */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
+		(void)log_errno(errno, "not dumpable");
+		loop_stop(&in->loop, INIT_FAILED);
+		return;
+	}
 	if (command_start(&cmd, &in->command, &pipe_fd)) {
 		loop_stop(&in->loop, INIT_FAILED);
 		return;

@@ -34,7 +34,9 @@
 #include "netstack/base/log.h"
 #include "setup/agents.h"
 #include "setup/devices.h"
+#include "setup/rootfs.h"
 #include "setup/sys_mount.h"
+#include "setup/tmpfs.h"
 #include "setup/volumes.h"
 
 static const struct {
@@ -80,19 +82,6 @@ static int fresh_or_bound(int *out, const char *type, const char *path,
 	return rc ? log_errno(-rc, "bind %s", path) : 0;
 }
 
-static int collect_root(int *out, const char *rootfs)
-{
-	scoped_fd dir = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc;
-
-	if (dir < 0)
-		return log_errno(errno, "rootfs %s", rootfs);
-	rc = sys_mount_clone(out, AT_FDCWD, rootfs);
-	if (!rc)
-		rc = sys_mount_attach(*out, dir);
-	return rc ? log_errno(-rc, "rootfs %s", rootfs) : 0;
-}
-
 static int collect(struct plan *p, const struct runner_config *cfg)
 {
 	static const struct sys_fs_opt stage_opts[] = {
@@ -108,13 +97,18 @@ static int collect(struct plan *p, const struct runner_config *cfg)
 	/* with no_new_privs they do nothing but harm: a program with a file
 	 * capability that the command may not have (ping's CAP_NET_RAW) can't
 	 * even be executed (get_file_caps() in security/commoncap.c) */
-	rc = sys_mount_all_nosuid();
+	rc = sys_mount_all_set(MOUNT_ATTR_NOSUID);
 	if (rc)
 		log_info("mount -o remount,nosuid /: %s", strerror(-rc));
 	rc = volumes_open(&p->volumes, run->volumes, run->n_volumes);
 	if (rc)
 		return rc;
 	p->n_volumes = run->n_volumes;
+	if (run->read_only && !run->rootfs) {
+		rc = sys_mount_all_set(MOUNT_ATTR_RDONLY);
+		if (rc)
+			return log_errno(-rc, "a read-only view of /");
+	}
 	rc = sys_mount_new(&p->stage, "tmpfs", stage_opts, SYS_MOUNT_INERT);
 	if (rc)
 		return log_errno(-rc, "mount tmpfs");
@@ -126,7 +120,7 @@ static int collect(struct plan *p, const struct runner_config *cfg)
 		return rc;
 	if (run->rootfs) {
 		rc = devices_collect(&p->dev, cfg->may_setgroups);
-		return rc ? rc : collect_root(&p->root, run->rootfs);
+		return rc ? rc : rootfs_collect(&p->root, run);
 	}
 	/* no cgroups on this machine: none in the pod */
 	(void)sys_mount_clone(&p->cgroup, AT_FDCWD, "/sys/fs/cgroup");
@@ -200,7 +194,7 @@ static int place_text(struct mounts *m, size_t i, const char *text, bool make)
 		return m->texts[i].fd;
 	target = name_point(texts[i].path, make);
 	rc = target < 0 ? target
-			: cover(m->stage, texts[i].name, target, false);
+			: cover(m->stage, texts[i].name, target, m->read_only);
 	if (rc)
 		log_warn("%s: can't be replaced by the pod's own: %s",
 			 texts[i].path, strerror(-rc));
@@ -300,6 +294,7 @@ static int place_files(struct mounts *m, struct plan *p,
 	if (rc)
 		return rc;
 	m->stage = fd_take(&p->stage);
+	m->read_only = rootfs_read_only(cfg->run);
 	rc = place_text(m, MOUNTS_RESOLV, cfg->resolv_conf, own_root);
 	if (!rc)
 		rc = place_text(m, MOUNTS_HOSTS, cfg->hosts, own_root);
@@ -323,7 +318,11 @@ static int place(struct mounts *m, struct plan *p,
 	if (!rc)
 		rc = place_dir(p->proc, "/proc", false);
 	if (!rc)
+		rc = tmpfs_place(run);
+	if (!rc)
 		rc = volumes_place(p->volumes, run->volumes, p->n_volumes);
+	if (!rc && run->rootfs)
+		rc = rootfs_finish(p->root, run);
 	if (!rc)
 		watch_texts(m);
 	return rc;
@@ -394,7 +393,8 @@ void mounts_mend(struct mounts *m)
 			continue;
 		target = name_point(texts[i].path, false);
 		rc = target < 0 ? target
-				: cover(m->stage, texts[i].name, target, false);
+				: cover(m->stage, texts[i].name, target,
+					m->read_only);
 		if (rc && rc != -ENOENT)
 			(void)log_errno(-rc, "replace %s again", texts[i].path);
 	}

@@ -19,10 +19,11 @@ struct mounts {
 	int stage;  /* tmpfs with our files, below /proc, seen by nobody */
 	int notify; /* inotify: names in /etc came and went; -1: not watched */
 	struct mounts_text texts[MOUNTS_N_TEXTS];
+	bool read_only; /* they are so for the container */
 };
 
 #define MOUNTS_NULL                                                            \
-	((struct mounts){ -1, -1, { { -1, false }, { -1, false } } })
+	((struct mounts){ -1, -1, { { -1, false }, { -1, false } }, false })
 
 /**
  * mounts_make() - make all mounts of the container and go to its workdir

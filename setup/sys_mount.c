@@ -64,14 +64,28 @@ int sys_mount_attach(int mnt, int target)
 	return 0;
 }
 
-int sys_mount_read_only(int mnt)
+static int set_attr(int mnt, unsigned int flags, uint64_t set, uint64_t clear)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
 
-	if (mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
-			  sizeof(attr)))
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)))
 		return -errno;
 	return 0;
+}
+
+int sys_mount_read_only(int mnt)
+{
+	return set_attr(mnt, AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0);
+}
+
+int sys_mount_read_only_one(int mnt)
+{
+	return set_attr(mnt, 0, MOUNT_ATTR_RDONLY, 0);
+}
+
+int sys_mount_writable(int mnt)
+{
+	return set_attr(mnt, 0, 0, MOUNT_ATTR_RDONLY);
 }
 
 int sys_mount_all_slave(void)
@@ -81,9 +95,9 @@ int sys_mount_all_slave(void)
 	return 0;
 }
 
-int sys_mount_all_nosuid(void)
+int sys_mount_all_set(uint64_t attrs)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID };
+	struct mount_attr attr = { .attr_set = attrs };
 
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)))
 		return -errno;

@@ -41,11 +41,17 @@ int sys_mount_attach(int mnt, int target);
 /** sys_mount_read_only() - @mnt and all below it; other flags stay */
 int sys_mount_read_only(int mnt);
 
+/** sys_mount_read_only_one() - @mnt, but nothing below it */
+int sys_mount_read_only_one(int mnt);
+
+/** sys_mount_writable() - @mnt, but nothing below it; -EPERM: it is locked */
+int sys_mount_writable(int mnt);
+
 /** sys_mount_all_slave() - receive mounts from outside, never send any there */
 int sys_mount_all_slave(void);
 
-/** sys_mount_all_nosuid() - ignore setuid and file capabilities everywhere */
-int sys_mount_all_nosuid(void);
+/** sys_mount_all_set() - MOUNT_ATTR_… for every mount there is */
+int sys_mount_all_set(uint64_t attrs);
 
 /**
  * sys_root_pivot() - make the attached mount @root the root directory and the

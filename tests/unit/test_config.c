@@ -18,6 +18,7 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/sys_mount.h"
 #include "tests/unit/capture.h"
 
 #define WORDS_MAX 40
@@ -197,6 +198,43 @@ static void config_takes_every_run_option(void **state)
 	config_run_free(&l.cfg);
 }
 
+static void config_takes_what_the_container_is_to_be(void **state)
+{
+	struct line l;
+	const struct run_config *c = &l.cfg;
+
+	(void)state;
+	line_good(&l, "--rootfs /a:b:O --cap-add NET_RAW --cap-drop=CAP_CHOWN "
+		      "--cap-drop mknod -u web:33 --tmpfs /t "
+		      "--tmpfs=/u:ro,exec,size=64m,mode=0750,nosuid x");
+	assert_string_equal(c->rootfs, "/a:b");
+	assert_int_equal(c->root_mode, ROOT_OVERLAY);
+	assert_false(c->read_only);
+	assert_true(c->caps.add == 1ULL << 13);
+	assert_true(c->caps.drop == (1ULL << 0 | 1ULL << 27));
+	assert_string_equal(c->user, "web:33");
+	assert_int_equal(c->n_tmpfs, 2);
+	assert_string_equal(c->tmpfs[0].dst, "/t");
+	assert_null(c->tmpfs[0].size);
+	assert_null(c->tmpfs[0].mode);
+	assert_true(c->tmpfs[0].attrs == SYS_MOUNT_INERT);
+	assert_string_equal(c->tmpfs[1].dst, "/u");
+	assert_string_equal(c->tmpfs[1].size, "64m");
+	assert_string_equal(c->tmpfs[1].mode, "0750");
+	assert_true(c->tmpfs[1].attrs ==
+		    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+	line_drop(&l);
+	line_good(&l, "--rootfs /a:O --rootfs /b:ro --read-only x");
+	assert_string_equal(c->rootfs, "/b");
+	assert_int_equal(c->root_mode, ROOT_READ_ONLY);
+	assert_true(c->read_only);
+	line_drop(&l);
+	line_good(&l, "--rootfs /a:o x");
+	assert_string_equal(c->rootfs, "/a:o");
+	assert_int_equal(c->root_mode, ROOT_PLAIN);
+	line_drop(&l);
+}
+
 static void config_takes_what_is_at_the_edge(void **state)
 {
 	static const char *const t[] = {
@@ -263,12 +301,6 @@ static const struct {
 	{ "--detach x", "'--detach' is not supported yet in this version" },
 	{ "--name n x", "'--name' is not supported yet" },
 	{ "--pod p x", "'--pod' is not supported yet" },
-	{ "-u 1 x", "'-u' is not supported yet" },
-	{ "--user=1 x", "'--user' is not supported yet" },
-	{ "--cap-add all x", "'--cap-add' is not supported yet" },
-	{ "--cap-drop all x", "'--cap-drop' is not supported yet" },
-	{ "--read-only x", "'--read-only' is not supported yet" },
-	{ "--tmpfs /t x", "'--tmpfs' is not supported yet" },
 	{ "-P x", "'-P' is not supported yet" },
 	{ "--publish-all x", "'--publish-all' is not supported yet" },
 	{ "--host-port 0 x", "--host-port 0: no port" },
@@ -362,6 +394,39 @@ static const struct {
 	{ "-p 127.0.0.1:8080:80 -p 8080:80 x", "conflicts with" },
 	{ "-p 1.1.1.1:1:1 -p 1.1.1.2:1:1 -p 1.1.1.1:1:1 x", "conflicts with" },
 	{ "--rootfs= x", "--rootfs: the path is empty" },
+	{ "--rootfs :ro x", "--rootfs: the path is empty" },
+	{ "--rootfs :O x", "--rootfs: the path is empty" },
+	{ "--rootfs /r:O --read-only x", "no sense with --rootfs /r:O" },
+	{ "--read-only=1 x", "option '--read-only' takes no value" },
+	{ "-u= x", "--user : not USER or USER:GROUP" },
+	{ "-u a: x", "--user a:: not USER or USER:GROUP" },
+	{ "-u :a x", "--user :a: not USER or USER:GROUP" },
+	{ "-u a:b:c x", "not USER or USER:GROUP" },
+	{ "-u 4294967295 x", "numbers below 4294967295" },
+	{ "-u", "option '-u' needs a value" },
+	{ "--cap-add= x", "--cap-add : no such capability" },
+	{ "--cap-add net_rawr x", "--cap-add net_rawr: no such capability" },
+	{ "--cap-drop CAP_ x", "--cap-drop CAP_: no such capability" },
+	{ "--cap-add kill --cap-drop CAP_KILL x", "both added and dropped" },
+	{ "--cap-drop ALL --cap-add all x", "both added and dropped" },
+	{ "--tmpfs= x", "--tmpfs: the path is empty" },
+	{ "--tmpfs :size=1m x", "--tmpfs: the path is empty" },
+	{ "--tmpfs t x", "must be an absolute path" },
+	{ "--tmpfs / x", "and not /" },
+	{ "--tmpfs /a/../b x", "without '..'" },
+	{ "--tmpfs /t: x", "--tmpfs /t:: unknown option ''" },
+	{ "--tmpfs /t:ro, x", "unknown option ''" },
+	{ "--tmpfs /t:suid x", "unknown option 'suid'" },
+	{ "--tmpfs /t:size= x", "unknown option 'size='" },
+	{ "--tmpfs /t:size=0 x", "unknown option 'size=0'" },
+	{ "--tmpfs /t:size=101% x", "unknown option 'size=101%'" },
+	{ "--tmpfs /t:size=1mm x", "unknown option 'size=1mm'" },
+	{ "--tmpfs /t:size=-1 x", "unknown option 'size=-1'" },
+	{ "--tmpfs /t:mode=8 x", "unknown option 'mode=8'" },
+	{ "--tmpfs /t:mode=17777 x", "unknown option 'mode=17777'" },
+	{ "--tmpfs /t --tmpfs /t x", "/t is mounted on twice" },
+	{ "--tmpfs /t -v /a:/t x", "/t is mounted on twice" },
+	{ "-v /a:/t --tmpfs /t x", "/t is mounted on twice" },
 	{ "-w srv x", "--workdir srv: not an absolute path" },
 	{ "-w= x", "--workdir: the path is empty" },
 	{ "-h= x", "--hostname : no host name" },
@@ -414,15 +479,15 @@ static void config_says_in_one_line_what_is_wrong(void **state)
 static void config_refuses_paths_that_are_too_long(void **state)
 {
 	static const char *const before[] = { "--rootfs=", "--workdir=",
-					      "--volume=" };
+					      "--volume=", "--tmpfs=" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(before) * 2; i++) {
 		char words[3 * PATH_MAX] = "";
 		struct line l;
 
-		strcat(words, before[i % 3]);
-		strcat(words, i < 3 ? "/" : "r/");
+		strcat(words, before[i % ARRAY_SIZE(before)]);
+		strcat(words, i < ARRAY_SIZE(before) ? "/" : "r/");
 		memset(words + strlen(words), 'x', PATH_MAX);
 		strcat(words, ":/b cmd");
 		line_parse(&l, words);
@@ -487,6 +552,7 @@ int main(void)
 			config_gives_each_pod_another_hardware_address),
 		cmocka_unit_test(config_takes_every_net_option),
 		cmocka_unit_test(config_takes_every_run_option),
+		cmocka_unit_test(config_takes_what_the_container_is_to_be),
 		cmocka_unit_test(config_takes_what_is_at_the_edge),
 		cmocka_unit_test(config_says_in_one_line_what_is_wrong),
 		cmocka_unit_test(config_refuses_paths_that_are_too_long),

@@ -59,14 +59,14 @@ static void without_a_rootfs_agents_are_dropped_unless_asked_for(void **state)
 
 	(void)state;
 	environ = caller;
-	env = env_command(&run);
+	env = env_command(&run, NULL);
 	assert_non_null(env);
 	assert_int_equal(length(env), 2);
 	assert_string_equal(env_get(env, "PATH"), "/bin");
 	free(env);
 	run.env = add;
 	run.n_env = 1;
-	env = env_command(&run);
+	env = env_command(&run, NULL);
 	environ = saved;
 	assert_non_null(env);
 	assert_string_equal(env_get(env, "SSH_AUTH_SOCK"), "/mine");
@@ -79,7 +79,7 @@ static void with_a_rootfs_it_starts_from_nothing(void **state)
 	struct run_config run = { .rootfs = "/r",
 				  .env = add,
 				  .n_env = ARRAY_SIZE(add) };
-	char **env = env_command(&run);
+	char **env = env_command(&run, NULL);
 
 	(void)state;
 	assert_non_null(env);
@@ -95,12 +95,36 @@ static void with_a_rootfs_it_starts_from_nothing(void **state)
 static void with_a_rootfs_and_a_terminal_it_names_the_terminal(void **state)
 {
 	struct run_config run = { .rootfs = "/r", .tty = true };
-	char **env = env_command(&run);
+	char **env = env_command(&run, NULL);
 
 	(void)state;
 	assert_non_null(env);
 	assert_string_equal(env_get(env, "TERM"), "xterm");
 	free(strstr(env[3], "HOSTNAME="));
+	free(env);
+}
+
+static void a_users_home_is_its_own_unless_asked_for(void **state)
+{
+	static const char *add[] = { "HOME=/x" };
+	char *caller[] = { (char[]){ "HOME=/caller" }, NULL };
+	struct run_config run = { 0 };
+	char **saved = environ, **env;
+
+	(void)state;
+	environ = caller;
+	env = env_command(&run, "/srv/web");
+	assert_non_null(env);
+	assert_int_equal(length(env), 1);
+	assert_string_equal(env_get(env, "HOME"), "/srv/web");
+	free(env[0]);
+	free(env);
+	run.env = add;
+	run.n_env = 1;
+	env = env_command(&run, NULL);
+	environ = saved;
+	assert_non_null(env);
+	assert_string_equal(env_get(env, "HOME"), "/x");
 	free(env);
 }
 
@@ -114,6 +138,7 @@ int main(void)
 		cmocka_unit_test(with_a_rootfs_it_starts_from_nothing),
 		cmocka_unit_test(
 			with_a_rootfs_and_a_terminal_it_names_the_terminal),
+		cmocka_unit_test(a_users_home_is_its_own_unless_asked_for),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -16,6 +16,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/list.h"
 #include "setup/config.h"
+#include "setup/config_files.h"
 #include "setup/config_net.h"
 #include "setup/config_uplink.h"
 #include "setup/opt.h"
@@ -27,7 +28,7 @@
 #endif
 
 #define PAGE_MAX 65536
-#define N_TABLES 3
+#define N_TABLES 4
 
 struct texts {
 	char page[PAGE_MAX];
@@ -42,7 +43,8 @@ struct item {
 static const struct opt_table *table(size_t i)
 {
 	const struct opt_table *const tables[N_TABLES] = {
-		&config_run_opts, &config_net_opts, &config_global_opts
+		&config_run_opts, &config_files_opts, &config_net_opts,
+		&config_global_opts
 	};
 
 	return tables[i];
