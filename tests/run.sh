@@ -199,7 +199,8 @@ shell()
 #  resourceLeak, leakReturnValNotUsed: it knows neither the cleanup attribute
 #    nor that a returned or passed-on descriptor has another owner
 #  nullPointer: it takes accept4()'s optional address for a required one
-#  readdirCalled, getpwuidCalled: one thread in each process
+#  readdirCalled, getpwuidCalled, fgetpwentCalled, fgetgrentCalled: one
+#    thread in each process
 #  arrayIndexOutOfBoundsCond: fires on a sentinel that is compared before
 # and in the tests, where cmocka's macros hide that an assertion ends a test,
 #  uninitvar, invalidFunctionArgBool
@@ -210,6 +211,7 @@ lint_c()
 		--suppress=missingIncludeSystem --suppress=resourceLeak \
 		--suppress=leakReturnValNotUsed --suppress=nullPointer \
 		--suppress=readdirCalled --suppress=getpwuidCalled \
+		--suppress=fgetpwentCalled --suppress=fgetgrentCalled \
 		--suppress=arrayIndexOutOfBoundsCond \
 		--suppress='uninitvar:tests/*' \
 		--suppress='invalidFunctionArgBool:tests/*' \
