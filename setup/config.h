@@ -11,6 +11,7 @@
 #include "netstack/base/podnet.h"
 #include "portfwd/spec.h"
 #include "setup/caps.h"
+#include "setup/recorder.h"
 
 #define CONFIG_DNS_MAX	  8
 #define CONFIG_SEARCH_MAX 16
@@ -31,6 +32,7 @@ struct net_config {
 	size_t n_search;
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	enum datapath datapath;
+	struct recorder_config pcap;
 	struct spec *specs; /* owned by the config */
 	size_t n_specs;
 };

@@ -414,6 +414,13 @@ static int add_publish(void *target, const char *value)
 	return 0;
 }
 
+static int set_pcap(void *target, const char *value)
+{
+	struct net_config *cfg = target;
+
+	return recorder_parse(value, &cfg->pcap);
+}
+
 static const struct opt net_opts[] = {
 	{ "publish", 'p', "SPEC",
 	  "publish a port: [ADDR:][HOST:]POD[/tcp|/udp], ranges too; may be "
@@ -452,6 +459,10 @@ static const struct opt net_opts[] = {
 	{ "datapath", 0, "PATH",
 	  "auto, splice (fail when the kernel can't), or slirp (auto)",
 	  set_datapath },
+	{ "pcap", 0, "FILE",
+	  "capture what crosses the pod's interface: FILE[,max=SIZE][,raw] "
+	  "(none)",
+	  set_pcap },
 };
 
 const struct opt_table config_net_opts = { "Network", net_opts,

@@ -23,6 +23,8 @@ void config_net_init(struct net_config *cfg)
 
 void config_net_free(struct net_config *cfg)
 {
+	free(cfg->pcap.path);
+	cfg->pcap.path = NULL;
 	free(cfg->specs);
 	cfg->specs = NULL;
 	cfg->n_specs = 0;

@@ -375,6 +375,7 @@ void hop_close(struct hop *hop)
 		fd_drop(&hop->dns[i]);
 	}
 	fd_drop(&hop->links);
+	fd_drop(&hop->capture);
 	fd_drop(&hop->ns_user);
 	fd_drop(&hop->ns_hop);
 	fd_drop(&hop->ns_pod);
@@ -411,6 +412,17 @@ static int set_up(const struct hop_config *cfg, const struct link_copy *had,
 	return rc;
 }
 
+static int watch_packets(struct hop *hop)
+{
+	/* its p0 sees only what goes up the hop's TCP */
+	if (hop->tap_hop >= 0)
+		return log_errno(
+			EOPNOTSUPP,
+			"--pcap: needs veth and nftables (podsplice doctor)");
+	hop->capture = recorder_socket(P0);
+	return hop->capture < 0 ? hop->capture : 0;
+}
+
 int hop_setup(const struct hop_config *cfg, struct hop *out)
 {
 	struct link_copy had = LINK_COPY_NULL;
@@ -429,6 +441,8 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 		hop.links = rtnl_alarm_socket(RTMGRP_LINK);
 		rc = hop.links < 0 ? hop.links : 0;
 	}
+	if (!rc && cfg->capture)
+		rc = watch_packets(&hop);
 	if (!rc) {
 		hop.ns_hop = sys_open_ns(0, "net");
 		rc = hop.ns_hop < 0 ? hop.ns_hop : 0;

@@ -18,10 +18,11 @@ struct hop_config {
 	struct podnet *plan; /* completed by hop_setup() */
 	enum datapath datapath;
 	bool serve_dns;
-	bool route6; /* the host has an IPv6 default route now */
-	int ns_pod;  /* the pod's network namespace; hop_setup() takes it */
-	bool joined; /* somebody else made it: the device may be there */
-	bool bare;   /* others set addresses, routes and the device's state */
+	bool route6;  /* the host has an IPv6 default route now */
+	int ns_pod;   /* the pod's network namespace; hop_setup() takes it */
+	bool joined;  /* somebody else made it: the device may be there */
+	bool capture; /* make hop.capture */
+	bool bare;    /* others set addresses, routes and the device's state */
 	bool own_mtu, own_mac; /* the plan's were asked for, so are no default:
 				* a device that is there gets them */
 };
@@ -33,13 +34,14 @@ struct hop {
 	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
 	int dns[2];    /* listeners on the DNS addresses, TCP */
 	int links;     /* rtnl_alarm.h: devices of the hop change */
+	int capture; /* recorder.h: packets of p0, as the pod's veth has them */
 	/* the helper's user namespace, the hop's and the pod's network ones */
 	int ns_user, ns_hop, ns_pod;
 };
 
 #define HOP_NULL                                                               \
 	{                                                                      \
-		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1,                \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1,            \
 	}
 
 /**

@@ -19,6 +19,8 @@ void network_init(struct network *n, const struct net_config *cfg,
 		.ops = *ops,
 		.control_path = OWN_FILE_NULL,
 		.control_listener = -1,
+		.pcap_file = -1,
+		.recorder = RECORDER_NULL,
 	};
 	helpers_init(&n->helpers);
 }
@@ -132,21 +134,35 @@ int network_1_bind(struct network *n, const char *control)
 		if (n->control_listener < 0)
 			return n->control_listener;
 	}
+	if (n->cfg->pcap.path) {
+		n->pcap_file = recorder_file(&n->cfg->pcap);
+		if (n->pcap_file < 0)
+			return n->pcap_file;
+	}
 	return publish(n);
 }
 
 int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 		   int *runner_ctl)
 {
+	int rc;
+
 	maker->hop.plan = &n->plan;
 	maker->hop.datapath = n->cfg->datapath;
 	maker->hop.serve_dns = n->cfg->serve_dns;
 	maker->hop.route6 = n->route6;
+	maker->hop.capture = n->pcap_file >= 0;
 	n->helpers.net = n->cfg;
 	n->helpers.plan = &n->plan;
 	n->helpers.resolv = &n->resolv;
 	n->helpers.published = n->published;
-	return helpers_start(&n->helpers, maker, init, runner_ctl);
+	rc = helpers_start(&n->helpers, maker, init, runner_ctl);
+	if (!rc && n->pcap_file >= 0)
+		rc = recorder_start(&n->recorder, &n->cfg->pcap,
+				    n->helpers.hop.capture, n->pcap_file);
+	fd_drop(&n->helpers.hop.capture);
+	fd_drop(&n->pcap_file);
+	return rc;
 }
 
 /* ---- running ---- */
@@ -274,6 +290,8 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra)
 
 	n->loop = loop;
 	rc = watch_all(n);
+	if (!rc)
+		rc = recorder_watch(&n->recorder, loop);
 	return rc ? rc : start_control(n, infra);
 }
 
@@ -286,5 +304,8 @@ void network_stop(struct network *n, pid_t init)
 	n->uplink_watch = uplink_watch_free(n->uplink_watch);
 	n->links = rtnl_alarm_free(n->links);
 	helpers_stop(&n->helpers, init);
+	/* after the last packet */
+	recorder_stop(&n->recorder);
+	fd_drop(&n->pcap_file);
 	unpublish(n);
 }

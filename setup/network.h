@@ -44,6 +44,8 @@ struct network {
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
 	struct rtnl_alarm *links;
+	int pcap_file;
+	struct recorder recorder;
 };
 
 /** network_init() - the sentinel state; @cfg is borrowed */

@@ -67,7 +67,13 @@ static const int of_portfwd[] = {
 	SCMP_SYS(pipe2),
 };
 
-static const int of_maker[] = {
+/* The recorder's packet socket was set up for it. */
+static const int of_recorder[] = {
+	SCMP_SYS(getsockopt),
+};
+
+/* Those with two descriptors need no loop. */
+static const int of_pollers[] = {
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 };
@@ -148,8 +154,9 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				  INT_IS(2, PROT_EXEC, 0));
 
-	if (!rc)
-		rc = allow_sockets(f, role);
+	if (rc || role == SANDBOX_RECORDER)
+		return rc;
+	rc = allow_sockets(f, role);
 	if (!rc)
 		rc = allow_options(f);
 	if (rc || role == SANDBOX_MAKER)
@@ -166,11 +173,16 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	return rc;
 }
 
+static bool has_loop(enum sandbox_role role)
+{
+	return role == SANDBOX_NETSTACK || role == SANDBOX_PORTFWD;
+}
+
 static int add_role(scmp_filter_ctx f, enum sandbox_role role)
 {
 	int rc = add(f, SCMP_ACT_ALLOW, of_all, ARRAY_SIZE(of_all));
 
-	if (!rc && role != SANDBOX_MAKER)
+	if (!rc && has_loop(role))
 		rc = add(f, SCMP_ACT_ALLOW, of_loops, ARRAY_SIZE(of_loops));
 	if (!rc && role == SANDBOX_NETSTACK)
 		rc = add(f, SCMP_ACT_ALLOW, of_netstack,
@@ -179,8 +191,11 @@ static int add_role(scmp_filter_ctx f, enum sandbox_role role)
 		rc = add(f, SCMP_ACT_ERRNO(ENOENT), futile, ARRAY_SIZE(futile));
 	if (!rc && role == SANDBOX_PORTFWD)
 		rc = add(f, SCMP_ACT_ALLOW, of_portfwd, ARRAY_SIZE(of_portfwd));
-	if (!rc && role == SANDBOX_MAKER)
-		rc = add(f, SCMP_ACT_ALLOW, of_maker, ARRAY_SIZE(of_maker));
+	if (!rc && !has_loop(role))
+		rc = add(f, SCMP_ACT_ALLOW, of_pollers, ARRAY_SIZE(of_pollers));
+	if (!rc && role == SANDBOX_RECORDER)
+		rc = add(f, SCMP_ACT_ALLOW, of_recorder,
+			 ARRAY_SIZE(of_recorder));
 	return rc ? rc : allow_arguments(f, role);
 }
 

@@ -7,7 +7,12 @@
 
 #include <stdbool.h>
 
-enum sandbox_role { SANDBOX_NETSTACK, SANDBOX_PORTFWD, SANDBOX_MAKER };
+enum sandbox_role {
+	SANDBOX_NETSTACK,
+	SANDBOX_PORTFWD,
+	SANDBOX_MAKER,
+	SANDBOX_RECORDER,
+};
 
 struct sandbox {
 	enum sandbox_role role;

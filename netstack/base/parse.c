@@ -37,6 +37,19 @@ int parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return parse_uint_n(s, strlen(s), min, max, out);
 }
 
+int parse_size(const char *s, size_t len, uint64_t *out)
+{
+	static const char units[] = "kMG";
+	const char *unit = len && s[len - 1] ? strchr(units, s[len - 1]) : NULL;
+	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	int rc = parse_uint_n(s, len - (unit != NULL), 0, INT64_MAX >> shift,
+			      out);
+
+	if (!rc)
+		*out <<= shift;
+	return rc;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

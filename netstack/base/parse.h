@@ -19,6 +19,13 @@ int parse_uint_n(const char *s, size_t len, uint64_t min, uint64_t max,
 		 uint64_t *out);
 
 /**
+ * parse_size() - bytes, or with a suffix k, M, G units of 1024, 1024^2, 1024^3;
+ * the first @len characters of @s
+ * Return: as parse_uint(); -ERANGE from 2^63 on
+ */
+int parse_size(const char *s, size_t len, uint64_t *out);
+
+/**
  * parse_mac() - "xx:xx:xx:xx:xx:xx", unicast, not all zero
  * Return: 0 or -EINVAL
  */

@@ -62,9 +62,8 @@ leftovers loop
 
 # The pod's root deletes its device; nothing can mend that.
 for how in splice fallback; do
-	[ $how = splice ] || export PODSPLICE_FAIL_HOP=1
+	[ $how = splice ] || AS_USER+=(PODSPLICE_FAIL_HOP=1)
 	start "tap_$how"
-	unset PODSPLICE_FAIL_HOP
 	in_pod ip link set tap0 down
 	in_pod ip link set tap0 up
 	is "$(state)" 'running None' "$how: a device that was down is no reason"
