@@ -7,6 +7,6 @@ struct opt_table;
 /* What both have, and stats alone; the target is private to verb_stats.c. */
 extern const struct opt_table verb_query_opts, verb_stats_opts;
 
-/* As in main.c's table of verbs; Return: the exit status */
+/* As in the registry of verbs (verbs.h); Return: the exit status */
 int verb_stats(int argc, char **argv);
 int verb_flows(int argc, char **argv);
