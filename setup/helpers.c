@@ -564,6 +564,14 @@ void helpers_servers(struct helpers *h)
 		(void)log_errno(-rc, "tell netstack about the new resolvers");
 }
 
+void helpers_leave(struct helpers *h)
+{
+	/* whoever closes a TAP last takes the device away */
+	child_stop(&h->children[HELPER_NETSTACK], h->loop);
+	if (h->hop.ns_hop >= 0 && h->hop.tap_hop < 0)
+		(void)hop_remove(&h->hop); /* logged; then it goes later */
+}
+
 void helpers_stop(struct helpers *h, pid_t init)
 {
 	struct child pod = { .pid = init,

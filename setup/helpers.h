@@ -99,6 +99,12 @@ bool helpers_splice(const struct helpers *h);
 void helpers_servers(struct helpers *h);
 
 /**
+ * helpers_leave() - before helpers_stop(), of a pod that stays: after both its
+ * device is gone, and the next helper can come. Idempotent.
+ */
+void helpers_leave(struct helpers *h);
+
+/**
  * helpers_stop() - end them; idempotent. @init is the pod's pid 1, 0: it is
  * gone. On return no port is taken any more.
  */

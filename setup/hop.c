@@ -463,31 +463,84 @@ bool hop_cut_off(int fd)
 	return ioctl(fd, SIOCGIFINDEX, &ifr) < 0 && errno == ENODEV;
 }
 
-static int route6_child(const struct hop *hop, const struct podnet *plan,
-			bool add)
-{
-	int rc = sys_enter_user(hop->ns_user);
+/* What is to be done in one of the hop's namespaces later. */
+struct errand {
+	const struct hop *hop;
+	const struct podnet *plan;
+	int ns; /* where */
+	bool add;
+	int (*fn)(const struct errand *e);
+};
 
+/* In a child, because there is no way back out of a user namespace. */
+static int run_errand(const struct errand *e)
+{
+	int rc;
+
+	sys_sever();
+	rc = sys_enter_user(e->hop->ns_user);
 	if (!rc)
-		rc = sys_setns(hop->ns_pod, CLONE_NEWNET);
+		rc = sys_setns(e->ns, CLONE_NEWNET);
 	if (rc)
 		return log_errno(-rc, "enter the pod's network namespace");
-	return poddev_route6(plan, add);
+	return e->fn(e);
 }
 
-int hop_route6(const struct hop *hop, const struct podnet *plan, bool add)
+static int send_errand(const struct errand *e)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid < 0)
 		return log_errno(errno, "fork");
-	if (pid == 0) {
-		sys_sever();
-		_exit(route6_child(hop, plan, add) ? 1 : 0);
-	}
+	if (pid == 0)
+		_exit(run_errand(e) ? 1 : 0);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return log_errno(errno, "waitpid");
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+static int set_route6(const struct errand *e)
+{
+	return poddev_route6(e->plan, e->add);
+}
+
+int hop_route6(const struct hop *hop, const struct podnet *plan, bool add)
+{
+	const struct errand e = { .hop = hop,
+				  .plan = plan,
+				  .ns = hop->ns_pod,
+				  .add = add,
+				  .fn = set_route6 };
+
+	return send_errand(&e);
+}
+
+static int remove_p0(const struct errand *e)
+{
+	struct nl_sock *nl = NULL;
+	char why[256];
+	int rc = link_open(&nl);
+
+	(void)e;
+	/* it may be going already, with the pod's end */
+	log_hold(why, sizeof(why));
+	if (!rc)
+		rc = link_del(nl, P0);
+	link_close(nl);
+	log_hold(NULL, 0);
+	if (!rc || !if_nametoindex(P0))
+		return 0;
+	log_error("%s", why);
+	return rc;
+}
+
+int hop_remove(const struct hop *hop)
+{
+	const struct errand e = { .hop = hop,
+				  .ns = hop->ns_hop,
+				  .fn = remove_p0 };
+
+	return send_errand(&e);
 }

@@ -90,3 +90,12 @@ int hop_transparent(int family, int type);
  * Return: 0 or -errno, logged
  */
 int hop_route6(const struct hop *hop, const struct podnet *plan, bool add);
+
+/**
+ * hop_remove() - take the veth away now
+ *
+ * Without it the kernel does so a while after the hop's last holder has gone.
+ *
+ * Return: 0 or -errno, logged
+ */
+int hop_remove(const struct hop *hop);

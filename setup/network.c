@@ -152,6 +152,7 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 	maker->hop.serve_dns = n->cfg->serve_dns;
 	maker->hop.route6 = n->route6;
 	maker->hop.capture = n->pcap_file >= 0;
+	n->joined = maker->hop.joined;
 	n->helpers.net = n->cfg;
 	n->helpers.plan = &n->plan;
 	n->helpers.resolv = &n->resolv;
@@ -303,6 +304,8 @@ void network_stop(struct network *n, pid_t init)
 	n->resolv_watch = resolv_watch_free(n->resolv_watch);
 	n->uplink_watch = uplink_watch_free(n->uplink_watch);
 	n->links = rtnl_alarm_free(n->links);
+	if (n->joined)
+		helpers_leave(&n->helpers);
 	helpers_stop(&n->helpers, init);
 	/* after the last packet */
 	recorder_stop(&n->recorder);

@@ -35,6 +35,7 @@ struct network {
 	/* the rest is kept here */
 	const struct net_config *cfg;
 	struct network_ops ops;
+	bool joined; /* the pod is somebody else's */
 	struct loop *loop;
 	struct published *published; /* one for each of cfg->specs */
 	struct own_file control_path;

@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# uplink of namespaces that somebody else made: by process and by path, of user
+# namespaces of all sorts, with everything that begins and ends it.
+# shellcheck source=tests/ns/uplink_lib.sh
+. "$(dirname "$0")/uplink_lib.sh"
+
+serve_peer 9000 && serve_peer_udp 9001 4 || bail 'no servers on the other host'
+spawn dnsmasq "${IN_PEER[@]}" dnsmasq --keep-in-foreground --no-resolv \
+	--no-hosts --conf-file=/dev/null --user=root --pid-file= \
+	--bind-interfaces "--listen-address=$PEER4" --address=/test/192.0.2.101
+wait_port peer 53 u || bail 'no name server'
+PORTS_BEFORE=$(ports_of_host)
+SOCKET=$WORK/control PIDFILE=$WORK/pid
+
+# A process, with all there is
+target one -Urn
+up pid --pidfile "$PIDFILE" --control "$SOCKET" -p 8080:80 "$POD" ||
+	bail 'no uplink'
+is "$READY" 1 'one byte says that it is ready, and its descriptor is closed'
+is "$(cat "$PIDFILE")" "$SUP" '... the pid file has its process'
+is "$(stat -c %a "$PIDFILE")" 644 '... for all to read'
+works pid -6
+is "$(guard nsenter -t "$POD" -n dig +short +time=3 "@$DNS4" a.test A)" \
+	192.0.2.101 '... names'
+is "$(flow_path "$SOCKET" "$PEER4" 9000)" splice '... spliced'
+is "$(flow_path "$SOCKET" "$PEER6" 9000)" splice '... over IPv6, too'
+published pid
+check 'its processes are there' helper
+is "$(netns_of "$NETSTACK") $(netns_of "$PORTFWD")" \
+	"$(netns_of "$SUP") $(netns_of "$SUP")" \
+	"netstack and portfwd are in the host's network"
+UNS=$(readlink "/proc/$POD/ns/user")
+for p in "$NETSTACK" "$PORTFWD" "$SUP"; do
+	unlike "$(readlink "/proc/$p/ns/user")" "^${UNS//[\[\]]/.}$" \
+		"... and not in the pod's user namespace"
+done
+is "$(guard nsenter -t "$POD" -U -n -- readlink "/proc/$MAKER/ns/net" 2>&1)" '' \
+	"the pod's root can't look at the maker"
+is "$(guard nsenter -t "$POD" -U -n -- readlink "/proc/$POD/ns/net" 2>&1)" "$(netns_of "$POD")" \
+	'... as it can at its own processes'
+for p in NETSTACK PORTFWD MAKER; do
+	OLD=${!p}
+	kill -KILL "$OLD"
+	successor()
+	{
+		helper && [ "${!p}" != "$OLD" ]
+	}
+	check "$p has a successor" wait_for 20 successor
+	works "... with which it goes on" -6
+done
+published again
+OLD=$POD
+up_end
+is "$STATUS" 0 'SIGTERM ends it with status 0'
+is "$(links_of_pod)" lo '... its interface is gone'
+check '... its target lives' kill -0 "$OLD"
+is "$(ls "$WORK")" '' '... the pid file and the socket are gone'
+up other "$POD" || bail 'no second uplink'
+works 'the next one'
+kill -INT "$SUP"
+reap "$SUP"
+is "$STATUS" 0 'SIGINT ends it with status 0, too'
+
+# What ends it
+up ends --pidfile "$PIDFILE" "$POD"
+echo 1 >"$T/other" && mv "$T/other" "$PIDFILE"
+target_end
+reap "$SUP"
+is "$STATUS" 0 'the end of its process ends it'
+is "$(cat "$PIDFILE")" 1 '... a pid file that is not its own stays'
+rm "$PIDFILE"
+leftovers ends
+
+target exit -Urn
+mkfifo -m 666 "$T/exit"
+exec {W}<>"$T/exit"
+# shellcheck disable=SC2016 # for the inner shell
+run_up exit sh -c 'exec "$@" 4<"$0"' "$T/exit" "$PODSPLICE" uplink \
+	--ready-fd 3 --exit-fd 4 "$POD" || bail 'no uplink with --exit-fd'
+echo data >&"$W"
+works 'a byte for the exit descriptor'
+exec {W}>&-
+reap "$SUP"
+is "$STATUS" 0 'its end ends the uplink'
+is "$(links_of_pod)" lo '... its interface is gone'
+
+up killed "$POD"
+check 'its processes are there' helper
+kill -KILL "$SUP"
+reap "$SUP"
+for p in "$MAKER" "$NETSTACK" "$PORTFWD"; do
+	check 'kill -9: a process of it has ended' wait_for 10 gone "$p"
+done
+check '... nothing is left in the pod' wait_for 10 links_are lo
+up after "$POD" && works 'an uplink after that'
+in_pod ip link del tap0
+told()
+{
+	grep -q 'tap0: it was deleted in the pod' "$T/after.err"
+}
+check 'a deleted interface is told' wait_for 10 told
+check '... and no end' kill -0 "$SUP"
+up_end
+target_end
+leftovers killed
+
+# Paths
+target path -Urn
+up path "/proc/$POD/ns/net"
+works 'a path below /proc'
+target_end
+reap "$SUP"
+is "$STATUS" 0 '... the end of the namespace ends it'
+
+target held -Urn
+: >"$T/name"
+in_host mount --bind "/proc/$POD/ns/net" "$T/name"
+up mounted "$T/name"
+works 'a path that is mounted'
+target_end
+check '... a name without a process is enough' kill -0 "$SUP"
+in_host umount "$T/name"
+reap "$SUP"
+is "$STATUS" 0 '... without the name, too, it ends'
+leftovers path
+
+# User namespaces
+target below -Ur unshare -n
+up below "$POD" && works 'network and user namespace made apart' -6
+up_end
+# shellcheck disable=SC2016 # for the inner shell
+run_up inside nsenter -t "$POD" -U --preserve-credentials "$PODSPLICE" uplink \
+	--ready-fd 3 -p 8080:80 "$POD" || note "$(cat "$T/inside.err")"
+works "started by the user namespace's root, in it" -6
+published inside
+check '... its processes are there' helper
+up_end
+is "$STATUS" 0 '... and end'
+target_end
+target deep -Ur unshare -Ur unshare -Urn
+up deep "$POD" && works 'three user namespaces down'
+up_end
+target_end
+target same -U --map-current-user -n
+up same "$POD" && works 'a user namespace without a root'
+check '... its processes are there' helper
+OLD=$MAKER
+kill -KILL "$OLD"
+successor()
+{
+	helper && [ "$MAKER" != "$OLD" ]
+}
+check '... the maker has a successor' wait_for 20 successor
+works 'with it'
+up_end
+target_end
+target mine -Ur
+ROOT=$POD
+spawn net "${AS_USER[@]}" nsenter -t "$ROOT" -U --preserve-credentials \
+	unshare -Un sleep 1000
+POD=$PID
+wait_for 20 sleeps "$POD"
+up userns --userns "/proc/$ROOT/ns/user" "$POD" &&
+	works '--userns names one above'
+up_end
+target_end
+POD=$ROOT
+target_end
+
+# root, of a namespace with a name
+ip netns add "psu$$"
+EXTRA_NS+=("psu$$")
+spawn root ip netns exec "$HOSTNS" "${CLEAN_ENV[@]}" "$PODSPLICE" uplink \
+	"/run/netns/psu$$"
+SUP=$PID
+has_address()
+{
+	ip -n "psu$$" addr show dev tap0 2>/dev/null | grep -q "$POD4"
+}
+check "root's uplink of ip-netns(8)" wait_for 20 has_address
+is "$(guard ip netns exec "psu$$" "$PY" "$T/net.py" get "$PEER4" 9000 100000)" \
+	OK '... works'
+up_end
+is "$STATUS" 0 '... and ends'
+leftovers users
+
+# What is wrong is told in one line
+target bad -Urn
+fails 'no target' 'uplink: one process id or path .*, not none \(see .*'
+fails 'two' 'uplink: one process id or path .*, not several \(see .*' 1 2
+fails 'no such process' '4194304: there is no such process \(any more\)' 4194304
+fails 'no number' '99999999999: there is no such process.*' 99999999999
+fails 'no such file' '/nowhere: there is no such file \(give .*' /nowhere
+fails 'a file' '/etc/passwd: no network namespace \(like .*' /etc/passwd
+fails 'a directory' '/: no network namespace \(like .*' /
+fails 'another namespace' '/proc/self/ns/user: no network namespace.*' \
+	/proc/self/ns/user
+fails 'our own network' '/proc/self/ns/net: that is the network namespace.*' \
+	/proc/self/ns/net
+fails "root's process" "process $HOLD: not ours to look into \(.*" "$HOLD"
+fails "root's" "the pod's user namespace: we have no power in it \(.*" \
+	"/run/netns/$PEERNS"
+like "$(as_user unshare -Ur "$PODSPLICE" uplink "/run/netns/$PEERNS" 2>&1)" \
+	"^podsplice: /run/netns/$PEERNS: belongs to a user namespace above" \
+	'... and from a user namespace'
+fails '--userns: no file' '--userns /nowhere: can.t be opened: .*' \
+	--userns /nowhere "$POD"
+fails '--userns: a file' '/etc/passwd: no user namespace.*' \
+	--userns /etc/passwd "$POD"
+fails '--userns: no power' "the pod's user namespace: .*" \
+	--userns /proc/self/ns/user "$POD"
+fails '--ready-fd: stdout' '--ready-fd 1: no descriptor .*' --ready-fd 1 "$POD"
+fails '--ready-fd: a word' '--ready-fd x: no descriptor .*' --ready-fd x "$POD"
+fails '--ready-fd: closed' '--ready-fd 77: Bad file descriptor' \
+	--ready-fd 77 "$POD"
+fails '--exit-fd: closed' '--exit-fd 77: Bad file descriptor' \
+	--exit-fd=77 "$POD"
+exec {F}<"$T/net.py"
+fails '--exit-fd: a file' "--exit-fd $F: a file has no other end.*" \
+	--exit-fd "$F" "$POD"
+exec {F}<&-
+fails '--pidfile: no directory' '--pidfile /nowhere/pid: its directory: .*' \
+	--pidfile /nowhere/pid "$POD"
+fails '--pidfile: not writable' '--pidfile /proc/pid: .*' \
+	--pidfile /proc/pid "$POD"
+fails '--dns-search' '--dns-search: uplink writes no resolv.conf.*' \
+	--dns-search a.test "$POD"
+fails '--tap: another device' 'lo: .*|--tap lo: .*' --tap lo "$POD"
+up first "$POD"
+fails 'a second uplink' 'tap0: there is a device of that name, and it is no TAP .*' \
+	"$POD"
+works 'which leaves the first alone'
+up_end
+is "$(links_of_pod)" lo 'nothing is left in the pod'
+target_end
+leftovers bad
+
+# Ten at once
+PODS=() SUPS=()
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	target "t$i" -Urn
+	PODS+=("$POD")
+	spawn "ten$i" "${AS_USER[@]}" "$PODSPLICE" uplink -p "808$i:80" \
+		--pidfile "$WORK/pid$i" "$POD"
+	SUPS+=("$PID")
+done
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	POD=${PODS[i]}
+	wait_for "$GUARD" test -e "$WORK/pid$i"
+	is "$(pod_net get "$PEER4" 9000 100000)" OK "ten at once: number $i"
+done
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	SUP=${SUPS[i]} POD=${PODS[i]}
+	[ $((i % 2)) = 0 ] || target_end
+	up_end
+	is "$STATUS" 0 '... and its end'
+	[ $((i % 2)) != 0 ] || target_end
+done
+stop_spawned
+leftovers ten
+finish
