@@ -31,7 +31,7 @@ struct uplink_watch {
 	void *arg;
 };
 
-/* A UDP socket routed to a global address, or -1. */
+/* A UDP socket routed to a global address, or -errno. */
 static int routed_socket(const char *to)
 {
 	struct ip ip;
@@ -39,11 +39,11 @@ static int routed_socket(const char *to)
 	scoped_fd fd = -1;
 
 	if (ip_parse(to, &ip))
-		return -1;
+		return -EINVAL;
 	ep = endpoint_make(&ip, 9); /* discard; nothing is sent */
 	fd = socket(ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, &ep.sa, endpoint_len(&ep)))
-		return -1;
+		return -errno;
 	return fd_take(&fd);
 }
 
@@ -121,10 +121,13 @@ bool uplink_clashes(const struct podnet *plan, char *buf)
 static void on_routes(void *arg, int fd)
 {
 	struct uplink_watch *w = arg;
-	bool now = uplink_has_ipv6();
+	scoped_fd route = routed6();
+	bool now = route >= 0;
 
 	(void)fd;
-	if (now == w->has_ipv6)
+	/* a shortage says nothing about routes */
+	if (now == w->has_ipv6 || route == -EMFILE || route == -ENFILE ||
+	    route == -ENOBUFS || route == -ENOMEM)
 		return;
 	w->has_ipv6 = now;
 	w->fn(w->arg, now);
