@@ -69,22 +69,23 @@ static int maker_1_own(int ctl)
 
 /* In the new pod: wait for the maps, then never return. */
 static _Noreturn void pod_process(struct maker_config *cfg, int runner,
-				  int mapped)
+				  int mapped[2])
 {
-	int *const keep[] = { &runner, &mapped };
+	int *const keep[] = { &runner };
 	ssize_t n;
 	char go;
 
 	log_role("runner");
-	sys_keep_fds(keep, ARRAY_SIZE(keep));
+	fd_drop(&mapped[1]); /* or its end would never come */
 	do {
-		n = read(mapped, &go, 1);
+		n = read(mapped[0], &go, 1);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		(void)log_errno(errno, "pod: wait for its id maps");
 	if (n != 1)
 		_exit(125); /* 0: the maker has said why */
-	fd_drop(&mapped);
+	/* not earlier: to end without maps is an error of the maker's, too */
+	sys_keep_fds(keep, ARRAY_SIZE(keep));
 	runner_main(&cfg->runner, runner);
 }
 
@@ -106,7 +107,7 @@ static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 	cfg->runner.may_setgroups = idmap_may_setgroups();
 	pid = sys_clone(POD_NAMESPACES | CLONE_PARENT);
 	if (pid == 0)
-		pod_process(cfg, runner, mapped[0]);
+		pod_process(cfg, runner, mapped);
 	fd_drop(&mapped[0]);
 	if (pid < 0) {
 		fd_drop(&mapped[1]);
