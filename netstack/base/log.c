@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netstack/base/escape.h"
+
 static enum log_level cur_level = LOG_WARN;
 static int cur_fd = STDERR_FILENO;
 static const char *cur_role;
@@ -59,23 +61,10 @@ int log_level_parse(const char *s, enum log_level *out)
 /* Copy @in to @out, escaping what could drive a terminal. */
 static size_t escape(char *out, size_t cap, const char *in)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (; *in && n + 5 < cap; in++) {
-		unsigned char c = (unsigned char)*in;
-
-		/* 0xc2 0x80..0x9f are the C1 controls in UTF-8 */
-		if (c >= 0x20 && c != 0x7f &&
-		    !(c == 0xc2 && ((unsigned char)in[1] & 0xe0) == 0x80)) {
-			out[n++] = (char)c;
-			continue;
-		}
-		out[n++] = '\\';
-		out[n++] = 'x';
-		out[n++] = hex[c >> 4];
-		out[n++] = hex[c & 15];
-	}
+	for (size_t left = strlen(in); left && n + ESCAPE_MAX < cap; left--)
+		n += escape_byte(out + n, in++, left);
 	return n;
 }
 
