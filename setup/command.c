@@ -61,8 +61,11 @@ static int stage_2_stdio(const struct command *c)
 			rc = redirect(c->slave, fd);
 		return rc;
 	}
-	if (c->cfg->run->interactive)
-		return 0;
+	for (int i = 0; i < 2 && !rc; i++)
+		if (c->cfg->output[i] >= 0)
+			rc = redirect(c->cfg->output[i], STDOUT_FILENO + i);
+	if (rc || c->cfg->run->interactive)
+		return rc;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return log_errno(errno, "open /dev/null");

@@ -26,6 +26,7 @@
 #include "setup/config_net.h"
 #include "setup/identity.h"
 #include "setup/opt.h"
+#include "setup/state.h"
 
 #define HOSTNAME_MAX 64
 
@@ -231,11 +232,36 @@ static int set_tty(void *target, const char *value)
 	return 0;
 }
 
-/* A pod in the foreground goes away with its command anyway. */
+static int set_detach(void *target, const char *value)
+{
+	struct run_config *cfg = target;
+
+	(void)value;
+	cfg->detach = true;
+	return 0;
+}
+
+static int set_name(void *target, const char *value)
+{
+	struct run_config *cfg = target;
+
+	if (!state_name_ok(value)) {
+		log_error("--name %.80s: no name (lower-case letters, digits, "
+			  "'_', '.' and '-', at most %d, a letter or digit "
+			  "first)",
+			  value, STATE_NAME_MAX);
+		return -EINVAL;
+	}
+	cfg->name = value;
+	return 0;
+}
+
 static int set_rm(void *target, const char *value)
 {
-	(void)target;
+	struct run_config *cfg = target;
+
 	(void)value;
+	cfg->remove = true;
 	return 0;
 }
 
@@ -250,6 +276,8 @@ static const struct opt run_opts[] = {
 	{ "control", 0, "PATH",
 	  "make a socket there that podsplice stats and flows ask",
 	  set_control },
+	{ "detach", 'd', NULL,
+	  "run in the background: print the name, and return", set_detach },
 	{ "env", 'e', "NAME[=VALUE]",
 	  "environment variable, without =VALUE the caller's; may be repeated",
 	  add_env },
@@ -258,8 +286,9 @@ static const struct opt run_opts[] = {
 	{ "interactive", 'i', NULL,
 	  "keep stdin open (without it the command reads end-of-file)",
 	  set_interactive },
+	{ "name", 0, "NAME", "the container's name (made up)", set_name },
 	{ "rm", 0, NULL,
-	  "accepted: a pod in the foreground goes away with its command",
+	  "with -d: remove the container when it ends, as in the foreground",
 	  set_rm },
 	{ "tty", 't', NULL, "give the command a terminal of its own", set_tty },
 	{ "user", 'u', "USER[:GROUP]",
@@ -276,8 +305,9 @@ const struct opt_table config_run_opts = { "Command", run_opts,
 
 /* In the manual's plan, not in this version. */
 static const struct opt_later later[] = {
-	{ "detach", 'd' },	{ "name", 0 },	   { "pod", 0 },
-	{ "publish-all", 'P' }, { "log-file", 0 },
+	{ "pod", 0 },
+	{ "publish-all", 'P' },
+	{ "log-file", 0 },
 };
 
 int config_run_parse(struct run_config *cfg, char **argv)
@@ -304,7 +334,7 @@ int config_run_parse(struct run_config *cfg, char **argv)
 	char **rest;
 	int rc;
 
-	*cfg = (struct run_config){ 0 };
+	*cfg = (struct run_config){ .words = argv };
 	config_net_init(&cfg->net);
 	rc = opt_parse(&cmd, argv, &rest);
 	if (!rc && !*rest) {

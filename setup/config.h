@@ -58,8 +58,8 @@ enum root_mode {
 
 struct run_config {
 	struct net_config net;
-	const char *rootfs; /* NULL: the host's files */
-	char *rootfs_owned; /* what @rootfs points to, the config's */
+	const char *rootfs;	  /* NULL: the host's files */
+	char *rootfs_owned;	  /* what @rootfs points to, the config's */
 	enum root_mode root_mode; /* with a rootfs */
 	bool read_only;		  /* all of /, with some tmpfs in it */
 	struct tmpfs *tmpfs;	  /* owned by the config */
@@ -67,6 +67,9 @@ struct run_config {
 	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */
 	struct caps caps;
 	const char *control; /* path of the control socket, or NULL */
+	const char *name;    /* NULL: made up */
+	bool detach, remove; /* -d, --rm */
+	bool again;	     /* `start`: @name has a record already */
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */
 	size_t n_volumes;
@@ -75,7 +78,8 @@ struct run_config {
 	size_t n_env;
 	const char *workdir; /* NULL: rootfs ? "/" : as it is */
 	bool interactive, tty;
-	char *const *argv; /* the command, NULL-terminated */
+	char *const *argv;  /* the command, NULL-terminated */
+	char *const *words; /* all that was parsed, the same; borrowed */
 };
 
 /* --log-level: of every verb, and before it. Fills nothing, needs no target. */

@@ -50,18 +50,18 @@ static int read_all(int fd, struct text *out)
 	}
 }
 
-static int open_socket(const char *path)
+static int open_socket(const struct control_peer *peer)
 {
 	static const struct timeval limit = { .tv_sec = LIMIT_S };
-	int fd = control_path_connect(path);
+	int fd = control_path_connect(peer->dir, peer->path);
 
 	if (fd == -ECONNREFUSED || fd == -ENOENT) {
-		log_error("%s: no pod listens there (podsplice run --control)",
-			  path);
+		log_error("%s: no pod listens there (podsplice ps)",
+			  peer->name);
 		return fd;
 	}
 	if (fd < 0)
-		return log_errno(-fd, "%s", path);
+		return log_errno(-fd, "%s", peer->name);
 	/* can't fail; the worst is a wait that the user ends */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -69,7 +69,7 @@ static int open_socket(const char *path)
 }
 
 /* Return: what the reply's envelope has, or NULL, logged */
-static json_t *open_envelope(const char *path, const struct text *reply)
+static json_t *open_envelope(const char *name, const struct text *reply)
 {
 	json_error_t err;
 	json_t *all =
@@ -79,15 +79,15 @@ static json_t *open_envelope(const char *path, const struct text *reply)
 		json_object_get(json_object_get(all, "error"), "desc"));
 
 	if (!value)
-		log_error("%s: %s", path,
+		log_error("%s: %s", name,
 			  desc ? desc : "no answer that we understand");
 	json_decref(all);
 	return value;
 }
 
-json_t *control_ask(const char *path, const char *verb)
+json_t *control_ask(const struct control_peer *peer, const char *verb)
 {
-	scoped_fd fd = open_socket(path);
+	scoped_fd fd = open_socket(peer);
 	struct text *reply;
 	json_t *value = NULL;
 	char request[128];
@@ -101,11 +101,11 @@ json_t *control_ask(const char *path, const char *verb)
 	if (!rc)
 		rc = read_all(fd, reply);
 	if (rc == -EAGAIN)
-		log_error("%s: no answer within %d s", path, LIMIT_S);
+		log_error("%s: no answer within %d s", peer->name, LIMIT_S);
 	else if (rc)
-		(void)log_errno(-rc, "%s", path);
+		(void)log_errno(-rc, "%s", peer->name);
 	else
-		value = open_envelope(path, reply);
+		value = open_envelope(peer->name, reply);
 	text_unref(reply);
 	return value;
 }

@@ -4,11 +4,17 @@
 
 #include <jansson.h>
 
+/* Where a pod's control socket is; all borrowed. */
+struct control_peer {
+	const char *name; /* the pod's, for people */
+	int dir;	  /* where a relative path begins, or AT_FDCWD */
+	const char *path;
+};
+
 /**
  * control_ask() - one request, one reply
- * @path: of the control socket
  * @verb: to execute, without arguments
  *
  * Return: what is in "return", a new reference, or NULL with one line logged
  */
-json_t *control_ask(const char *path, const char *verb);
+json_t *control_ask(const struct control_peer *peer, const char *verb);

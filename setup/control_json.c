@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "setup/config.h"
+#include "setup/helpers.h"
+
 static json_t *number(uint64_t n)
 {
 	return json_integer((json_int_t)n);
@@ -85,6 +88,55 @@ json_t *control_json_info(const struct control_facts *f)
 			 f->state_reason, "datapath", f->datapath,
 			 "datapath_reason", f->datapath_reason, "pids", pids,
 			 "network", network_json(f));
+}
+
+/* ---- ports ---- */
+
+static json_t *host_addr_json(const struct spec *spec)
+{
+	if (spec->ifname[0])
+		return json_sprintf("%%%s", spec->ifname);
+	return spec->host_addr.family ? ip_json(&spec->host_addr)
+				      : json_string("::");
+}
+
+/* @n ports from number @first of the range, that follow each other */
+static json_t *port_json(const struct spec *spec, size_t id, size_t first,
+			 size_t n, const uint16_t *host,
+			 const struct podnet *plan)
+{
+	return json_pack(
+		"{s:I, s:s, s:o, s:i, s:i, s:o, s:i, s:s, s:n, s:n, s:n, s:n, s:n}",
+		"id", (json_int_t)id, "proto",
+		spec->proto == SPEC_UDP ? "udp" : "tcp", "host_addr",
+		host_addr_json(spec), "host_port", (int)host[first], "count",
+		(int)n, "pod_addr", ip_json(&plan->pod4), "pod_port",
+		(int)(spec->pod_port + first), "source",
+		spec->source == SPEC_SOURCE_OFF ? "off" : "keep", "source_lost",
+		"flows", "bytes_in", "bytes_out", "errors");
+}
+
+json_t *control_json_ports(const struct net_config *net,
+			   const struct published *ports,
+			   const struct podnet *plan)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < net->n_specs; i++) {
+		const struct spec *spec = &net->specs[i];
+		const uint16_t *host = ports[i].ports;
+		size_t first = 0;
+
+		for (size_t k = 1; k <= spec->count; k++) {
+			if (k < spec->count && host[k] == host[k - 1] + 1)
+				continue;
+			(void)json_array_append_new(
+				list, port_json(spec, i + 1, first, k - first,
+						host, plan));
+			first = k;
+		}
+	}
+	return list;
 }
 
 /* ---- stats ---- */

@@ -11,6 +11,20 @@
 
 json_t *control_json_info(const struct control_facts *facts);
 
+/**
+ * control_json_ports() - an array of what is published
+ * @ports: the host's, one list for each of @net->specs, as bound
+ * @plan: the pod's, for its address
+ *
+ * A range whose host ports were chosen by the kernel may be several entries of
+ * one id. What only portfwd counts is null.
+ */
+struct net_config;
+struct published;
+json_t *control_json_ports(const struct net_config *net,
+			   const struct published *ports,
+			   const struct podnet *plan);
+
 /** @own: the supervisor's memory; who didn't answer is under "incomplete" */
 json_t *control_json_stats(const struct control_facts *facts,
 			   const struct query_stats *st,

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -54,10 +55,10 @@ static int connect_at(int dir, const char *name, int flags, int *out)
 	return 0;
 }
 
-int control_path_connect(const char *path)
+int control_path_connect(int dir, const char *path)
 {
 	int fd = -1;
-	int rc = connect_at(AT_FDCWD, path, 0, &fd);
+	int rc = connect_at(dir, path, 0, &fd);
 
 	return rc ? rc : fd;
 }
@@ -81,87 +82,101 @@ static int bind_at(int fd, const struct own_file *p)
 }
 
 /* Under the lock: does the name belong to somebody? */
-static int remove_stale(const struct own_file *p, const char *path)
+static int remove_stale(const struct own_file *p, const char *what)
 {
 	scoped_fd fd = -1;
 	struct stat st;
 	int rc;
 
 	if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0
-				       : log_errno(errno, "--control %s", path);
+		return errno == ENOENT ? 0 : log_errno(errno, "%s", what);
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
-		log_error("--control %s: there is something else of that name "
+		log_error("%s: there is something else of that name "
 			  "(remove it, or take another name)",
-			  path);
+			  what);
 		return -EEXIST;
 	}
 	rc = connect_at(p->dir, p->name, SOCK_NONBLOCK, &fd);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc != -ECONNREFUSED) {
-		log_error("--control %s: already in use (take another name)",
-			  path);
+		log_error("%s: already in use (take another name)", what);
 		return -EADDRINUSE;
 	}
 	if (unlinkat(p->dir, p->name, 0) && errno != ENOENT)
-		return log_errno(errno,
-				 "--control %s: left over, can't be "
-				 "removed",
-				 path);
+		return log_errno(errno, "%s: left over, can't be removed",
+				 what);
 	return 0;
 }
 
-static int bind_again(int fd, const struct own_file *p, const char *path)
+static int bind_again(int fd, const struct own_file *p, const char *what)
 {
 	scoped_fd lock = openat(p->dir, ".", O_RDONLY | O_CLOEXEC);
 	int rc;
 
 	if (lock < 0)
-		return log_errno(errno, "--control %s: its directory", path);
+		return log_errno(errno, "%s: its directory", what);
 	if (flock(lock, LOCK_EX | LOCK_NB)) {
-		log_error("--control %s: its directory is locked by another "
+		log_error("%s: its directory is locked by another "
 			  "process (try again)",
-			  path);
+			  what);
 		return -EWOULDBLOCK;
 	}
-	rc = remove_stale(p, path);
+	rc = remove_stale(p, what);
 	if (!rc) {
 		rc = bind_at(fd, p);
 		if (rc)
-			(void)log_errno(-rc, "--control %s", path);
+			(void)log_errno(-rc, "%s", what);
 	}
 	return rc; /* and unlocked */
 }
 
-int control_path_listen(const char *path, struct own_file *out)
+/* @out->dir is open and @out->name set; @what: it, for messages */
+static int listen_in(struct own_file *out, const char *what)
 {
-	scoped_fd fd = -1;
-	int rc;
+	scoped_fd fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc = 0;
 
-	*out = (struct own_file)OWN_FILE_NULL;
-	rc = own_file_dir(out, "--control", path);
-	if (rc)
-		return rc;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		rc = log_errno(errno, "--control %s", path);
+		rc = log_errno(errno, "%s", what);
 	if (!rc) {
 		rc = bind_at(fd, out);
 		if (rc == -EADDRINUSE)
-			rc = bind_again(fd, out, path);
+			rc = bind_again(fd, out, what);
 		else if (rc)
-			(void)log_errno(-rc, "--control %s", path);
+			(void)log_errno(-rc, "%s", what);
 	}
 	if (!rc) {
 		out->inode = openat(out->dir, out->name,
 				    O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (out->inode < 0)
-			rc = log_errno(errno, "--control %s", path);
+			rc = log_errno(errno, "%s", what);
 	}
 	if (rc) {
 		fd_drop(&out->dir);
 		return rc;
 	}
 	return fd_take(&fd);
+}
+
+int control_path_listen(const char *path, struct own_file *out)
+{
+	char what[PATH_MAX + sizeof("--control ")];
+	int rc = own_file_dir(out, "--control", path);
+
+	if (rc)
+		return rc;
+	(void)snprintf(what, sizeof(what), "--control %s", path);
+	return listen_in(out, what);
+}
+
+int control_path_listen_at(int dir, const char *name, struct own_file *out)
+{
+	*out = (struct own_file)OWN_FILE_NULL;
+	(void)snprintf(out->name, sizeof(out->name), "%s", name);
+	out->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (out->dir < 0)
+		return log_errno(errno, "%s socket", name);
+	return listen_in(out, "control socket");
 }

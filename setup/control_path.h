@@ -15,5 +15,12 @@
  */
 int control_path_listen(const char *path, struct own_file *out);
 
-/** control_path_connect() - Return: a blocking socket, or -errno, not logged */
-int control_path_connect(const char *path);
+/** control_path_listen_at() - the same for @name in the open directory @dir */
+int control_path_listen_at(int dir, const char *name, struct own_file *out);
+
+/**
+ * control_path_connect() - connect to the socket @path
+ * @dir: where a relative one begins, or AT_FDCWD
+ * Return: a blocking socket, or -errno, not logged
+ */
+int control_path_connect(int dir, const char *path);

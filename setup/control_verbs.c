@@ -6,6 +6,7 @@
  */
 #include "setup/control_verbs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ struct gather {
 
 struct control_verbs {
 	const struct control_facts *facts;
-	struct control *control;
+	struct control *controls[2]; /* NULL: none */
+	size_t n_controls;
+	struct loop *loop;
 	struct query *query;
 	int mem_fd;
 	struct gather gathers[QUERY_N_WHAT];
@@ -128,6 +131,17 @@ static void verb_info(struct control_verbs *v, struct control_call *call,
 	control_return(call, control_json_info(v->facts));
 }
 
+static void verb_ports(struct control_verbs *v, struct control_call *call,
+		       const json_t *arguments)
+{
+	(void)arguments;
+	control_return(call, json_pack("{s:i, s:o}", "schema", CONTROL_SCHEMA,
+				       "ports",
+				       v->facts->ports
+					       ? json_deep_copy(v->facts->ports)
+					       : json_array()));
+}
+
 static void verb_stats(struct control_verbs *v, struct control_call *call,
 		       const json_t *arguments)
 {
@@ -149,6 +163,7 @@ static const struct {
 } verbs[] = {
 	{ "flows", verb_flows },
 	{ "info", verb_info },
+	{ "ports", verb_ports },
 	{ "stats", verb_stats },
 };
 
@@ -167,27 +182,22 @@ static void on_request(void *arg, struct control_call *call, const char *verb,
 /* ---- set-up ---- */
 
 int control_verbs_new(struct control_verbs **out, struct loop *loop,
-		      const struct control_facts *facts, int listener)
+		      const struct control_facts *facts)
 {
 	struct control_verbs *v = calloc(1, sizeof(*v));
 	struct query_ops ops = { on_stats, on_flows, on_flows_end, v };
 	int rc;
 
-	if (!v) {
-		fd_drop(&listener);
+	if (!v)
 		return log_errno(ENOMEM, "control socket");
-	}
 	v->facts = facts;
+	v->loop = loop;
 	v->mem_fd = procmem_open();
 	for (size_t i = 0; i < QUERY_N_WHAT; i++) {
 		list_init(&v->gathers[i].now);
 		list_init(&v->gathers[i].next);
 	}
 	rc = query_new(&v->query, loop, &ops);
-	if (rc)
-		fd_drop(&listener);
-	else
-		rc = control_new(&v->control, loop, listener, on_request, v);
 	if (rc) {
 		control_verbs_free(v);
 		return rc;
@@ -196,11 +206,20 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
 	return 0;
 }
 
+int control_verbs_listen(struct control_verbs *v, int listener)
+{
+	assert(v->n_controls < ARRAY_SIZE(v->controls));
+	return control_new(&v->controls[v->n_controls++], v->loop, listener,
+			   on_request, v);
+}
+
 struct control_verbs *control_verbs_free(struct control_verbs *v)
 {
 	if (!v)
 		return NULL;
-	control_free(v->control); /* its calls are on our lists */
+	/* their calls are on our lists */
+	for (size_t i = 0; i < ARRAY_SIZE(v->controls); i++)
+		control_free(v->controls[i]);
 	query_free(v->query);
 	text_unref(v->listing);
 	fd_drop(&v->mem_fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What can be asked over the control socket: info, stats, flows. */
+/* What can be asked over the control socket: info, ports, stats, flows. */
 
 #include "netstack/base/podnet.h"
 #include "setup/control.h"
@@ -16,18 +16,25 @@ struct control_facts {
 	pid_t infra;		     /* the pod's first process */
 	pid_t pids[QUERY_N_WHO];     /* 0: not there */
 	unsigned int restarts[QUERY_N_WHO];
+	const json_t *ports; /* control_json_ports(), or NULL */
 };
 
 struct control_verbs;
 
 /**
- * control_verbs_new() - serve @listener
- * @facts:    borrowed
- * @listener: owned, also on failure
+ * control_verbs_new() - without a listener yet
+ * @facts: borrowed
  * Return: 0 or -errno, logged
  */
 int control_verbs_new(struct control_verbs **out, struct loop *loop,
-		      const struct control_facts *facts, int listener);
+		      const struct control_facts *facts);
+
+/**
+ * control_verbs_listen() - serve @listener, and perhaps others
+ * @listener: non-blocking; owned, also on failure
+ * Return: 0 or -errno, logged
+ */
+int control_verbs_listen(struct control_verbs *v, int listener);
 
 /** control_verbs_free() - before the children's sockets close; Return: NULL */
 struct control_verbs *control_verbs_free(struct control_verbs *v);

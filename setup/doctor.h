@@ -35,5 +35,6 @@ struct doctor {
  */
 void doctor_examine(struct doctor *d);
 
-/* As in the registry of verbs (verbs.h). Return: 0, 1 when no pod can run, 125 */
+/* As in the registry of verbs (verbs.h). Return: 0, 1 when no pod can run, 125
+ */
 int verb_doctor(int argc, char **argv);

@@ -42,7 +42,7 @@ struct front {
 	enum front_state state;
 	struct loop_source ctl, sig, child;
 	struct loop_job finish;
-	bool ready, has_console, failed;
+	bool ready, started, has_console, failed;
 	struct console console;
 	int status;
 	int end_sig; /* the signal that ended us before the start, or 0 */
@@ -207,6 +207,18 @@ static void on_ready(struct front *f, struct msg *m)
 		f->ops.ready(f->ops.arg);
 }
 
+/* In the background nobody types. */
+static void on_started(struct front *f)
+{
+	if (f->started)
+		return;
+	f->started = true;
+	if (f->has_console && f->run->interactive && !f->run->detach)
+		console_input(&f->console);
+	if (f->ops.started)
+		f->ops.started(f->ops.arg);
+}
+
 static void on_ctl(struct loop_source *src, uint32_t revents)
 {
 	struct front *f = container_of(src, struct front, ctl);
@@ -225,8 +237,8 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		}
 		return;
 	}
-	if (m.type == RUNNER_STARTED && f->has_console && f->run->interactive)
-		console_input(&f->console);
+	if (m.type == RUNNER_STARTED)
+		on_started(f);
 	else if (m.type == RUNNER_STOPPED)
 		stop(f);
 	else if (m.type == RUNNER_READY)

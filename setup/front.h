@@ -18,8 +18,12 @@ typedef void (*front_done_fn)(void *arg, int status);
 /** Called once, when the runner has made its mounts (RUNNER_READY). */
 typedef void (*front_ready_fn)(void *arg);
 
+/** Called once, when the command was executed. */
+typedef void (*front_started_fn)(void *arg);
+
 struct front_ops {
 	front_ready_fn ready;
+	front_started_fn started; /* or NULL */
 	front_done_fn done;
 	void *arg;
 };

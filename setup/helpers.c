@@ -106,8 +106,13 @@ static int fork_maker(struct helpers *h, struct ends *e,
 		      struct maker_config *cfg)
 {
 	int *ctl = e->ctl[HELPER_MAKER];
-	int *const keep[] = { &ctl[1], &e->sockets[1], &e->runner[1],
-			      &cfg->ns_user, &cfg->hop.ns_pod };
+	int *const keep[] = { &ctl[1],
+			      &e->sockets[1],
+			      &e->runner[1],
+			      &cfg->ns_user,
+			      &cfg->hop.ns_pod,
+			      &cfg->runner.output[0],
+			      &cfg->runner.output[1] };
 	int rc = child_fork(&h->children[HELPER_MAKER], names[2], false, keep,
 			    ARRAY_SIZE(keep));
 

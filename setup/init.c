@@ -67,8 +67,8 @@ static void on_started(struct loop_source *src, uint32_t revents)
 	loop_close(&in->loop, src);
 }
 
-/* From here on 0 and 1 are the command's alone. */
-static void let_go_of_stdio(void)
+/* From here on 0, 1 and what was to be its output are the command's alone. */
+static void let_go_of_stdio(const struct init *in)
 {
 	scoped_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -77,6 +77,9 @@ static void let_go_of_stdio(void)
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
 	}
+	for (int i = 0; i < 2; i++)
+		if (in->cfg->runner->output[i] >= 0)
+			close(in->cfg->runner->output[i]);
 }
 
 static void start(struct init *in)
@@ -110,7 +113,7 @@ static void start(struct init *in)
 		fd_drop(&pipe_fd);
 		in->started.fd = -1;
 	}
-	let_go_of_stdio();
+	let_go_of_stdio(in);
 	if (caps_init())
 		loop_stop(&in->loop, INIT_FAILED);
 }

@@ -71,7 +71,6 @@ static int maker_1_own(int ctl)
 static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 				  int mapped[2])
 {
-	int *const keep[] = { &runner };
 	ssize_t n;
 	char go;
 
@@ -84,8 +83,8 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 		(void)log_errno(errno, "pod: wait for its id maps");
 	if (n != 1)
 		_exit(125); /* 0: the maker has said why */
-	/* not earlier: to end without maps is an error of the maker's, too */
-	sys_keep_fds(keep, ARRAY_SIZE(keep));
+	/* closes the rest; to end without maps is an error of the maker's, too
+	 */
 	runner_main(&cfg->runner, runner);
 }
 
@@ -340,6 +339,8 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 			rc = maker_2_pod(cfg, ctl, runner);
 	}
 	fd_drop(&runner);
+	for (int i = 0; i < 2; i++)
+		fd_drop(&cfg->runner.output[i]);
 	if (!rc)
 		rc = maker_3_hop(cfg, ctl);
 	return rc ? 1 : maker_4_serve(ctl, portfwd);

@@ -8,6 +8,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "portfwd/listen.h"
+#include "setup/control_json.h"
 
 #define RESOLV_PATH "/etc/resolv.conf"
 
@@ -81,6 +82,8 @@ static int publish(struct network *n)
 		return log_errno(ENOMEM, "published ports");
 	for (size_t i = 0; i < cfg->n_specs && !rc; i++)
 		rc = publish_one(&cfg->specs[i], &n->published[i]);
+	if (!rc)
+		n->ports = control_json_ports(cfg, n->published, &n->plan);
 	return rc;
 }
 
@@ -96,6 +99,8 @@ static void unpublish(struct network *n)
 	}
 	free(n->published);
 	n->published = NULL;
+	json_decref(n->ports);
+	n->ports = NULL;
 }
 
 static void warn_of_clash(const struct podnet *plan)
@@ -262,11 +267,12 @@ static const char *why_slirp(const struct network *n)
 		       : "the kernel can't steer packets for it here";
 }
 
-static int start_control(struct network *n, pid_t infra)
+/* @listener: besides that of --control, owned; -1: none */
+static int start_control(struct network *n, pid_t infra, int listener)
 {
 	int rc;
 
-	if (n->control_listener < 0)
+	if (n->control_listener < 0 && listener < 0)
 		return 0;
 	n->facts = (struct control_facts){
 		.plan = &n->plan,
@@ -274,9 +280,16 @@ static int start_control(struct network *n, pid_t infra)
 		.datapath = helpers_splice(&n->helpers) ? "splice" : "slirp",
 		.datapath_reason = why_slirp(n),
 		.infra = infra,
+		.ports = n->ports,
 	};
-	rc = control_verbs_new(&n->control, n->loop, &n->facts,
-			       fd_take(&n->control_listener));
+	rc = control_verbs_new(&n->control, n->loop, &n->facts);
+	if (rc)
+		fd_drop(&listener);
+	if (!rc && listener >= 0)
+		rc = control_verbs_listen(n->control, listener);
+	if (!rc && n->control_listener >= 0)
+		rc = control_verbs_listen(n->control,
+					  fd_take(&n->control_listener));
 	for (int i = 0; i < HELPER_N && !rc; i++) {
 		const struct child *c = &n->helpers.children[i];
 
@@ -285,7 +298,8 @@ static int start_control(struct network *n, pid_t infra)
 	return rc;
 }
 
-int network_3_watch(struct network *n, struct loop *loop, pid_t infra)
+int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
+		    int listener)
 {
 	int rc;
 
@@ -293,7 +307,11 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra)
 	rc = watch_all(n);
 	if (!rc)
 		rc = recorder_watch(&n->recorder, loop);
-	return rc ? rc : start_control(n, infra);
+	if (rc) {
+		fd_drop(&listener);
+		return rc;
+	}
+	return start_control(n, infra, listener);
 }
 
 void network_stop(struct network *n, pid_t init)

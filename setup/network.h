@@ -40,8 +40,9 @@ struct network {
 	struct published *published; /* one for each of cfg->specs */
 	struct own_file control_path;
 	int control_listener;	       /* until it is given to control */
-	struct control_verbs *control; /* NULL: not asked for */
+	struct control_verbs *control; /* NULL: nobody can ask */
 	struct control_facts facts;
+	json_t *ports; /* what is published, control_json_ports() */
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
 	struct rtnl_alarm *links;
@@ -74,10 +75,12 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
  * network_3_watch() - serve the control socket, start again what dies
  * @loop:  borrowed until network_stop()
  * @infra: the pod's first process, for who asks
+ * @listener: of another control socket, owned; -1: none
  *
  * Return: 0 or -errno, logged
  */
-int network_3_watch(struct network *n, struct loop *loop, pid_t infra);
+int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
+		    int listener);
 
 /** network_stop() - as helpers_stop(), and all the rest; idempotent */
 void network_stop(struct network *n, pid_t init);

@@ -20,11 +20,13 @@
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
+#include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
 #include "setup/init.h"
 #include "setup/log_here.h"
 #include "setup/mounts.h"
+#include "setup/sys.h"
 
 enum { RUNNER_FAILED = 125 };
 
@@ -32,14 +34,12 @@ struct pty {
 	int master, slave;
 };
 
-/* After this: nothing of the helper's is open here but @ctl. */
-static int stage_1_let_go(int ctl)
+/* After this: nothing of the helper's is open here but what is @cfg's. */
+static void stage_1_let_go(struct runner_config *cfg, int *ctl)
 {
-	if (ctl > 3 && close_range(3, (unsigned int)ctl - 1, 0))
-		return log_errno(errno, "close_range");
-	if (close_range((unsigned int)ctl + 1, ~0U, 0))
-		return log_errno(errno, "close_range");
-	return 0;
+	int *const keep[] = { ctl, &cfg->output[0], &cfg->output[1] };
+
+	sys_keep_fds(keep, ARRAY_SIZE(keep));
 }
 
 /*
@@ -90,7 +90,7 @@ static int ready(int ctl, struct pty *pty)
 	return rc;
 }
 
-_Noreturn void runner_main(const struct runner_config *cfg, int ctl)
+_Noreturn void runner_main(struct runner_config *cfg, int ctl)
 {
 	struct mounts mounts = MOUNTS_NULL;
 	struct pty pty = { -1, -1 };
@@ -99,9 +99,9 @@ _Noreturn void runner_main(const struct runner_config *cfg, int ctl)
 
 	log_here(STDERR_FILENO);
 	log_role("init");
-	if (stage_1_let_go(ctl) || stage_2_identity(cfg) ||
-	    mounts_make(&mounts, cfg) || (cfg->run->tty && open_pty(&pty)) ||
-	    ready(ctl, &pty))
+	stage_1_let_go(cfg, &ctl);
+	if (stage_2_identity(cfg) || mounts_make(&mounts, cfg) ||
+	    (cfg->run->tty && open_pty(&pty)) || ready(ctl, &pty))
 		_exit(RUNNER_FAILED);
 
 	const struct init_config init = {

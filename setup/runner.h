@@ -36,6 +36,7 @@ struct runner_config {
 	const char *runtime_dir;
 	struct rlimit nofile; /* the caller's, restored for the command */
 	bool may_setgroups;   /* false with a single-id map */
+	int output[2]; /* the command's stdout and stderr; -1: as it is */
 };
 
 /**
@@ -49,6 +50,7 @@ struct runner_config {
  * it can't be executed, isn't there; 125 with one error line when the runner
  * itself failed). Never returns.
  *
- * Closes every descriptor but 0, 1, 2 and @ctl, and logs to 2 from then on.
+ * Closes every descriptor but 0, 1, 2, @ctl and @cfg->output, and logs to 2
+ * from then on.
  */
-_Noreturn void runner_main(const struct runner_config *cfg, int ctl);
+_Noreturn void runner_main(struct runner_config *cfg, int ctl);

@@ -490,7 +490,7 @@ static char *make_text(const struct state_record *rec, size_t *len)
 
 	if (text) {
 		(void)json_dumpb(doc, text, need, JSON_COMPACT);
-		memset(text + need, '\n', STATE_ROOM);
+		memset(text + need, ' ', STATE_ROOM);
 		*len = need + STATE_ROOM;
 	}
 	json_decref(doc);

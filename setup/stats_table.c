@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "netstack/base/list.h"
+#include "setup/table.h"
 
 static const char *text_at(const json_t *o, const char *key)
 {
@@ -160,10 +161,7 @@ void stats_rates(FILE *f, const json_t *now, const json_t *before,
 }
 
 /* The columns of `flows`; numbers are right-aligned. */
-static const struct column {
-	const char *key, *title;
-	bool number;
-} columns[] = {
+static const struct table_column columns[] = {
 	{ "direction", "DIRECTION", false },
 	{ "path", "PATH", false },
 	{ "pod", "POD", false },
@@ -177,8 +175,8 @@ static const struct column {
 	{ "uid", "UID", true },
 };
 
-static const char *cell(const json_t *flow, const struct column *c,
-			char buf[32])
+static const char *cell(const json_t *flow, const struct table_column *c,
+			char buf[TABLE_CELL_MAX])
 {
 	/* -1: the owner isn't known */
 	if (strcmp(c->key, "uid") == 0 &&
@@ -189,31 +187,6 @@ static const char *cell(const json_t *flow, const struct column *c,
 
 void flows_table(FILE *f, const json_t *all)
 {
-	const json_t *flows = json_object_get(all, "flows");
-	size_t n = json_array_size(flows), width[ARRAY_SIZE(columns)];
-	char buf[32];
-
-	for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
-		width[c] = strlen(columns[c].title);
-		for (size_t i = 0; i < n; i++) {
-			size_t w = strlen(cell(json_array_get(flows, i),
-					       &columns[c], buf));
-
-			if (w > width[c])
-				width[c] = w;
-		}
-	}
-	for (size_t i = 0; i <= n; i++) {
-		for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
-			const char *s = i ? cell(json_array_get(flows, i - 1),
-						 &columns[c], buf)
-					  : columns[c].title;
-
-			(void)fprintf(f, "%s%*s", c ? "  " : "",
-				      columns[c].number ? (int)width[c]
-							: -(int)width[c],
-				      s);
-		}
-		(void)fprintf(f, "\n");
-	}
+	table_print(f, columns, ARRAY_SIZE(columns),
+		    json_object_get(all, "flows"), cell);
 }

@@ -159,7 +159,7 @@ static bool wait_turn(bool screen, const char *text, struct mono until)
 	}
 }
 
-static int watch(bool screen, const char *path, const char *verb,
+static int watch(bool screen, const struct control_peer *peer, const char *verb,
 		 stats_watch_fn print)
 {
 	struct mono at = MONO_ZERO;
@@ -168,7 +168,7 @@ static int watch(bool screen, const char *path, const char *verb,
 
 	while (more) {
 		struct mono start = mono_now();
-		json_t *now = control_ask(path, verb);
+		json_t *now = control_ask(peer, verb);
 		double s = (double)mono_sub(start, at).ns / 1e9;
 		char *text;
 
@@ -196,19 +196,19 @@ static int watch(bool screen, const char *path, const char *verb,
 	return 0;
 }
 
-int stats_watch(const char *path, const char *verb, stats_watch_fn print,
-		bool screen)
+int stats_watch(const struct control_peer *peer, const char *verb,
+		stats_watch_fn print, bool screen)
 {
 	char why[512] = "";
 	int rc;
 
 	if (!screen || !isatty(STDOUT_FILENO))
-		return watch(false, path, verb, print);
+		return watch(false, peer, verb, print);
 	has_saved = tcgetattr(STDIN_FILENO, &saved) == 0;
 	catch_signals();
 	screen_on();
 	log_hold(why, sizeof(why));
-	rc = watch(true, path, verb, print);
+	rc = watch(true, peer, verb, print);
 	log_hold(NULL, 0);
 	screen_off();
 	if (rc)

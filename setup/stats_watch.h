@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct control_peer;
+
 /*
  * Prints one reply. @before: the one a @seconds ago, NULL the first time.
  */
@@ -14,7 +16,6 @@ typedef void (*stats_watch_fn)(FILE *f, const json_t *now, const json_t *before,
 
 /**
  * stats_watch() - until q or a signal, or until the pod is gone
- * @path: of the control socket
  * @verb: what to ask it
  * @screen: false: print one reply after the other, also on a terminal
  *
@@ -24,5 +25,5 @@ typedef void (*stats_watch_fn)(FILE *f, const json_t *now, const json_t *before,
  *
  * Return: 0; -errno when the pod can't be asked (any more), logged
  */
-int stats_watch(const char *path, const char *verb, stats_watch_fn print,
-		bool screen);
+int stats_watch(const struct control_peer *peer, const char *verb,
+		stats_watch_fn print, bool screen);

@@ -18,6 +18,8 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/background.h"
+#include "setup/container.h"
 #include "setup/front.h"
 #include "setup/network.h"
 #include "setup/sys.h"
@@ -28,6 +30,9 @@
 struct supervisor {
 	const struct run_config *cfg;
 	struct network net;
+	struct container container;    /* our record */
+	struct background *background; /* NULL: in the foreground */
+	bool undone;		       /* it was not to have been started */
 	pid_t init;
 	int runner_ctl;
 	struct loop loop;
@@ -92,7 +97,10 @@ static void make_hosts_text(struct supervisor *s)
  */
 static int supervisor_1_bind(struct supervisor *s)
 {
-	int rc = network_1_bind(&s->net, s->cfg->control);
+	int rc = container_register(&s->container, s->cfg);
+
+	if (!rc)
+		rc = network_1_bind(&s->net, s->cfg->control);
 
 	if (rc)
 		return rc;
@@ -131,9 +139,14 @@ static int supervisor_2_fork(struct supervisor *s)
 			.hosts = s->hosts_text,
 			.runtime_dir = runtime_dir(dir, sizeof(dir)),
 			.nofile = s->net.nofile,
+			.output = { -1, -1 },
 		},
 	};
 
+	if (s->background)
+		for (int i = 0; i < 2; i++)
+			maker.runner.output[i] = background_output(
+				s->background, (enum background_stream)i);
 	return network_2_fork(&s->net, &maker, &s->init, &s->runner_ctl);
 }
 
@@ -144,6 +157,23 @@ static void on_ready(void *arg)
 	struct supervisor *s = arg;
 
 	front_go(s->front);
+}
+
+static void on_started(void *arg)
+{
+	struct supervisor *s = arg;
+	int rc = container_started(&s->container, s->init,
+				   json_incref(s->net.ports));
+
+	/* in the foreground the command runs all the same */
+	if (!s->background)
+		return;
+	if (!rc)
+		rc = background_started(s->background,
+					container_name(&s->container));
+	s->undone = rc;
+	if (rc)
+		front_kill(s->front);
 }
 
 static void on_done(void *arg, int status)
@@ -187,7 +217,7 @@ static void on_cut_off(void *arg)
  */
 static int supervisor_3_serve(struct supervisor *s)
 {
-	struct front_ops ops = { on_ready, on_done, s };
+	struct front_ops ops = { on_ready, on_started, on_done, s };
 	int rc = loop_init(&s->loop);
 
 	sys_settle();
@@ -198,7 +228,12 @@ static int supervisor_3_serve(struct supervisor *s)
 	if (rc)
 		return rc;
 	s->runner_ctl = -1;
-	rc = network_3_watch(&s->net, &s->loop, s->init);
+	if (s->background)
+		rc = background_watch(s->background, &s->loop,
+				      s->container.own.dir);
+	if (!rc)
+		rc = network_3_watch(&s->net, &s->loop, s->init,
+				     fd_take(&s->container.listener));
 	return rc ? rc : loop_run(&s->loop);
 }
 
@@ -207,10 +242,12 @@ static void tear_down(struct supervisor *s)
 	s->front = front_free(s->front);
 	fd_drop(&s->runner_ctl);
 	network_stop(&s->net, s->init);
+	if (s->background)
+		background_end(s->background); /* all who write are gone */
 	loop_deinit(&s->loop);
 }
 
-int supervisor_run(const struct run_config *cfg)
+int supervisor_run(const struct run_config *cfg, struct background *background)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
 	const struct network_ops ops = { on_resolv, on_route6, on_cut_off, s };
@@ -221,6 +258,8 @@ int supervisor_run(const struct run_config *cfg)
 		return STATUS_FAILED;
 	}
 	s->cfg = cfg;
+	s->background = background;
+	s->container = (struct container)CONTAINER_NULL;
 	network_init(&s->net, &cfg->net, &ops);
 	s->loop = (struct loop)LOOP_NULL;
 	s->runner_ctl = -1;
@@ -230,6 +269,8 @@ int supervisor_run(const struct run_config *cfg)
 	if (!rc)
 		rc = supervisor_3_serve(s);
 	tear_down(s);
+	rc = rc < 0 ? STATUS_FAILED : rc;
+	container_ended(&s->container, s->undone ? -1 : rc);
 	free(s);
-	return rc < 0 ? STATUS_FAILED : rc;
+	return rc;
 }

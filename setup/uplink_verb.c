@@ -198,7 +198,7 @@ static int uplink_3_serve(struct uplink_verb *u)
 	int rc;
 
 	sys_settle();
-	rc = network_3_watch(&u->net, &u->loop, u->target.pid);
+	rc = network_3_watch(&u->net, &u->loop, u->target.pid, -1);
 	if (!rc)
 		rc = watch_target(u);
 	if (!rc)

@@ -15,6 +15,7 @@
 #include "netstack/base/log.h"
 #include "setup/config.h"
 #include "setup/control_client.h"
+#include "setup/lookup.h"
 #include "setup/opt.h"
 #include "setup/stats_prometheus.h"
 #include "setup/stats_table.h"
@@ -68,7 +69,9 @@ static int set_watch(void *target, const char *value)
 
 static const struct opt query_opts[] = {
 	{ "control", 0, "PATH",
-	  "the pod's control socket, as given to podsplice run", set_control },
+	  "the pod's control socket, as given to podsplice run, instead of "
+	  "its NAME",
+	  set_control },
 	{ "json", 0, NULL, "print JSON (a table)", set_json },
 	{ "watch", 0, NULL, "again every second, until q", set_watch },
 };
@@ -91,9 +94,9 @@ struct query_verb {
 	stats_watch_fn table, watch;
 };
 
-/* Return: as opt_parse() */
+/* @rest: set to the positionals; Return: as opt_parse() */
 static int parse(struct stats_config *cfg, char **argv,
-		 const struct query_verb *verb)
+		 const struct query_verb *verb, char ***rest)
 {
 	const struct opt_group groups[] = { { &verb_query_opts, cfg },
 					    { &config_global_opts, NULL },
@@ -105,26 +108,13 @@ static int parse(struct stats_config *cfg, char **argv,
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups) - !verb->stats,
 	};
-	char **rest;
-	int rc = opt_parse(&cmd, argv + 1, &rest);
+	int rc = opt_parse(&cmd, argv + 1, rest);
 
 	if (rc)
 		return rc;
-	if (*rest) {
-		log_error("%s %.64s: pods have no names yet in this version "
-			  "(use --control PATH)",
-			  argv[0], *rest);
-		return -EINVAL;
-	}
 	if (cfg->prometheus && (cfg->json || cfg->watch)) {
 		log_error("%s: --prometheus goes with neither --json nor "
 			  "--watch",
-			  argv[0]);
-		return -EINVAL;
-	}
-	if (!cfg->control) {
-		log_error("%s: which pod? (--control PATH, as given to "
-			  "podsplice run)",
 			  argv[0]);
 		return -EINVAL;
 	}
@@ -176,36 +166,50 @@ static void print_flows(FILE *f, const json_t *now, const json_t *before,
 	flows_table(f, now);
 }
 
+/* Return: 0 or -errno, logged */
+static int ask_once(const struct stats_config *cfg,
+		    const struct control_peer *peer, const char *name,
+		    const struct query_verb *verb)
+{
+	json_t *all = control_ask(peer, name);
+
+	if (!all)
+		return -EIO;
+	if (cfg->prometheus)
+		stats_prometheus(stdout, all, peer->name);
+	else
+		(cfg->json ? print_json : verb->table)(stdout, all, NULL, 0);
+	warn_incomplete(all);
+	json_decref(all);
+	return 0;
+}
+
 static int show(char **argv, const struct query_verb *verb)
 {
 	struct stats_config cfg = { 0 };
-	int rc = parse(&cfg, argv, verb);
-	json_t *all;
+	struct control_peer peer;
+	struct state_record rec;
+	char **rest;
+	int rc = parse(&cfg, argv, verb, &rest);
 
 	if (rc)
 		return rc > 0 ? 0 : STATUS_FAILED;
-	if (cfg.watch) {
-		rc = stats_watch(cfg.control, argv[0],
+	rc = lookup_peer(argv[0], cfg.control, rest, &rec, &peer);
+	if (!rc && cfg.watch)
+		rc = stats_watch(&peer, argv[0],
 				 cfg.json ? print_json : verb->watch,
 				 !cfg.json);
-		return rc || opt_flush(stdout) ? STATUS_FAILED : 0;
-	}
-	all = control_ask(cfg.control, argv[0]);
-	if (!all)
-		return STATUS_FAILED;
-	if (cfg.prometheus)
-		stats_prometheus(stdout, all, cfg.control);
-	else
-		(cfg.json ? print_json : verb->table)(stdout, all, NULL, 0);
-	warn_incomplete(all);
-	json_decref(all);
-	return opt_flush(stdout) ? STATUS_FAILED : 0;
+	else if (!rc)
+		rc = ask_once(&cfg, &peer, argv[0], verb);
+	state_drop(&rec);
+	return rc || opt_flush(stdout) ? STATUS_FAILED : 0;
 }
 
 int verb_stats(int argc, char **argv)
 {
 	static const struct query_verb verb = {
-		.synopsis = "[--json|--prometheus] [--watch] --control PATH",
+		.synopsis =
+			"[--json|--prometheus] [--watch] NAME|--control PATH",
 		.about = "Show the counters of a pod's network: flows, bytes, "
 			 "errors, DNS, and the memory of the helper's "
 			 "processes.",
@@ -221,7 +225,7 @@ int verb_stats(int argc, char **argv)
 int verb_flows(int argc, char **argv)
 {
 	static const struct query_verb verb = {
-		.synopsis = "[--json] [--watch] --control PATH",
+		.synopsis = "[--json] [--watch] NAME|--control PATH",
 		.about = "List the TCP connections in and out of a pod that "
 			 "podsplice relays.",
 		.table = print_flows,

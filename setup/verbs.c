@@ -23,8 +23,12 @@
 #include "setup/config_net.h"
 #include "setup/config_uplink.h"
 #include "setup/doctor.h"
-#include "setup/supervisor.h"
+#include "setup/run.h"
 #include "setup/uplink_verb.h"
+#include "setup/verb_life.h"
+#include "setup/verb_logs.h"
+#include "setup/verb_port.h"
+#include "setup/verb_ps.h"
 #include "setup/verb_stats.h"
 
 static int verb_run(int argc, char **argv)
@@ -35,7 +39,7 @@ static int verb_run(int argc, char **argv)
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	rc = supervisor_run(&cfg);
+	rc = run_main(&cfg);
 	config_run_free(&cfg);
 	return rc;
 }
@@ -66,14 +70,27 @@ const struct verb verbs[] = {
 	  TABLES(&config_run_opts, &config_files_opts, &config_net_opts),
 	  VERB_COMMAND },
 	{ "stats", "show the counters of a pod's network", verb_stats,
-	  TABLES(&verb_query_opts, &verb_stats_opts), VERB_NO_ARGS },
+	  TABLES(&verb_query_opts, &verb_stats_opts), VERB_CONTAINER },
 	{ "flows", "list a pod's connections", verb_flows,
-	  TABLES(&verb_query_opts), VERB_NO_ARGS },
+	  TABLES(&verb_query_opts), VERB_CONTAINER },
 	{ "uplink", "give an existing network namespace its network",
 	  verb_uplink, TABLES(&config_uplink_opts, &config_net_opts),
 	  VERB_NETNS },
 	{ "doctor", "tell what works on this machine", verb_doctor,
 	  TABLES(&doctor_opts), VERB_NO_ARGS },
+	{ "logs", "print the output of a detached container", verb_logs,
+	  TABLES(&verb_logs_opts), VERB_CONTAINER },
+	{ "port", "list the published ports of a pod", verb_port,
+	  TABLES(&verb_port_opts), VERB_CONTAINER },
+	{ "ps", "list containers", verb_ps, TABLES(&verb_ps_opts),
+	  VERB_NO_ARGS },
+	{ "rm", "remove containers", verb_rm, TABLES(&verb_rm_opts),
+	  VERB_CONTAINER },
+	{ "start", "run containers again that have ended", verb_start,
+	  (const struct opt_table *const[]){ &config_global_opts, NULL },
+	  VERB_CONTAINER },
+	{ "stop", "end containers", verb_stop, TABLES(&verb_stop_opts),
+	  VERB_CONTAINER },
 	{ "help", "print the help of a verb", verb_help,
 	  (const struct opt_table *const[]){ NULL }, VERB_VERB },
 	{ "bench-load", NULL, bench_load_main, NULL, VERB_NO_ARGS },
@@ -83,8 +100,7 @@ const struct verb verbs[] = {
 
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
-	"bench", "exec", "forward", "kube",  "logs", "pod",
-	"port",	 "ps",	 "rm",	    "start", "stop",
+	"bench", "exec", "forward", "kube", "pod",
 };
 
 static int set_version(void *target, const char *value)

@@ -285,8 +285,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list_init(&w.stop.link);
 	for (size_t i = 0; i < CLIENTS; i++)
 		w.clients[i].fd = -1;
-	check(control_verbs_new(&w.verbs, &w.loop, &w.facts, listener(&w)) ==
-	      0);
+	check(control_verbs_new(&w.verbs, &w.loop, &w.facts) == 0 &&
+	      control_verbs_listen(w.verbs, listener(&w)) == 0);
 	for (int i = 0; i < QUERY_N_WHO; i++) {
 		w.ours[i] = w.theirs[i] = -1;
 		child_new(&w, (enum query_who)i);

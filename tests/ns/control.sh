@@ -231,9 +231,10 @@ print(sorted(json.load(sys.stdin)))' <<<"$OUT")" "0 ['dns', 'errors', 'flows', \
 kill "$TALK"
 verb stats
 like "$STATUS $ERR" '^125 podsplice: stats: .*--control' 'stats without a pod'
-verb flows web
-like "$STATUS $ERR" '^125 podsplice: flows web: .*--control' \
-	'flows with a name says that there are none yet'
+verb flows nosuch
+is "$STATUS $ERR" \
+	'125 podsplice: nosuch: no such container (podsplice ps -a)' \
+	'flows of a container that is not there'
 verb flows --control "$WORK/nobody"
 like "$STATUS $OUT$ERR" '^125 podsplice: [^
 ]*no pod listens there[^

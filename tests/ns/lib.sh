@@ -555,11 +555,15 @@ leftovers()
 	is "$(ports_of_host)" "${PORTS_BEFORE-}" "$1: no port stays taken"
 	is "$(links_of_host)" "eth0@if${PEER_IFINDEX} lo " \
 		"$1: no device is left"
+	# what a killed supervisor leaves is removed by who looks next
+	is "$(as_user "$PODSPLICE" ps -aq 2>&1)" '' "$1: no container is left"
 	# other runs of these tests have files of the account, too, and
-	# the checkout may be its own
-	is "$(find "$RUNTIME" -mindepth 1 -not -path "$RUNTIME/podsplice"
+	# the checkout may be its own; a pod in a pod has no runtime directory
+	is "$(find "$RUNTIME" -mindepth 1 -not -path "$RUNTIME/podsplice" \
+		-not -path "$RUNTIME/podsplice/containers"
 		find /tmp -mindepth 1 -user "$ACCOUNT" -newer "$T/held" \
 			-not -path '/tmp/podsplice-ns.*' \
+			-not -path '/tmp/podsplice-0*' \
 			-not -path "$TOP*" 2>/dev/null)" '' \
 		"$1: no file is left"
 }

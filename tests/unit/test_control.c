@@ -102,7 +102,7 @@ static void limits(struct fixture *f, int64_t request, int64_t reply,
 
 static int client(struct fixture *f)
 {
-	int fd = control_path_connect(f->sock);
+	int fd = control_path_connect(AT_FDCWD, f->sock);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fd_nonblock(fd), 0);
@@ -588,7 +588,7 @@ static void control_path_may_be_long(void **state)
 	(void)snprintf(path, sizeof(path), "%s/sock", deep);
 	fd = try_listen(path, &p, msg);
 	assert_true(fd >= 0);
-	c = control_path_connect(path);
+	c = control_path_connect(AT_FDCWD, path);
 	assert_true(c >= 0);
 	fd_drop(&c);
 	fd_drop(&fd);

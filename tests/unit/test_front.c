@@ -108,7 +108,7 @@ static void child_gives_no_terminal(int ctl)
 
 static int run_front(struct fx *f, void (*child)(int ctl))
 {
-	const struct front_ops ops = { on_ready, on_done, f };
+	const struct front_ops ops = { on_ready, NULL, on_done, f };
 	int pair[2], rc;
 	pid_t pid;
 

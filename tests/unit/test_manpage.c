@@ -20,6 +20,10 @@
 #include "setup/config_net.h"
 #include "setup/config_uplink.h"
 #include "setup/opt.h"
+#include "setup/verb_life.h"
+#include "setup/verb_logs.h"
+#include "setup/verb_port.h"
+#include "setup/verb_ps.h"
 #include "setup/verb_stats.h"
 #include "tests/unit/capture.h"
 
@@ -117,6 +121,11 @@ static const struct {
 	{ &verb_query_opts, "\n.Ss Options of stats and flows" },
 	{ &verb_stats_opts, "\n.Ss Options of stats and flows" },
 	{ &config_uplink_opts, "\n.Ss Options of uplink" },
+	{ &verb_logs_opts, "\n.Ss Options of logs" },
+	{ &verb_port_opts, "\n.Ss Options of port" },
+	{ &verb_ps_opts, "\n.Ss Options of ps" },
+	{ &verb_rm_opts, "\n.Ss Options of rm" },
+	{ &verb_stop_opts, "\n.Ss Options of stop" },
 };
 
 static void manpage_describes_every_option_of_the_tables(void **state)

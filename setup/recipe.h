@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What `start` needs to make a container again as `run` has made it. */
+
+#include <stddef.h>
+
+#define RECIPE "recipe" /* the file in the container's directory */
+
+struct recipe {
+	char *text; /* all strings, owned; the rest points into it */
+	const char *cwd;
+	char **words; /* owned, NULL-terminated: what followed `run` */
+	char **env;   /* the same: the environment, without agents' variables */
+};
+
+/**
+ * recipe_save() - save @words, the current directory and the environment
+ * @dir: the container's
+ * Return: 0 or -errno, logged
+ */
+int recipe_save(int dir, char *const *words);
+
+/**
+ * recipe_load() - read what recipe_save() wrote
+ * @out: release with recipe_drop()
+ * Return: 0 or -errno, logged
+ */
+int recipe_load(int dir, struct recipe *out);
+
+/** recipe_drop() - idempotent */
+void recipe_drop(struct recipe *r);
