@@ -4,8 +4,9 @@
  * they are read before. libnl's caches are whole tables of the namespace; what
  * belongs to the device is picked when it is given on.
  *
- * Both ends of an address and of a route name the device by its index, which
- * is all that is changed in them.
+ * Addresses and routes name the device by its index, which is all that is
+ * changed in them, for the moment of the request: they may be given more than
+ * once.
  */
 #include "setup/link_copy.h"
 
@@ -69,23 +70,19 @@ int link_copy_read(struct nl_sock *sk, const char *name, struct link_copy *out)
 }
 
 /* Return: 0 or libnl's error */
-static int give_addr(struct nl_sock *sk, struct rtnl_addr *old, int dev)
+static int give_addr(struct nl_sock *sk, struct rtnl_addr *a, int dev)
 {
-	struct rtnl_addr *a;
-	int rc;
+	int old = rtnl_addr_get_ifindex(a), rc;
 
 	/* the link-local one is the kernel's */
-	if (rtnl_addr_get_family(old) == AF_INET6 &&
-	    rtnl_addr_get_scope(old) == RT_SCOPE_LINK)
+	if (rtnl_addr_get_family(a) == AF_INET6 &&
+	    rtnl_addr_get_scope(a) == RT_SCOPE_LINK)
 		return 0;
-	a = (struct rtnl_addr *)nl_object_clone((struct nl_object *)old);
-	if (!a)
-		return -NLE_NOMEM;
 	rtnl_addr_set_ifindex(a, dev);
 	if (rtnl_addr_get_family(a) == AF_INET6)
 		rtnl_addr_set_flags(a, IFA_F_NODAD);
 	rc = rtnl_addr_add(sk, a, NLM_F_CREATE | NLM_F_REPLACE);
-	rtnl_addr_put(a);
+	rtnl_addr_set_ifindex(a, old);
 	return rc < 0 ? rc : 0;
 }
 
@@ -102,17 +99,17 @@ static bool is_own_route(struct rtnl_route *r, int dev)
 	return rtnl_route_nh_get_ifindex(nh) == dev;
 }
 
-static int give_route(struct nl_sock *sk, struct rtnl_route *old, int dev)
+static int give_route(struct nl_sock *sk, struct rtnl_route *r, int dev)
 {
-	struct rtnl_route *r =
-		(struct rtnl_route *)nl_object_clone((struct nl_object *)old);
-	int rc;
+	struct rtnl_nexthop *nh = rtnl_route_nexthop_n(r, 0);
+	int old = rtnl_route_nh_get_ifindex(nh), rc;
 
-	if (!r)
-		return -NLE_NOMEM;
-	rtnl_route_nh_set_ifindex(rtnl_route_nexthop_n(r, 0), dev);
+	rtnl_route_nh_set_ifindex(nh, dev);
+	/* the others tell the state, and aren't taken back */
+	rtnl_route_unset_flags(r, ~(uint32_t)RTNH_F_ONLINK);
+	rtnl_route_nh_unset_flags(nh, ~(unsigned int)RTNH_F_ONLINK);
 	rc = rtnl_route_add(sk, r, NLM_F_CREATE | NLM_F_REPLACE);
-	rtnl_route_put(r);
+	rtnl_route_nh_set_ifindex(nh, old);
 	return rc < 0 ? rc : 0;
 }
 
