@@ -214,15 +214,6 @@ static void syn_to_stack(void *arg, const void *frame, size_t len)
 		to_stack(arg, &f);
 }
 
-/* While portfwd can't be asked more the TAP is the queue. */
-static void syn_pause(void *arg, bool paused)
-{
-	struct netstack *ns = arg;
-
-	/* can't fail; what waits in the TAP is reported again */
-	(void)loop_mod(&ns->loop, &ns->tap, paused ? 0 : EPOLLIN);
-}
-
 /*
  * A SYN that may be relayed: from the pod's own address and MAC. What a pod
  * bridges or forges under other names is libslirp's, or refused by policy.
@@ -354,7 +345,7 @@ static int start_dns(struct netstack *ns, struct msg *m, size_t next)
 
 static int start_syn(struct netstack *ns)
 {
-	struct syn_ops ops = { send_to_pod, syn_to_stack, syn_pause, ns };
+	struct syn_ops ops = { send_to_pod, syn_to_stack, ns };
 
 	return syn_new(&ns->syn, &ns->loop, &ns->cfg.plan, fd_take(&ns->peer),
 		       &ops);

@@ -6,10 +6,10 @@
  * slot's next owner.
  *
  * Questions of one turn go out in one message. When portfwd's socket is full
- * they stay, and the TAP is not read: the TAP is the queue, and it is long.
- * A full table drops: what nobody answers must not fill libslirp's, too.
- * While portfwd is gone, SYNs are kept for the next one, which is asked about
- * all of them.
+ * they wait in a queue of their own: what else the pod sends, DNS and pings
+ * among it, goes on. A full table drops: what nobody answers must not fill
+ * libslirp's, too. While portfwd is gone, SYNs are kept for the next one, which
+ * is asked about all of them.
  */
 #include "netstack/syn.h"
 
@@ -36,6 +36,7 @@ struct slot {
 	size_t len;
 	uint32_t generation;
 	uint16_t next; /* in its bucket, or on the free list */
+	bool asked;    /* or it is in the queue */
 	struct tuple flow;
 };
 
@@ -45,10 +46,11 @@ struct syn_table {
 	struct syn_ops ops;
 	struct loop_source peer;
 	uint64_t seed;
-	struct syn_ask batch[SYN_BATCH];
-	size_t n_batch;
-	bool paused;
-	uint16_t resend; /* slots from here on are to be asked about again */
+	/* a ring of slots that portfwd is to be asked about; each is in it
+	 * once at most */
+	uint16_t queue[SYN_PENDING_MAX];
+	size_t queue_head, queue_n;
+	bool waits;	       /* for room in the socket */
 	uint16_t free, n_used; /* slots from n_used on were never touched */
 	uint16_t buckets[BUCKETS];
 	struct slot slots[SYN_PENDING_MAX];
@@ -75,7 +77,6 @@ int syn_new(struct syn_table **out, struct loop *loop,
 	for (size_t i = 0; i < BUCKETS; i++)
 		t->buckets[i] = NO_SLOT;
 	t->free = NO_SLOT;
-	t->resend = SYN_PENDING_MAX;
 	t->peer = (struct loop_source){ peer, EPOLLIN, on_peer };
 	rc = fd_nonblock(peer);
 	if (!rc)
@@ -125,6 +126,7 @@ static uint16_t slot_open(struct syn_table *t, const struct frame *f,
 		t->free = s->next;
 	s->len = f->len;
 	s->flow = *k;
+	s->asked = false;
 	b = bucket(t, k);
 	s->next = t->buckets[b];
 	t->buckets[b] = i;
@@ -154,15 +156,19 @@ static uint32_t slot_id(const struct syn_table *t, uint16_t i)
 
 /* ---- questions ---- */
 
-static void set_paused(struct syn_table *t, bool paused)
+static void ask_later(struct syn_table *t, uint16_t i)
 {
-	if (t->paused == paused)
+	t->queue[(t->queue_head + t->queue_n++) & (SYN_PENDING_MAX - 1)] = i;
+}
+
+/* Be told when there is room in the socket again, or no more. */
+static void set_waits(struct syn_table *t, bool waits)
+{
+	if (t->waits == waits || t->peer.fd < 0)
 		return;
-	t->paused = paused;
-	if (t->peer.fd >= 0)
-		(void)loop_mod(t->loop, &t->peer,
-			       EPOLLIN | (paused ? (uint32_t)EPOLLOUT : 0));
-	t->ops.pause(t->ops.arg, paused);
+	t->waits = waits;
+	(void)loop_mod(t->loop, &t->peer,
+		       EPOLLIN | (waits ? (uint32_t)EPOLLOUT : 0));
 }
 
 bool syn_take(struct syn_table *t, const struct frame *f)
@@ -182,62 +188,64 @@ bool syn_take(struct syn_table *t, const struct frame *f)
 			memcpy(s->frame, f->eth, f->len);
 		return true;
 	}
-	i = t->n_batch < SYN_BATCH ? slot_open(t, f, &k) : NO_SLOT;
-	if (i == NO_SLOT) {
-		t->stats.full++;
-		return true; /* TCP asks again */
-	}
-	if (t->peer.fd < 0)
-		return true; /* syn_attach() asks */
-	t->batch[t->n_batch++] = (struct syn_ask){ slot_id(t, i), k };
-	t->stats.asked++;
+	i = slot_open(t, f, &k);
+	if (i == NO_SLOT)
+		t->stats.full++; /* TCP asks again */
+	else
+		ask_later(t, i);
 	return true;
 }
 
 static void lost_peer(struct syn_table *t)
 {
-	set_paused(t, false);
 	loop_close(t->loop, &t->peer);
-	t->n_batch = 0;
+	t->waits = false;
 }
 
-/* Fill the batch with SYNs that the last portfwd was asked about. */
-static void batch_again(struct syn_table *t)
+/* The first of the queue as questions. Return: how many */
+static size_t next_batch(const struct syn_table *t, struct syn_ask *out)
 {
-	while (t->resend < t->n_used && t->n_batch < SYN_BATCH) {
-		uint16_t i = t->resend++;
+	size_t n = t->queue_n < SYN_BATCH ? t->queue_n : SYN_BATCH;
 
-		if (t->slots[i].frame)
-			t->batch[t->n_batch++] =
-				(struct syn_ask){ slot_id(t, i),
-						  t->slots[i].flow };
+	for (size_t k = 0; k < n; k++) {
+		uint16_t i =
+			t->queue[(t->queue_head + k) & (SYN_PENDING_MAX - 1)];
+
+		out[k] = (struct syn_ask){ slot_id(t, i), t->slots[i].flow };
 	}
-	/* later ones were never asked of anybody else */
-	if (t->resend >= t->n_used)
-		t->resend = SYN_PENDING_MAX;
+	return n;
+}
+
+static void batch_sent(struct syn_table *t, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		t->slots[t->queue[(t->queue_head + k) & (SYN_PENDING_MAX - 1)]]
+			.asked = true;
+	t->queue_head += n;
+	t->queue_n -= n;
+	t->stats.asked += n;
 }
 
 void syn_flush(struct syn_table *t)
 {
-	while (t->peer.fd >= 0) {
-		int rc;
+	struct syn_ask batch[SYN_BATCH];
 
-		batch_again(t);
-		if (!t->n_batch)
-			break;
-		rc = msg_send(t->peer.fd, SYN_ASK, t->batch,
-			      t->n_batch * sizeof(t->batch[0]), NULL, 0);
+	while (t->peer.fd >= 0 && t->queue_n) {
+		size_t n = next_batch(t, batch);
+		int rc = msg_send(t->peer.fd, SYN_ASK, batch,
+				  n * sizeof(batch[0]), NULL, 0);
+
 		if (msg_again(rc)) {
-			set_paused(t, true);
+			set_waits(t, true);
 			return;
 		}
 		if (rc) {
 			lost_peer(t);
 			return;
 		}
-		t->n_batch = 0;
+		batch_sent(t, n);
 	}
-	set_paused(t, false);
+	set_waits(t, false);
 }
 
 int syn_attach(struct syn_table *t, int peer)
@@ -254,7 +262,13 @@ int syn_attach(struct syn_table *t, int peer)
 		t->peer.fd = -1;
 		return rc;
 	}
-	t->resend = 0;
+	t->queue_n = 0;
+	for (uint16_t i = 0; i < t->n_used; i++) {
+		if (!t->slots[i].frame)
+			continue;
+		t->slots[i].asked = false;
+		ask_later(t, i);
+	}
 	syn_flush(t);
 	return 0;
 }
@@ -298,7 +312,8 @@ static void carry_out(struct syn_table *t, const struct syn_verdict *v)
 	uint16_t i = v->id & (SYN_PENDING_MAX - 1);
 	struct slot *s = &t->slots[i];
 
-	if (!s->frame || slot_id(t, i) != v->id || v->what > SYN_DECLINE)
+	if (!s->frame || !s->asked || slot_id(t, i) != v->id ||
+	    v->what > SYN_DECLINE)
 		return;
 	t->stats.verdicts[v->what]++;
 	switch ((enum syn_what)v->what) {

@@ -26,8 +26,6 @@ struct syn_ops {
 	/* frames for the TAP, and for libslirp; borrowed */
 	void (*to_tap)(void *arg, const void *frame, size_t len);
 	void (*to_stack)(void *arg, const void *frame, size_t len);
-	/* the questions can't be sent now: read no more frames; or go on */
-	void (*pause)(void *arg, bool paused);
 	void *arg;
 };
 

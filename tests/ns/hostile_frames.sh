@@ -138,6 +138,12 @@ hostile()
 	wait_for "$GUARD" eval \
 		"grep -qs round '$T/$1-$2.out' || gone $sender"
 	case $1,$2 in
+	spliced,*flood)
+		serves "$1, $2"
+		check "$1, $2: DNS works" wait_for 60 name_is "$DNS4"
+		check "$1, $2: the gateway answers pings" wait_for 60 \
+			pings "$GW4"
+		;;
 	*flood) [ "$1" = user-hop ] || serves "$1, $2" ;;
 	*) goes_on "$1, $2" ;;
 	esac
