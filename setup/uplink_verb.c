@@ -135,6 +135,7 @@ static int uplink_2_fork(struct uplink_verb *u)
 			.own_mac = u->cfg->own_mac,
 		},
 		.ns_user = u->target.ns_user,
+		.runner.output = { -1, -1 },
 	};
 	int runner = -1;
 	pid_t init = 0;

@@ -5,8 +5,8 @@
 # shellcheck source=tests/ns/uplink_lib.sh
 . "$(dirname "$0")/uplink_lib.sh"
 
-serve_peer 9000 && serve_peer_udp 9001 4 ||
-	bail 'no servers on the other host'
+serve_peer 9000 || bail 'no server on the other host'
+serve_peer_udp 9001 4 || bail 'no UDP server there'
 PORTS_BEFORE=$(ports_of_host)
 SOCKET=$WORK/control
 

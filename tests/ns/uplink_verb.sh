@@ -5,7 +5,8 @@
 # shellcheck source=tests/ns/uplink_lib.sh
 . "$(dirname "$0")/uplink_lib.sh"
 
-serve_peer 9000 && serve_peer_udp 9001 4 || bail 'no servers on the other host'
+serve_peer 9000 || bail 'no server on the other host'
+serve_peer_udp 9001 4 || bail 'no UDP server there'
 spawn dnsmasq "${IN_PEER[@]}" dnsmasq --keep-in-foreground --no-resolv \
 	--no-hosts --conf-file=/dev/null --user=root --pid-file= \
 	--bind-interfaces "--listen-address=$PEER4" --address=/test/192.0.2.101
