@@ -510,6 +510,9 @@ static void ended(struct helpers *h, enum helper who)
 		helpers_tap_gone(h);
 		return;
 	}
+	/* logged; they expire some day */
+	if (who == HELPER_NETSTACK && h->hop.tap_hop < 0)
+		(void)hop_forget_slow(&h->hop);
 	schedule(h, who);
 	if (!failing(h, who))
 		log_warn("%s: %s: it is started again%s", c->role, r->why,

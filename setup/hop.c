@@ -482,7 +482,7 @@ static int run_errand(const struct errand *e)
 	if (!rc)
 		rc = sys_setns(e->ns, CLONE_NEWNET);
 	if (rc)
-		return log_errno(-rc, "enter the pod's network namespace");
+		return log_errno(-rc, "enter the hop's namespaces");
 	return e->fn(e);
 }
 
@@ -541,6 +541,21 @@ int hop_remove(const struct hop *hop)
 	const struct errand e = { .hop = hop,
 				  .ns = hop->ns_hop,
 				  .fn = remove_p0 };
+
+	return send_errand(&e);
+}
+
+static int forget_slow(const struct errand *e)
+{
+	(void)e;
+	return nft_hop_forget();
+}
+
+int hop_forget_slow(const struct hop *hop)
+{
+	const struct errand e = { .hop = hop,
+				  .ns = hop->ns_hop,
+				  .fn = forget_slow };
 
 	return send_errand(&e);
 }

@@ -99,3 +99,13 @@ int hop_route6(const struct hop *hop, const struct podnet *plan, bool add);
  * Return: 0 or -errno, logged
  */
 int hop_remove(const struct hop *hop);
+
+/**
+ * hop_forget_slow() - no flow is libslirp's any more: netstack died
+ *
+ * What the pod still sends on them, the hop's kernel answers with a RST. Forks;
+ * the child enters @hop's namespaces. Not for a hop without nftables.
+ *
+ * Return: 0 or -errno, logged
+ */
+int hop_forget_slow(const struct hop *hop);

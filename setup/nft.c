@@ -31,8 +31,8 @@
  * `slow` holds the flows that libslirp answered. A flow that has seen a RST, or
  * a FIN from both sides, is retired: it moves to `closing`, or short
  * connections would fill the set for days. A half-closed one stays: it may be
- * silent for as long as it likes. All are dynamic sets, changed by packets,
- * never over netlink.
+ * silent for as long as it likes. All are dynamic sets, changed by packets.
+ * Over netlink they are only emptied, when netstack died with its flows.
  *
  * accept in a netdev chain means "go on into the stack"; pkttype is set to
  * host because the TAP's frames and IPv6 ones aren't addressed to the MAC of
@@ -50,6 +50,7 @@
 
 #include <libnftnl/expr.h>
 
+#include "netstack/base/list.h"
 #include "setup/nft_batch.h"
 
 #define SET_SIZE   262144
@@ -425,5 +426,21 @@ int nft_hop_install(const struct nft_hop *hop)
 	if (rc)
 		return rc;
 	build(&b, hop);
+	return nft_batch_commit(&b);
+}
+
+int nft_hop_forget(void)
+{
+	static const struct family *const fams[] = { &fam4, &fam6 };
+	struct nft_batch b;
+	int rc = nft_batch_begin(&b);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < ARRAY_SIZE(fams); i++) {
+		nft_flush(&b, &fams[i]->slow);
+		nft_flush(&b, &fams[i]->fin[FROM_POD]);
+		nft_flush(&b, &fams[i]->fin[FROM_TAP]);
+	}
 	return nft_batch_commit(&b);
 }

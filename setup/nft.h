@@ -22,3 +22,10 @@ struct nft_hop {
  * Return: 0 or -errno, logged
  */
 int nft_hop_install(const struct nft_hop *hop);
+
+/**
+ * nft_hop_forget() - empty the sets of flows that libslirp has
+ * Of the ruleset in the caller's network namespace. `closing` stays.
+ * Return: 0 or -errno, logged
+ */
+int nft_hop_forget(void);

@@ -76,6 +76,23 @@ void nft_set(struct nft_batch *b, const struct nft_set *set,
 	msg_end(b);
 }
 
+void nft_flush(struct nft_batch *b, const struct nft_set *set)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+
+	if (!s) {
+		b->failed = true;
+		return;
+	}
+	nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE_NAME);
+	nftnl_set_set_str(s, NFTNL_SET_NAME, set->name);
+	/* no member named means every one */
+	nftnl_set_elems_nlmsg_build_payload(
+		msg_start(b, NFT_MSG_DELSETELEM, NFPROTO_NETDEV, 0), s);
+	nftnl_set_free(s);
+	msg_end(b);
+}
+
 void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
 	       uint32_t hook, int32_t prio, const char *dev)
 {

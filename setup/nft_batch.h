@@ -58,6 +58,9 @@ void nft_table(struct nft_batch *b, uint16_t family);
 void nft_set(struct nft_batch *b, const struct nft_set *set,
 	     const struct nft_set_opts *o);
 
+/** nft_flush() - take out all members of a set that is there */
+void nft_flush(struct nft_batch *b, const struct nft_set *set);
+
 /** nft_chain() - a base chain of type filter; @dev: NULL but for netdev */
 void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
 	       uint32_t hook, int32_t prio, const char *dev);

@@ -106,6 +106,9 @@ resets_seen() # N
 }
 is "$(pod_net do-reset "$PEER4" 9000)" OK 'a flow that the pod resets'
 check '... is reset for the server' wait_for 20 resets_seen 1
+check 'a flow that the pod half-closes' flow cut 9001
+exec 9>&-
+check '... and the server keeps open' wait_for 5 is_in slow4 9001
 spawn held nsenter -t "$POD" -n -- "$PY" "$T/net.py" hold "$PEER4" 9000 3
 check 'flows that go on' wait_for "$GUARD" grep -q 'open 3' "$T/held.out"
 OLD=$NETSTACK
@@ -122,6 +125,8 @@ netstack_again()
 	[ "$NETSTACK" ]
 }
 check '... which is started again' wait_for 20 netstack_again
+check '... its flows are forgotten' wait_for 5 is_out slow4 9001
+is "$(members fin_pod4 9001) $(members slow4 9000)" '0 0' '... all of them'
 
 # Memory: each connection has buffers of 256 KiB, and they go back
 private_kib()
