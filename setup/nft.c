@@ -5,13 +5,14 @@
  * table netdev hop {
  *  set slow4    { ipv4_addr . port . ipv4_addr . port; timeout 5d }
  *  set fin_pod4, fin_tap4 { the same }
- *  set closing4 { the same; timeout 60s }
+ *  set closing4, ended4 { the same; timeout 60s }
  *  chain from_pod { ingress device p0
  *   meta protocol != { ip, ip6 }                        fwd to TAP
  *   ICMP errors (they answer the hop's own packets)     accept
  *   meta l4proto != tcp                                 fwd to TAP
  *   ip daddr DNS tcp dport 53                           accept
  *   first SYN                                           fwd to TAP
+ *   rst, key @ended                                     drop
  *   rst, or fin and key @fin_tap, key @slow: retire it  fwd to TAP
  *   fin, key @slow: update @fin_pod
  *   key @slow: update @slow                             fwd to TAP
@@ -30,9 +31,12 @@
  *
  * `slow` holds the flows that libslirp answered. A flow that has seen a RST, or
  * a FIN from both sides, is retired: it moves to `closing`, or short
- * connections would fill the set for days. A half-closed one stays: it may be
- * silent for as long as it likes. All are dynamic sets, changed by packets.
- * Over netlink they are only emptied, when netstack died with its flows.
+ * connections would fill the set for days. One that ended by FINs is in
+ * `ended`, too: libslirp announces window while it drains what came before the
+ * pod's FIN, the pod's kernel knows no such flow any more, and its RST would
+ * make libslirp drop the rest. A half-closed one stays: it may be silent for as
+ * long as it likes. All are dynamic sets, changed by packets. Over netlink they
+ * are only emptied, when netstack died with its flows.
  *
  * accept in a netdev chain means "go on into the stack"; pkttype is set to
  * host because the TAP's frames and IPv6 ones aren't addressed to the MAC of
@@ -78,6 +82,7 @@ struct family {
 	uint32_t key_bytes;
 	struct nft_set slow, closing,
 		fin[2]; /* fin: seen from the pod, from the TAP */
+	struct nft_set ended;
 };
 
 enum { FROM_POD, FROM_TAP };
@@ -91,6 +96,7 @@ static const struct family fam4 = {
 	{ "slow4", 1 },
 	{ "closing4", 2 },
 	{ { "fin_pod4", 3 }, { "fin_tap4", 4 } },
+	{ "ended4", 9 },
 };
 static const struct family fam6 = {
 	ETH_P_IPV6,
@@ -101,6 +107,7 @@ static const struct family fam6 = {
 	{ "slow6", 5 },
 	{ "closing6", 6 },
 	{ { "fin_pod6", 7 }, { "fin_tap6", 8 } },
+	{ "ended6", 10 },
 };
 
 /* (tcp flags & mask) op value */
@@ -123,6 +130,16 @@ static void e_tcpflags(struct nft_rule *r, uint8_t mask, uint32_t op,
 	nft_cmp(r, op, &value, 1);
 }
 
+static void e_verdict(struct nft_rule *r, uint32_t verdict)
+{
+	struct nftnl_expr *e = nft_expr(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
+}
+
 /* meta pkttype set host; accept */
 static void e_up(struct nft_rule *r)
 {
@@ -135,11 +152,7 @@ static void e_up(struct nft_rule *r)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_PKTTYPE);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
-	e = nft_expr(r, "immediate");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NF_ACCEPT);
+	e_verdict(r, NF_ACCEPT);
 }
 
 static void e_l4proto(struct nft_rule *r, uint32_t op, uint8_t proto)
@@ -204,6 +217,7 @@ static void flags(struct nft_batch *b, const struct family *f, int from,
 	e_key(&r, f, from == FROM_TAP);
 	nft_lookup(&r, &f->fin[!from]);
 	nft_lookup(&r, &f->slow);
+	nft_dynset(&r, &f->ended, NFT_DYNSET_OP_UPDATE);
 	e_retire(&r, f);
 	nft_fwd(&r, fwd);
 	nft_rule_end(&r);
@@ -273,6 +287,15 @@ static void dns_up(struct nft_batch *b, const struct family *f,
 /* The rules of from_pod that look at the sets. */
 static void slow_down(struct nft_batch *b, const struct family *f, int tap)
 {
+	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
+
+	e_tcp(&r, f);
+	e_tcpflags(&r, TCP_RST, NFT_CMP_EQ, TCP_RST);
+	e_key(&r, f, false);
+	nft_lookup(&r, &f->ended);
+	e_verdict(&r, NF_DROP);
+	nft_rule_end(&r);
+
 	flags(b, f, FROM_POD, tap);
 	member(b, f, FROM_POD, &f->slow, tap);
 	member(b, f, FROM_POD, &f->closing, tap);
@@ -328,6 +351,7 @@ static void written_back(struct nft_batch *b, const struct nft_hop *h,
 	e_key(&r, f, false);
 	nft_dynset(&r, &f->slow, NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->closing, NFT_DYNSET_OP_DELETE);
+	nft_dynset(&r, &f->ended, NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
 	e_up(&r);
@@ -351,6 +375,7 @@ static void from_tap(struct nft_batch *b, const struct nft_hop *h)
 		e_key(&r, f, true);
 		nft_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
 		nft_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
+		nft_dynset(&r, &f->ended, NFT_DYNSET_OP_DELETE);
 		nft_dynset(&r, &f->slow, NFT_DYNSET_OP_UPDATE);
 		nft_rule_end(&r);
 
@@ -399,6 +424,7 @@ static void add_sets(struct nft_batch *b, const struct family *f)
 	nft_set(b, &f->fin[FROM_TAP], &o);
 	o.timeout_ms = CLOSING_MS;
 	nft_set(b, &f->closing, &o);
+	nft_set(b, &f->ended, &o);
 }
 
 static void build(struct nft_batch *b, const struct nft_hop *h)

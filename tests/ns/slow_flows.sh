@@ -98,6 +98,51 @@ is "$(cat "$T/reset.out")" ECONNRESET 'a flow that the server resets'
 check '... is in closing4' wait_for 5 is_in closing4 9000
 check '... and no longer in slow4' is_out slow4 9000
 
+# The server ends first, and reads what the pod sends long after its end: by
+# then the pod's kernel knows no such flow, and answers each word of it
+cat >"$T/late.py" <<'END'
+import os, socket, sys, time
+
+if sys.argv[1] == 'serve':
+    c, _ = socket.create_server(('', int(sys.argv[2]))).accept()
+    c.shutdown(socket.SHUT_WR)
+    while not os.path.exists(sys.argv[3]):
+        time.sleep(0.05)
+    n = 0
+    try:
+        while data := c.recv(4096):
+            n += len(data)
+            time.sleep(0.002)
+        print('end', n, flush=True)
+    except OSError as e:
+        print(e, n, flush=True)
+else:
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20)
+    s.recv(1)  # the end
+    s.setblocking(False)
+    n = 0
+    last = time.monotonic()
+    # until nothing more fits anywhere
+    while time.monotonic() < last + 0.5:
+        try:
+            n += s.send(b'x' * 65536)
+            last = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.01)
+    s.close()
+    print('sent', n, flush=True)
+END
+# in small steps
+in_host_net sysctl -qw net.ipv4.tcp_wmem='4096 16384 16384'
+spawn late "${IN_PEER[@]}" "$PY" "$T/late.py" serve 9002 "$T/read"
+LATE=$PID
+wait_port peer 9002
+SENT=$(guard nsenter -t "$POD" -n -- "$PY" "$T/late.py" "$PEER4" 9002)
+: >"$T/read"
+reap "$LATE"
+is "$(cat "$T/late.out")" "end ${SENT#sent }" \
+	'what is read late, after both ends, is whole'
+
 # What the pod resets, and what dies with netstack, is reset for the server,
 # never ended as if it were complete
 resets_seen() # N
@@ -124,9 +169,9 @@ netstack_again()
 	done
 	[ "$NETSTACK" ]
 }
-check '... which is started again' wait_for 20 netstack_again
 check '... its flows are forgotten' wait_for 5 is_out slow4 9001
 is "$(members fin_pod4 9001) $(members slow4 9000)" '0 0' '... all of them'
+check '... and it is started again' wait_for 20 netstack_again
 
 # Memory: each connection has buffers of 256 KiB, and they go back
 private_kib()
