@@ -350,11 +350,6 @@ def k_half(c):
         s.shutdown(socket.SHUT_WR)
         take(s, theirs, m)
         take_end(s)
-    if c.target.fragile:
-        # libslirp 4.7 tells the pod of more window while it drains what came
-        # before the FIN; the pod's kernel, which has forgotten the flow by
-        # then, answers with a RST, and libslirp drops the rest
-        return n + m
     with c.dial('late', n, mine, m, theirs) as s:
         take(s, theirs, m)
         take_end(s)

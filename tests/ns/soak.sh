@@ -75,7 +75,6 @@ wait_port pod 81 || bail 'no nginx in the pod'
 in_pod ip addr add "$SECOND4/24" dev tap0
 # deprecated: only who asks for it has it
 in_pod ip addr add "$SECOND6/64" dev tap0 nodad preferred_lft 0
-helper || bail "the helper's processes"
 
 # load PLACE SECONDS NAME VIA...: its pid in PID
 load()
@@ -112,7 +111,8 @@ grep fds= "$T/resting" >"$T/before"
 RANDOM=$SEED
 netstack_is_new()
 {
-	helper && [ "$NETSTACK" != "$OLD" ]
+	NETSTACK=$(watcher netstack "$SOCK") && [ "$NETSTACK" ] &&
+		[ "$NETSTACK" != "${OLD-}" ]
 }
 
 # how long to wait for the next kill: mostly such that it is a crash loop, now
@@ -123,7 +123,7 @@ pause()
 	[ "$LOAD" -le 200 ] || [ $((RANDOM % 5)) != 0 ] || PAUSE=$((PAUSE + 61))
 }
 
-helper
+netstack_is_new || bail 'no netstack'
 KILLED=0
 spawn watch "$PY" "$T/soak_watch.py" watch "$SOCK" "$LOAD" "$EVERY"
 WATCH=$PID

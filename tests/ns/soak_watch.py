@@ -70,6 +70,11 @@ def sample(path):
     return out
 
 
+def netstack(path):
+    """netstack SOCKET: its pid; nothing while there is none"""
+    print(control(path, 'info')['pids']['netstack'] or '')
+
+
 def watch(path, seconds, every):
     """watch SOCKET SECONDS EVERY"""
     end = time.monotonic() + float(seconds)
@@ -139,7 +144,7 @@ def total(*files):
 
 if __name__ == '__main__':
     verbs = {'watch': watch, 'idle': idle, 'busy': busy, 'judge': judge,
-             'total': total}
+             'total': total, 'netstack': netstack}
     if len(sys.argv) < 2 or sys.argv[1] not in verbs:
         for fn in verbs.values():
             print(fn.__doc__)
