@@ -46,7 +46,7 @@ static int set_log_level(void *target, const char *value)
 
 static const struct opt global_opts[] = {
 	{ "log-level", 0, "LEVEL", "error, warn, info or debug (warn)",
-	  set_log_level },
+	  set_log_level, "error warn info debug" },
 };
 
 const struct opt_table config_global_opts = { "Global", global_opts,

@@ -458,7 +458,7 @@ static const struct opt net_opts[] = {
 	  set_outbound },
 	{ "datapath", 0, "PATH",
 	  "auto, splice (fail when the kernel can't), or slirp (auto)",
-	  set_datapath },
+	  set_datapath, "auto splice slirp" },
 	{ "pcap", 0, "FILE",
 	  "capture what crosses the pod's interface: FILE[,max=SIZE][,raw] "
 	  "(none)",

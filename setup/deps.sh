@@ -19,7 +19,7 @@ dnsmasq-base curl iproute2 nftables iptables busybox-static|busybox python3
 iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
-passt slirp4netns rootlesskit'
+passt slirp4netns rootlesskit bash-completion zsh fish'
 
 say()
 {

@@ -292,6 +292,35 @@ int opt_parse(const struct opt_cmd *cmd, char **argv, char ***rest)
 	return 0;
 }
 
+const struct opt *opt_pending(const struct opt_cmd *cmd, const char *word)
+{
+	const struct opt *opt = NULL;
+	void *target;
+
+	if (word[1] == '-') {
+		opt = find_long(cmd, word + 2, strlen(word + 2), &target);
+		return opt && opt->arg ? opt : NULL;
+	}
+	for (const char *p = word + 1; *p; p++) {
+		opt = find_short(cmd, *p, &target);
+		if (!opt || opt->arg)
+			return opt && !p[1] ? opt : NULL;
+	}
+	return NULL;
+}
+
+const struct opt *opt_assigned(const struct opt_cmd *cmd, const char *word)
+{
+	size_t len = strcspn(word, "=");
+	const struct opt *opt;
+	void *target;
+
+	if (strncmp(word, "--", 2) != 0 || !word[len])
+		return NULL;
+	opt = find_long(cmd, word + 2, len - 2, &target);
+	return opt && opt->arg ? opt : NULL;
+}
+
 static void pad(FILE *f, size_t n)
 {
 	(void)fprintf(f, "%*s", (int)n, "");

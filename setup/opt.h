@@ -18,6 +18,7 @@ struct opt {
 	 * with one line logged.
 	 */
 	int (*apply)(void *target, const char *value);
+	const char *words; /* the values there are, spaces between; or NULL */
 };
 
 /* Options that belong together: one heading of the help. */
@@ -64,6 +65,15 @@ struct opt_cmd {
  *         logged. What was applied before an error stays applied.
  */
 int opt_parse(const struct opt_cmd *cmd, char **argv, char ***rest);
+
+/**
+ * opt_pending() - the option whose value is the word behind @word
+ * Return: it; NULL when @word has the value in it, or needs none
+ */
+const struct opt *opt_pending(const struct opt_cmd *cmd, const char *word);
+
+/** opt_assigned() - the option that has its value in @word, --name=value */
+const struct opt *opt_assigned(const struct opt_cmd *cmd, const char *word);
 
 /** opt_help() - print the help; Return: 0 or -errno, logged */
 int opt_help(const struct opt_cmd *cmd, FILE *f);

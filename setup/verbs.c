@@ -18,6 +18,7 @@
 #include "bench/sample.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/complete.h"
 #include "setup/config.h"
 #include "setup/config_files.h"
 #include "setup/config_net.h"
@@ -85,14 +86,15 @@ const struct verb verbs[] = {
 	{ "ps", "list containers", verb_ps, TABLES(&verb_ps_opts),
 	  VERB_NO_ARGS },
 	{ "rm", "remove containers", verb_rm, TABLES(&verb_rm_opts),
-	  VERB_CONTAINER },
+	  VERB_CONTAINERS },
 	{ "start", "run containers again that have ended", verb_start,
 	  (const struct opt_table *const[]){ &config_global_opts, NULL },
-	  VERB_CONTAINER },
+	  VERB_CONTAINERS },
 	{ "stop", "end containers", verb_stop, TABLES(&verb_stop_opts),
-	  VERB_CONTAINER },
+	  VERB_CONTAINERS },
 	{ "help", "print the help of a verb", verb_help,
 	  (const struct opt_table *const[]){ NULL }, VERB_VERB },
+	{ "complete", NULL, complete_main, NULL, VERB_NO_ARGS },
 	{ "bench-load", NULL, bench_load_main, NULL, VERB_NO_ARGS },
 	{ "bench-sample", NULL, bench_sample_main, NULL, VERB_NO_ARGS },
 	{ NULL },
@@ -122,7 +124,7 @@ static const struct opt_table other_table = { "Other", other_opts,
 const struct opt_table *const verbs_globals[] = { &config_global_opts,
 						  &other_table, NULL };
 
-static const struct verb *find_verb(const char *name)
+const struct verb *verbs_find(const char *name)
 {
 	for (const struct verb *v = verbs; v->name; v++)
 		if (strcmp(v->name, name) == 0)
@@ -159,7 +161,7 @@ static int unknown_verb(const char *name)
 
 int verbs_call(char **argv)
 {
-	const struct verb *verb = find_verb(argv[0]);
+	const struct verb *verb = verbs_find(argv[0]);
 	int argc = 0;
 
 	if (!verb)

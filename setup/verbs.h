@@ -15,11 +15,12 @@
 /* What the words of a verb are that are no options. */
 enum verb_args {
 	VERB_NO_ARGS,
-	VERB_COMMAND,	/* a program of the host, and what belongs to it */
-	VERB_CONTAINER, /* names of containers */
-	VERB_NETNS,	/* a process or a path */
-	VERB_VERB,	/* a verb */
-	VERB_SHELL,	/* bash, zsh or fish */
+	VERB_COMMAND,	 /* a program of the host, and what belongs to it */
+	VERB_CONTAINER,	 /* the name of one */
+	VERB_CONTAINERS, /* and of more */
+	VERB_CONTAINER_COMMAND, /* the name, then a command there */
+	VERB_NETNS,		/* a process or a path */
+	VERB_VERB,		/* a verb */
 };
 
 struct verb {
@@ -46,6 +47,9 @@ extern const struct opt_table *const verbs_globals[];
  * Return: as opt_parse()
  */
 int verbs_globals_parse(char **argv, bool *version, char ***rest);
+
+/** verbs_find() - Return: the verb of that name, or NULL */
+const struct verb *verbs_find(const char *name);
 
 /**
  * verbs_call() - what argv[0] names; Return: the exit status

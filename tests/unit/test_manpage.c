@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The tables, the help and the manual page name the same options. The page is
- * argv[1], or MANPAGE as compiled in.
+ * The registry of verbs, their help, the completions and the manual page name
+ * the same verbs and options. The page is argv[1], or MANPAGE as compiled in.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,44 +15,28 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/list.h"
-#include "setup/config.h"
-#include "setup/config_files.h"
-#include "setup/config_net.h"
-#include "setup/config_uplink.h"
+#include "setup/complete.h"
 #include "setup/opt.h"
-#include "setup/verb_life.h"
-#include "setup/verb_logs.h"
-#include "setup/verb_port.h"
-#include "setup/verb_ps.h"
-#include "setup/verb_stats.h"
+#include "setup/verbs.h"
 #include "tests/unit/capture.h"
 
 #ifndef MANPAGE
 #define MANPAGE "setup/podsplice.1"
 #endif
 
-#define PAGE_MAX 65536
-#define N_TABLES 4
+#define PAGE_MAX  131072
+#define ITEMS_MAX 256
+
+/* A ".It Fl" line of the page: what it says about one option, and where. */
+struct item {
+	char section[64], letter, name[32], arg[64];
+};
 
 struct texts {
 	char page[PAGE_MAX];
-	char help[PAGE_MAX];
+	struct item items[ITEMS_MAX];
+	size_t n_items;
 };
-
-/* A ".It Fl" line of the page: what it says about one option. */
-struct item {
-	char letter, name[32], arg[64];
-};
-
-static const struct opt_table *table(size_t i)
-{
-	const struct opt_table *const tables[N_TABLES] = {
-		&config_run_opts, &config_files_opts, &config_net_opts,
-		&config_global_opts
-	};
-
-	return tables[i];
-}
 
 /* Cut ".It Fl p , Fl -publish Ar SPEC" into its parts. */
 static void item_read(const char *line, struct item *it)
@@ -60,7 +44,6 @@ static void item_read(const char *line, struct item *it)
 	char copy[256], *p = copy, *word;
 	enum { NONE, FLAG, ARG } next = NONE;
 
-	*it = (struct item){ 0 };
 	(void)snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(line, "\n"),
 		       line);
 	while ((word = strsep(&p, " "))) {
@@ -77,100 +60,184 @@ static void item_read(const char *line, struct item *it)
 	}
 }
 
-/* The next line of options at or behind @p, or NULL. */
-static const char *item_next(const char *p)
+/* Read all of them, each with the ".Ss" it is below. */
+static void items_read(struct texts *t)
 {
-	static const char start[] = "\n.It Fl ";
+	char section[64] = "";
 
-	p = strstr(p, start);
-	return p ? p + 1 : NULL;
-}
-
-static bool find_item(const char *page, const char *name, struct item *it)
-{
-	for (const char *p = page; (p = item_next(p));) {
-		item_read(p, it);
-		if (strcmp(it->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void must_describe(const char *page, const struct opt_table *table)
-{
-	for (size_t j = 0; j < table->n_opts; j++) {
-		const struct opt *o = &table->opts[j];
-		struct item it = { 0 };
-
-		if (!find_item(page, o->name, &it))
-			fail_msg("the page lacks --%s", o->name);
-		if (it.letter != o->letter)
-			fail_msg("--%s: the letter differs", o->name);
-		if (!o->arg != !it.arg[0] ||
-		    (o->arg && strncmp(o->arg, it.arg, strlen(it.arg)) != 0))
-			fail_msg("--%s %s: the page says '%s'", o->name,
-				 o->arg ? o->arg : "", it.arg);
+	for (const char *p = t->page; (p = strchr(p, '\n'));) {
+		p++;
+		if (strncmp(p, ".Ss ", 4) == 0)
+			(void)snprintf(section, sizeof(section), "%.*s",
+				       (int)strcspn(p + 4, "\n"), p + 4);
+		if (strncmp(p, ".Sh ", 4) == 0)
+			section[0] = '\0';
+		if (strncmp(p, ".It Fl ", 7) != 0)
+			continue;
+		assert_true(t->n_items < ITEMS_MAX);
+		memcpy(t->items[t->n_items].section, section, sizeof(section));
+		item_read(p, &t->items[t->n_items++]);
 	}
 }
 
-/* Tables of other verbs than run, and the sections that describe them. */
-static const struct {
-	const struct opt_table *table;
-	const char *section;
-} others[] = {
-	{ &verb_query_opts, "\n.Ss Options of stats and flows" },
-	{ &verb_stats_opts, "\n.Ss Options of stats and flows" },
-	{ &config_uplink_opts, "\n.Ss Options of uplink" },
-	{ &verb_logs_opts, "\n.Ss Options of logs" },
-	{ &verb_port_opts, "\n.Ss Options of port" },
-	{ &verb_ps_opts, "\n.Ss Options of ps" },
-	{ &verb_rm_opts, "\n.Ss Options of rm" },
-	{ &verb_stop_opts, "\n.Ss Options of stop" },
-};
-
-static void manpage_describes_every_option_of_the_tables(void **state)
+/* "Options of stats and flows" tells about stats, and so does what is common */
+static bool tells_about(const char *section, const char *verb)
 {
-	const struct texts *t = *state;
+	static const char start[] = "Options of ";
+	char words[64], *p = words, *word;
 
-	for (size_t i = 0; i < N_TABLES; i++)
-		must_describe(t->page, table(i));
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		const char *own = strstr(t->page, others[i].section);
-
-		assert_non_null(own);
-		must_describe(own, others[i].table);
-	}
-}
-
-static bool in_tables(const char *name)
-{
-	/* these two are no run options: built in, and main()'s */
-	if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
+	if (strcmp(section, "Network options") == 0 ||
+	    strcmp(section, "Options of every verb") == 0)
 		return true;
-	for (size_t i = 0; i < N_TABLES + ARRAY_SIZE(others); i++) {
-		const struct opt_table *t =
-			i < N_TABLES ? table(i) : others[i - N_TABLES].table;
-
-		for (size_t j = 0; j < t->n_opts; j++)
-			if (strcmp(t->opts[j].name, name) == 0)
-				return true;
-	}
+	if (strncmp(section, start, sizeof(start) - 1) != 0)
+		return false;
+	(void)snprintf(words, sizeof(words), "%s", section + sizeof(start) - 1);
+	while ((word = strsep(&p, " ,")))
+		if (strcmp(word, verb) == 0)
+			return true;
 	return false;
+}
+
+static const struct item *find_item(const struct texts *t, const char *verb,
+				    const char *name)
+{
+	for (size_t i = 0; i < t->n_items; i++)
+		if (strcmp(t->items[i].name, name) == 0 &&
+		    tells_about(t->items[i].section, verb))
+			return &t->items[i];
+	return NULL;
+}
+
+/* ---- each verb, each option ---- */
+
+typedef void (*option_fn)(const struct verb *verb, const struct opt *o,
+			  void *arg);
+
+/* Return: how many options */
+static size_t each_option(const struct verb *verb, option_fn fn, void *arg)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; verb->tables && verb->tables[t]; t++)
+		for (size_t i = 0; i < verb->tables[t]->n_opts; i++, n++)
+			fn(verb, &verb->tables[t]->opts[i], arg);
+	return n;
+}
+
+static void must_be_on_the_page(const struct verb *verb, const struct opt *o,
+				void *arg)
+{
+	const struct item *it = find_item(arg, verb->name, o->name);
+
+	if (!it)
+		fail_msg("the page lacks %s --%s", verb->name, o->name);
+	if (it->letter != o->letter)
+		fail_msg("%s --%s: the letter differs", verb->name, o->name);
+	if (!o->arg != !it->arg[0] ||
+	    (o->arg && strncmp(o->arg, it->arg, strlen(it->arg)) != 0))
+		fail_msg("%s --%s %s: the page says '%s'", verb->name, o->name,
+			 o->arg ? o->arg : "", it->arg);
+}
+
+static void manpage_describes_every_verb_and_option(void **state)
+{
+	struct texts *t = *state;
+
+	for (const struct verb *v = verbs; v->name; v++) {
+		char want[64];
+
+		if (!v->synopsis)
+			continue;
+		(void)snprintf(want, sizeof(want), "\n.It Cm %s", v->name);
+		if (!strstr(t->page, want))
+			fail_msg("the page lacks the verb %s", v->name);
+		(void)each_option(v, must_be_on_the_page, t);
+	}
+}
+
+/* @arg: an item; once it is found, its name is cut off */
+static void is_item(const struct verb *verb, const struct opt *o, void *arg)
+{
+	struct item *it = arg;
+
+	if (strcmp(o->name, it->name) == 0 &&
+	    tells_about(it->section, verb->name))
+		it->name[0] = '\0';
 }
 
 static void manpage_describes_no_option_that_does_not_exist(void **state)
 {
 	const struct texts *t = *state;
-	size_t n = 0;
 
-	for (const char *p = t->page; (p = item_next(p)); n++) {
-		struct item it;
+	for (size_t i = 0; i < t->n_items; i++) {
+		struct item it = t->items[i];
 
-		item_read(p, &it);
-		if (!in_tables(it.name))
-			fail_msg("--%s is on the page only", it.name);
+		for (const struct verb *v = verbs; v->name; v++)
+			(void)each_option(v, is_item, &it);
+		/* these two are no verb's: built in, and the program's */
+		if (it.name[0] && strcmp(it.name, "help") != 0 &&
+		    strcmp(it.name, "version") != 0)
+			fail_msg("--%s is on the page only, in '%s'", it.name,
+				 it.section);
 	}
-	assert_true(n > 20);
+	assert_true(t->n_items > 20);
+}
+
+/* What the verb prints for the words, which begin with its name. */
+static void output(int (*fn)(int argc, char **argv), char **words, char *buf,
+		   size_t cap)
+{
+	struct capture c = capture_start(STDOUT_FILENO);
+	int argc = 0, rc;
+
+	while (words[argc])
+		argc++;
+	rc = fn(argc, words);
+	capture_stop(&c, buf, cap);
+	assert_int_equal(rc, 0);
+}
+
+static void verb_output(const struct verb *verb, char *word, char *buf,
+			size_t cap)
+{
+	char name[32], *words[] = { name, word, NULL };
+
+	(void)snprintf(name, sizeof(name), "%s", verb->name);
+	output(verb->fn, words, buf, cap);
+}
+
+static void must_be_in_the_help(const struct verb *verb, const struct opt *o,
+				void *arg)
+{
+	char want[128], letter[8] = "    ";
+
+	if (o->letter)
+		(void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	(void)snprintf(want, sizeof(want), "\n  %s--%s%s%s", letter, o->name,
+		       o->arg ? " " : "", o->arg ? o->arg : "");
+	if (!strstr(arg, want))
+		fail_msg("the help of %s lacks '%s'", verb->name, want + 1);
+}
+
+static void help_shows_each_option_of_the_registry_once(void **state)
+{
+	static char help[PAGE_MAX];
+	char word[] = "--help";
+
+	(void)state;
+	for (const struct verb *v = verbs; v->name; v++) {
+		size_t lines = 0;
+
+		if (!v->tables || !v->tables[0])
+			continue;
+		verb_output(v, word, help, sizeof(help));
+		for (const char *p = help; (p = strchr(p, '\n')); p++)
+			lines += strncmp(p + 1, "  -", 3) == 0 ||
+				 strncmp(p + 1, "      --", 8) == 0;
+		/* and --help */
+		assert_int_equal(lines,
+				 1 + each_option(v, must_be_in_the_help, help));
+	}
 }
 
 static void manpage_default_of_an_option_is_in_the_help_too(void **state)
@@ -178,95 +245,101 @@ static void manpage_default_of_an_option_is_in_the_help_too(void **state)
 	static const char *const both[] = { "10.0.2.0/24", "fd00::/64", "tap0",
 					    "warn",	   "1280",	"65520",
 					    "576" };
+	static char help[PAGE_MAX];
 	const struct texts *t = *state;
+	char word[] = "--help";
 
+	verb_output(verbs_find("run"), word, help, sizeof(help));
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
 		assert_non_null(strstr(t->page, both[i]));
-		assert_non_null(strstr(t->help, both[i]));
+		assert_non_null(strstr(help, both[i]));
 	}
 }
 
-static void help_shows_each_option_of_the_tables_once(void **state)
+static void must_be_completed(const struct verb *verb, const struct opt *o,
+			      void *arg)
 {
-	const struct texts *t = *state;
-	size_t lines = 0, options = 0;
+	char want[512];
 
-	for (const char *p = t->help; (p = strchr(p, '\n')); p++)
-		lines += strncmp(p + 1, "  -", 3) == 0 ||
-			 strncmp(p + 1, "      --", 8) == 0;
-	for (size_t i = 0; i < N_TABLES; i++) {
-		for (size_t j = 0; j < table(i)->n_opts; j++) {
-			const struct opt *o = &table(i)->opts[j];
-			char want[128], letter[8] = "    ";
-
-			if (o->letter)
-				(void)snprintf(letter, sizeof(letter), "-%c, ",
-					       o->letter);
-			(void)snprintf(want, sizeof(want), "\n  %s--%s%s%s ",
-				       letter, o->name, o->arg ? " " : "",
-				       o->arg ? o->arg : "");
-			if (!strstr(t->help, want))
-				fail_msg("the help lacks '%s'", want + 1);
-			options++;
-		}
-	}
-	assert_int_equal(lines, options + 1); /* and --help */
+	(void)snprintf(want, sizeof(want), "\n--%s\t%s\n", o->name, o->help);
+	if (!strstr(arg, want))
+		fail_msg("%s --%s is not completed", verb->name, o->name);
+	(void)snprintf(want, sizeof(want), "\n-%c\t%s\n", o->letter, o->help);
+	if (o->letter && !strstr(arg, want))
+		fail_msg("%s -%c is not completed", verb->name, o->letter);
 }
 
-static void tables_have_no_name_and_no_letter_twice(void **state)
+static void completion_offers_each_verb_and_option_of_the_registry(void **state)
 {
-	bool letters[128] = { false };
-	const char *names[64];
-	size_t n = 0;
+	static char got[PAGE_MAX];
+	char complete[] = "complete", empty[] = "", dash[] = "-", name[32];
+	char *none[] = { complete, empty, NULL };
+	char *after[] = { complete, name, dash, NULL };
 
 	(void)state;
-	for (size_t i = 0; i < N_TABLES; i++) {
-		for (size_t j = 0; j < table(i)->n_opts; j++) {
-			const struct opt *o = &table(i)->opts[j];
+	for (const struct verb *v = verbs; v->name; v++) {
+		char want[128];
 
-			for (size_t k = 0; k < n; k++)
-				assert_string_not_equal(names[k], o->name);
-			names[n++] = o->name;
-			assert_false(letters[(int)o->letter]);
-			letters[(int)o->letter] = o->letter != 0;
-			assert_non_null(o->help);
-			assert_non_null(o->apply);
-		}
+		output(complete_main, none, got, sizeof(got));
+		(void)snprintf(want, sizeof(want), "\n%s\t%s\n", v->name,
+			       v->synopsis ? v->synopsis : "");
+		assert_int_equal(!!strstr(got, want), !!v->synopsis);
+		if (!v->tables)
+			continue;
+		(void)snprintf(name, sizeof(name), "%s", v->name);
+		output(complete_main, after, got, sizeof(got));
+		(void)each_option(v, must_be_completed, got);
+		assert_non_null(strstr(got, "\n--help\t"));
 	}
 }
 
-static int load(struct texts *t, const char *path)
+static void verbs_have_no_name_and_no_letter_twice(void **state)
 {
-	char help[] = "--help", *argv[] = { help, NULL };
-	struct capture c = capture_start(STDOUT_FILENO);
-	struct run_config cfg;
-	int rc = config_run_parse(&cfg, argv);
+	(void)state;
+	for (const struct verb *v = verbs; v->name; v++) {
+		bool letters[128] = { false };
+		const char *names[64];
+		size_t n = 0;
 
-	capture_stop(&c, t->help, sizeof(t->help));
-	if (rc != 1 || fd_read_text(path, t->page, sizeof(t->page)) <= 0) {
-		(void)fprintf(stderr, "%s: can't be read\n", path);
-		return -1;
+		for (size_t t = 0; v->tables && v->tables[t]; t++) {
+			for (size_t j = 0; j < v->tables[t]->n_opts; j++) {
+				const struct opt *o = &v->tables[t]->opts[j];
+
+				for (size_t k = 0; k < n; k++)
+					assert_string_not_equal(names[k],
+								o->name);
+				names[n++] = o->name;
+				assert_false(letters[(int)o->letter]);
+				letters[(int)o->letter] = o->letter != 0;
+				assert_non_null(o->help);
+				assert_non_null(o->apply);
+			}
+		}
 	}
-	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	static struct texts t;
+	const char *path = argc > 1 ? argv[1] : MANPAGE;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(
-			manpage_describes_every_option_of_the_tables, &t),
+			manpage_describes_every_verb_and_option, &t),
 		cmocka_unit_test_prestate(
 			manpage_describes_no_option_that_does_not_exist, &t),
 		cmocka_unit_test_prestate(
 			manpage_default_of_an_option_is_in_the_help_too, &t),
-		cmocka_unit_test_prestate(
-			help_shows_each_option_of_the_tables_once, &t),
-		cmocka_unit_test(tables_have_no_name_and_no_letter_twice),
+		cmocka_unit_test(help_shows_each_option_of_the_registry_once),
+		cmocka_unit_test(
+			completion_offers_each_verb_and_option_of_the_registry),
+		cmocka_unit_test(verbs_have_no_name_and_no_letter_twice),
 	};
 
-	if (load(&t, argc > 1 ? argv[1] : MANPAGE))
+	if (fd_read_text(path, t.page, sizeof(t.page)) <= 0) {
+		(void)fprintf(stderr, "%s: can't be read\n", path);
 		return 1;
+	}
+	items_read(&t);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
