@@ -5,6 +5,7 @@
 # shellcheck source=tests/ns/uplink_lib.sh
 . "$(dirname "$0")/uplink_lib.sh"
 
+install -m 644 "$LIB/attack.py" "$T/"
 serve_peer 9000 || bail 'no server on the other host'
 serve_peer_udp 9001 4 || bail 'no UDP server there'
 spawn dnsmasq "${IN_PEER[@]}" dnsmasq --keep-in-foreground --no-resolv \
@@ -36,10 +37,14 @@ for p in "$NETSTACK" "$PORTFWD" "$SUP"; do
 	unlike "$(readlink "/proc/$p/ns/user")" "^${UNS//[\[\]]/.}$" \
 		"... and not in the pod's user namespace"
 done
-is "$(guard nsenter -t "$POD" -U -n -- readlink "/proc/$MAKER/ns/net" 2>&1)" '' \
-	"the pod's root can't look at the maker"
-is "$(guard nsenter -t "$POD" -U -n -- readlink "/proc/$POD/ns/net" 2>&1)" "$(netns_of "$POD")" \
-	'... as it can at its own processes'
+for p in "$SUP" "$NETSTACK" "$PORTFWD" "$MAKER"; do
+	like "$(guard nsenter -t "$POD" -U -n -- "$PY" "$T/attack.py" \
+		processes "$p" 2>&1)" '^tried [1-9][0-9]+$' \
+		"the pod's root has no way into $p"
+done
+like "$(guard nsenter -t "$POD" -U -n -- "$PY" "$T/attack.py" processes \
+	"$POD" 2>&1)" 'ptrace works.*pidfd, net works' \
+	'... as it has into its own processes'
 for p in NETSTACK PORTFWD MAKER; do
 	OLD=${!p}
 	kill -KILL "$OLD"
