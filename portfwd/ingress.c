@@ -80,6 +80,7 @@ struct ingress {
 	struct loop_job resume;
 	struct loop_timer retry;
 	bool started;
+	bool no_route6; /* ingress_route6() */
 	struct ingress_stats stats;
 };
 
@@ -156,6 +157,8 @@ static enum ingress_lost why_lost(const struct ingress *in,
 		return INGRESS_LOST_POD;
 	if (client->family == AF_INET6 && !in->plan->has_ipv6)
 		return INGRESS_LOST_FAMILY;
+	if (client->family == AF_INET6 && in->no_route6)
+		return INGRESS_LOST_ROUTE;
 	return INGRESS_LOST_NONE;
 }
 
@@ -543,6 +546,11 @@ static int port_add(struct ingress *in, struct publication *pub, int fd,
 	list_init(&p->waiting);
 	list_append(&in->ports, &p->link);
 	return in->started ? loop_add(in->loop, &p->src) : 0;
+}
+
+void ingress_route6(struct ingress *in, bool has)
+{
+	in->no_route6 = !has;
 }
 
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,

@@ -22,6 +22,7 @@ enum ingress_lost {
 	INGRESS_LOST_LOCAL,   /* loopback or link-local client */
 	INGRESS_LOST_POD,     /* client in the pod's own subnets */
 	INGRESS_LOST_FAMILY,  /* the pod has or takes only the other family */
+	INGRESS_LOST_ROUTE,   /* IPv6 client, pod without an IPv6 route */
 	INGRESS_LOST_ADDRESS, /* the hop wouldn't bind it */
 	INGRESS_LOST_N,
 };
@@ -45,6 +46,13 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 
 /** ingress_free() - resets all flows, closes all listeners; Return: NULL */
 struct ingress *ingress_free(struct ingress *in);
+
+/**
+ * ingress_route6() - has the pod a route to IPv6 clients of the world?
+ * It has, until this says otherwise. Without one it couldn't answer them, so
+ * they come from the gateway.
+ */
+void ingress_route6(struct ingress *in, bool has);
 
 /**
  * ingress_publish() - add listeners of a SPEC; nothing is accepted before

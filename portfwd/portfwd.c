@@ -58,6 +58,8 @@ static int configure(struct portfwd *pf, struct msg *m)
 	memcpy(&pf->cfg, m->body, sizeof(pf->cfg));
 	rc = ingress_new(&pf->ingress, &pf->loop, &pf->relay, &pf->cfg.plan,
 			 fd_take(&pf->maker));
+	if (!rc)
+		ingress_route6(pf->ingress, pf->cfg.route6);
 	if (!rc && pf->cfg.splice)
 		rc = start_egress(pf, m);
 	pf->report.egress = pf->egress;
@@ -95,7 +97,6 @@ static int start(struct portfwd *pf)
 				  NULL, 0, NULL, 0);
 }
 
-/* Return: 0 or -errno, which ends the process */
 /* A process we speak with has been started again. */
 static int new_end(struct portfwd *pf, struct msg *m)
 {
@@ -108,6 +109,7 @@ static int new_end(struct portfwd *pf, struct msg *m)
 	return 0;
 }
 
+/* Return: 0 or -errno, which ends the process */
 static int take(struct portfwd *pf, struct msg *m)
 {
 	uint32_t cookie;
@@ -122,6 +124,10 @@ static int take(struct portfwd *pf, struct msg *m)
 	case PORTFWD_PEER:
 	case PORTFWD_MAKER:
 		return new_end(pf, m);
+	case PORTFWD_ROUTE6:
+		if (m->len == 1 && pf->ingress)
+			ingress_route6(pf->ingress, m->body[0]);
+		return 0;
 	case PORTFWD_STATS:
 	case PORTFWD_FLOWS:
 		if (m->len != sizeof(cookie))

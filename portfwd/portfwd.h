@@ -23,6 +23,7 @@ enum portfwd_msg {
 	PORTFWD_START,	    /* everything is there: accept; reply READY */
 	PORTFWD_PEER,	    /* a new netstack; fd: the socket to it */
 	PORTFWD_MAKER,	    /* a new socket maker; fd: the socket to it */
+	PORTFWD_ROUTE6,	    /* uint8_t: the new struct portfwd_config.route6 */
 	PORTFWD_STATS,	    /* uint32_t cookie; reply STATS_ARE */
 	PORTFWD_FLOWS,	    /* uint32_t cookie; reply FLOWS_ARE, to the last */
 	/* portfwd to supervisor; the bodies are in report.h */
@@ -39,7 +40,8 @@ struct portfwd_config {
 	struct podnet plan;
 	bool host_loopback; /* the gateway's address is the host's loopback */
 	struct hostports host_ports; /* or only these ports are */
-	bool splice; /* netstack asks about the pod's first SYNs */
+	uint8_t route6; /* the pod has a way to IPv6 clients of the world */
+	bool splice;	/* netstack asks about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	bool has_tproxy[2];		/* which listeners follow: IPv4, IPv6 */
 };

@@ -221,6 +221,7 @@ static int config_portfwd(const struct helpers *h)
 		.plan = *h->plan,
 		.host_loopback = net->host_loopback,
 		.host_ports = net->host_ports,
+		.route6 = h->route6,
 		.splice = helpers_splice(h),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,
@@ -561,6 +562,16 @@ int helpers_watch(struct helpers *h, struct loop *loop,
 		rc = watch(h, (enum helper)i);
 	}
 	return rc;
+}
+
+void helpers_route6(struct helpers *h)
+{
+	uint8_t has = h->route6;
+	int rc = msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_ROUTE6, &has,
+			  sizeof(has), NULL, 0);
+
+	if (rc && h->children[HELPER_PORTFWD].pid)
+		(void)log_errno(-rc, "tell portfwd about the IPv6 route");
 }
 
 void helpers_servers(struct helpers *h)

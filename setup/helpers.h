@@ -37,6 +37,7 @@ struct helpers {
 	const struct net_config *net;
 	struct podnet *plan; /* completed by helpers_start() */
 	const struct resolv *resolv;
+	bool route6; /* the pod has an IPv6 route to the world */
 	const struct published *published; /* one for each of net->specs */
 	/* the rest is kept here */
 	struct child children[HELPER_N];
@@ -103,6 +104,9 @@ void helpers_servers(struct helpers *h);
  * device is gone, and the next helper can come. Idempotent.
  */
 void helpers_leave(struct helpers *h);
+
+/** helpers_route6() - tell portfwd about @h->route6, which has changed */
+void helpers_route6(struct helpers *h);
 
 /**
  * helpers_stop() - end them; idempotent. @init is the pod's pid 1, 0: it is

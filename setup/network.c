@@ -161,6 +161,8 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 	n->helpers.net = n->cfg;
 	n->helpers.plan = &n->plan;
 	n->helpers.resolv = &n->resolv;
+	n->bare = maker->hop.bare;
+	n->helpers.route6 = n->route6 || n->bare;
 	n->helpers.published = n->published;
 	rc = helpers_start(&n->helpers, maker, init, runner_ctl);
 	if (!rc && n->pcap_file >= 0)
@@ -222,6 +224,8 @@ static void on_uplink(void *arg, bool has_ipv6)
 	struct network *n = arg;
 
 	log_info("uplink: %s IPv6 now", has_ipv6 ? "has" : "has no");
+	n->helpers.route6 = has_ipv6 || n->bare;
+	helpers_route6(&n->helpers);
 	n->ops.route6(n->ops.arg, has_ipv6);
 }
 

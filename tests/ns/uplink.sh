@@ -53,6 +53,17 @@ is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" \
 is "$(peer_net who "$HOST6" 8080)" "$PEER6 same-port" \
 	'the uplink came: published, IPv6'
 
+# Neighbours have IPv6, the world hasn't: so the pod has no route to them
+in_host_net ip -6 route del default
+seen_as() # ADDRESS: of an IPv6 neighbour, in the pod
+{
+	[ "$(peer_net who "$HOST6" 8080 | cut -d' ' -f1)" = "$1" ]
+}
+check 'no default route: IPv6 neighbours come from the gateway' \
+	wait_for 20 seen_as "$GW6"
+in_host_net ip -6 route add default via "$PEER6"
+check '... and with it from their addresses' wait_for 20 seen_as "$PEER6"
+
 # It goes, and comes back with other addresses and another resolver
 in_host_net ip link set eth0 down
 in_host_net ip addr flush dev eth0
