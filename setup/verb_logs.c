@@ -46,8 +46,9 @@ struct logs {
 	uint64_t skip; /* lines, of those still to come */
 	bool counting; /* lines, nothing else */
 	uint64_t lines;
-	bool escape[3]; /* by descriptor */
-	bool inside;	/* the last record had no newline */
+	bool escape[3];	 /* by descriptor */
+	FILE *last;	 /* where the last record went */
+	FILE *open_line; /* the same, when it had no newline; or NULL */
 	char buf[RECORD_MAX];
 	size_t len;
 };
@@ -152,11 +153,19 @@ static void put_record(struct logs *l, char *line, size_t len)
 		l->skip -= !l->counting && tag[0] != TAG_PART;
 		return;
 	}
-	if (l->timestamps && !l->inside)
+	/* what podsplice says there is no part of anything */
+	if (l->open_line && strcmp(stream, "podsplice") == 0) {
+		(void)fputc('\n', l->open_line);
+		l->open_line = NULL;
+	}
+	if (l->last && l->last != f)
+		(void)fflush(l->last); /* both may be one terminal */
+	l->last = f;
+	if (l->timestamps && !l->open_line)
 		(void)fprintf(f, "%s ", time);
 	put_text(l, f, at, len - (size_t)(at - line));
-	l->inside = tag[0] == TAG_PART;
-	if (!l->inside)
+	l->open_line = tag[0] == TAG_PART ? f : NULL;
+	if (!l->open_line)
 		(void)fputc('\n', f);
 }
 

@@ -176,7 +176,7 @@ is "$(printf '%s' "$OUT" | grep -c one)" 2 'a second run goes on with the log'
 verb rm noisy
 
 verb run -d --name slow -- sh -c \
-	'for i in 1 2 3; do echo line $i; read -t 1 x <>/tmp/none; done; sleep 1000'
+	'for i in 1 2 3; do echo line $i; sleep 0.2; done; sleep 1000'
 spawn follow "${AS_USER[@]}" "$PODSPLICE" logs -f slow
 FOLLOW=$PID
 check 'logs -f goes on' wait_for 20 grep -q 'line 3' "$T/follow.out"
@@ -186,7 +186,6 @@ is "$STATUS $(cat "$T/follow.out")" "0 line 1
 line 2
 line 3" '... and ends with it'
 verb rm slow
-rm -f /tmp/none
 
 # 25 MiB of lines: two files of at most 10 MiB, the last line is there
 verb run -d --name flood -- sh -c 'seq -f "%060.0f" 410000; echo the-end'
@@ -412,8 +411,10 @@ check 'it fills: the command ends as ever, and its status is kept' \
 	wait_for 20 ended
 check '... its log has the beginning' \
 	[ "$(as_other "$T/mine" logs full | head -n 1)" = 'a line' ]
-check '... and whole lines only' \
-	[ -z "$(as_other "$T/mine" logs full | grep -vx -e 'a line' -e last)" ]
+# what was written in one go may be lost together, and end inside a line
+check '... and whole records only' \
+	[ -z "$(as_other "$T/mine" logs full | grep -vxE \
+		'a? ?l?i?n?e?|last|[0-9]+ lines were lost: no room for them')" ]
 full
 like "$(as_other "$T/mine" run -d -- true)" '^podsplice: [^[:cntrl:]]*No space left[^[:cntrl:]]*$' \
 	'a start without room fails in one line'
