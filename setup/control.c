@@ -42,6 +42,7 @@ struct client {
 	struct loop_job work;
 	enum client_state state;
 	bool eof, last; /* no more to read; to be closed after the reply */
+	int passed;	/* a descriptor that came with a request, or -1 */
 	char *in;	/* CONTROL_REQUEST_MAX bytes, or NULL */
 	size_t n_in;
 	struct text *out;
@@ -132,6 +133,7 @@ static void client_drop(struct client *cl)
 	list_del(&cl->call.link);
 	list_del(&cl->link);
 	text_unref(cl->out);
+	fd_drop(&cl->passed);
 	free(cl->in);
 	free(cl);
 }
@@ -233,6 +235,11 @@ void control_error(struct control_call *call, const char *fmt, ...)
 	reply_json(call, json_pack("{s:{s:s}}", "error", "desc", desc));
 }
 
+int control_take_fd(struct control_call *call)
+{
+	return fd_take(&container_of(call, struct client, call)->passed);
+}
+
 /* ---- requests ---- */
 
 static void dispatch(struct client *cl, json_t *req, const json_error_t *err)
@@ -273,6 +280,7 @@ static void serve(struct client *cl, size_t len)
 	enter(cl, BUSY);
 	dispatch(cl, req, &err);
 	json_decref(req);
+	fd_drop(&cl->passed);
 }
 
 static void on_work(struct loop_job *job)
@@ -320,6 +328,34 @@ static void on_limit(struct loop_timer *t)
 	control_error(&cl->call, "the request did not come to its end");
 }
 
+/* As recv(2); keeps the first descriptor that comes along, and no other. */
+static ssize_t receive(struct client *cl, void *buf, size_t len)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(cl->src.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+	int fd = -1;
+
+	/* those that find no room, the kernel closes; it aligns to 8 bytes,
+	 * in which there is room for two */
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return n;
+	for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(fd)) <= c->cmsg_len; i++) {
+		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+		if (cl->passed < 0)
+			cl->passed = fd_take(&fd);
+		fd_drop(&fd);
+	}
+	return n;
+}
+
 /* Return: false when @cl is gone */
 static bool read_some(struct client *cl)
 {
@@ -333,8 +369,8 @@ static bool read_some(struct client *cl)
 		client_drop(cl);
 		return false;
 	}
-	n = recv(cl->src.fd, cl->in + cl->n_in,
-		 room < READ_BYTES ? room : READ_BYTES, MSG_DONTWAIT);
+	n = receive(cl, cl->in + cl->n_in,
+		    room < READ_BYTES ? room : READ_BYTES);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n < 0) {
@@ -390,6 +426,7 @@ static void client_new(struct control *c, int fd)
 		return;
 	}
 	cl->control = c;
+	cl->passed = -1;
 	cl->src = (struct loop_source){ fd, EPOLLIN, on_client };
 	cl->limit.fn = on_limit;
 	cl->work.fn = on_work;

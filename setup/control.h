@@ -7,8 +7,8 @@
  * A request is one JSON object, {"execute": VERB, "arguments": {...}}. It ends
  * with its closing brace, a newline, or the client's half-close, whichever
  * comes first. The reply, {"return": ...} or {"error": {"desc": ...}}, is one
- * line. Requests of one client are answered in order, the next being looked at
- * when the reply before it has been written.
+ * line. A descriptor may come with it. Requests of one client are answered in
+ * order, the next being looked at when the reply before it has been written.
  */
 
 #include <jansson.h>
@@ -57,6 +57,12 @@ struct control *control_free(struct control *c);
 
 /** control_set_times() - shorter ones for tests */
 void control_set_times(struct control *c, const struct control_times *times);
+
+/**
+ * control_take_fd() - the descriptor that was sent along with a request
+ * Only within control_fn. Return: it, the caller's from then on, or -1
+ */
+int control_take_fd(struct control_call *call);
 
 /** control_return() - {"return": @value}; @value is stolen */
 void control_return(struct control_call *call, json_t *value);

@@ -7,6 +7,7 @@
 #include "setup/control_client.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,11 +19,32 @@
 
 #define LIMIT_S 15
 
-/* Return: 0 or -errno, not logged */
-static int send_all(int fd, const char *data, size_t len)
+/* As send(2), with @pass, unless that is -1. */
+static ssize_t send_some(int fd, const char *data, size_t len, int pass)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	/* sendmsg(2) doesn't write to it */
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (pass >= 0) {
+		struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(pass));
+		memcpy(CMSG_DATA(c), &pass, sizeof(pass));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+/* @pass: goes with the first byte. Return: 0 or -errno, not logged */
+static int send_all(int fd, const char *data, size_t len, int pass)
 {
 	while (len > 0) {
-		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+		ssize_t n = send_some(fd, data, len, pass);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -30,6 +52,7 @@ static int send_all(int fd, const char *data, size_t len)
 			return -errno;
 		data += n;
 		len -= (size_t)n;
+		pass = -1;
 	}
 	return shutdown(fd, SHUT_WR) ? -errno : 0;
 }
@@ -87,6 +110,12 @@ static json_t *open_envelope(const char *name, const struct text *reply)
 
 json_t *control_ask(const struct control_peer *peer, const char *verb)
 {
+	return control_ask_with(peer, verb, -1);
+}
+
+json_t *control_ask_with(const struct control_peer *peer, const char *verb,
+			 int pass)
+{
 	scoped_fd fd = open_socket(peer);
 	struct text *reply;
 	json_t *value = NULL;
@@ -97,7 +126,7 @@ json_t *control_ask(const struct control_peer *peer, const char *verb)
 		return NULL;
 	reply = text_new();
 	rc = snprintf(request, sizeof(request), "{\"execute\":\"%s\"}\n", verb);
-	rc = reply ? send_all(fd, request, (size_t)rc) : -ENOMEM;
+	rc = reply ? send_all(fd, request, (size_t)rc, pass) : -ENOMEM;
 	if (!rc)
 		rc = read_all(fd, reply);
 	if (rc == -EAGAIN)

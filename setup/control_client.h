@@ -18,3 +18,7 @@ struct control_peer {
  * Return: what is in "return", a new reference, or NULL with one line logged
  */
 json_t *control_ask(const struct control_peer *peer, const char *verb);
+
+/** control_ask_with() - the same, and send @pass, a descriptor, along */
+json_t *control_ask_with(const struct control_peer *peer, const char *verb,
+			 int pass);
