@@ -59,19 +59,32 @@ uint64_t caps_choose(const struct caps *caps)
 	return ((set & ~caps->drop) | caps->add) & ~CAPS_ALL;
 }
 
-static int apply(uint64_t set, capng_type_t sets, capng_select_t what)
+static int add(uint64_t set, capng_type_t sets)
 {
-	capng_clear(CAPNG_SELECT_ALL);
 	for (unsigned int cap = 0; cap <= CAP_LAST_CAP; cap++)
 		/* what this kernel doesn't know, nobody has */
 		if ((set & BIT(cap)) && prctl(PR_CAPBSET_READ, cap) >= 0 &&
 		    capng_update(CAPNG_ADD, sets, cap))
 			return log_errno(EINVAL, "capability %u", cap);
+	return 0;
+}
+
+static int apply_state(capng_select_t what)
+{
 	/* its result says which step failed, errno isn't always set */
 	errno = 0;
 	if (capng_apply(what))
 		return log_errno(errno ? errno : EPERM, "set capabilities");
 	return 0;
+}
+
+static int apply(uint64_t set, capng_type_t sets, capng_select_t what)
+{
+	int rc;
+
+	capng_clear(CAPNG_SELECT_ALL);
+	rc = add(set, sets);
+	return rc ? rc : apply_state(what);
 }
 
 int caps_bound(uint64_t set)
@@ -101,6 +114,19 @@ int caps_command(const struct caps *caps, uint64_t set, bool root)
 
 int caps_init(void)
 {
-	return apply(BIT(CAP_SYS_ADMIN) | BIT(CAP_KILL) | BIT(CAP_DAC_OVERRIDE),
-		     CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAPNG_SELECT_CAPS);
+	int rc;
+
+	capng_clear(CAPNG_SELECT_ALL);
+	rc = add(~0ULL, CAPNG_PERMITTED);
+	if (!rc)
+		rc = add(BIT(CAP_SYS_ADMIN) | BIT(CAP_KILL) |
+				 BIT(CAP_DAC_OVERRIDE),
+			 CAPNG_EFFECTIVE);
+	return rc ? rc : apply_state(CAPNG_SELECT_CAPS);
+}
+
+int caps_raise(void)
+{
+	return apply(~0ULL, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+		     CAPNG_SELECT_CAPS);
 }

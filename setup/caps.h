@@ -44,8 +44,12 @@ int caps_bound(uint64_t set);
 int caps_command(const struct caps *caps, uint64_t set, bool root);
 
 /**
- * caps_init() - what pid 1 needs once the command runs: signals to any of the
- * container's users, and mending the mount of resolv.conf
+ * caps_init() - what pid 1 uses once the command runs: signals to any of the
+ * container's users, and mending the mount of resolv.conf. The others stay
+ * permitted, for the children of caps_raise().
  * Return: 0 or -errno, logged
  */
 int caps_init(void);
+
+/** caps_raise() - use all that is permitted; Return: 0 or -errno, logged */
+int caps_raise(void);

@@ -31,8 +31,6 @@
 #include "setup/log_here.h"
 #include "setup/sys_mount.h"
 
-enum { CHILD_FAILED = 125 };
-
 /* After this: the child is in its own session or process group. */
 static int stage_1_session(const struct command *c)
 {
@@ -184,18 +182,18 @@ static int become(const struct command *c)
 	char **env;
 
 	if (find_identity(c, &id))
-		return CHILD_FAILED;
+		return COMMAND_FAILED;
 	env = env_command(run, run->user ? id.home : NULL);
 	if (!env) {
 		(void)log_errno(ENOMEM, "environment");
-		return CHILD_FAILED;
+		return COMMAND_FAILED;
 	}
 	if (stage_1_session(c) || stage_2_stdio(c) || stage_3_process(c) ||
 	    stage_4_privilege(c, &id))
-		return CHILD_FAILED;
+		return COMMAND_FAILED;
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)) {
 		(void)log_errno(errno, "close_range");
-		return CHILD_FAILED;
+		return COMMAND_FAILED;
 	}
 	/* execvp() searches the PATH of environ */
 	environ = env;
@@ -203,14 +201,106 @@ static int become(const struct command *c)
 	return exec_failed(run->argv[0], errno);
 }
 
+/* The container's variables, then those of exec: a later one replaces. */
+static int join_env(struct run_config *run, char *const *add, size_t n)
+{
+	const char **all = calloc(run->n_env + n + 1, sizeof(*all));
+
+	if (!all)
+		return log_errno(ENOMEM, "environment");
+	for (size_t i = 0; i < run->n_env; i++)
+		all[i] = run->env[i];
+	for (size_t i = 0; i < n; i++)
+		all[run->n_env + i] = add[i];
+	run->env = all;
+	run->n_env += n;
+	return 0;
+}
+
+/* Two lists of words, each with a NULL behind it. Return: is @text that? */
+static bool cut_words(const struct runner_exec *what, char *text, size_t len,
+		      char **list)
+{
+	size_t n = 2 + (size_t)what->n_args + what->n_env, at = 0;
+
+	if (text[len - 1])
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (at >= len)
+			return false;
+		list[i + (i >= 2 + what->n_args)] = text + at;
+		at += strlen(text + at) + 1;
+	}
+	return true;
+}
+
+/*
+ * In the child: who is short of memory then, is alone. What is allocated lives
+ * until execution.
+ */
+static int read_words(const struct command_words *w, struct run_config *run)
+{
+	size_t n = 2 + (size_t)w->what.n_args + w->what.n_env, len;
+	char *text, **list;
+	struct stat st;
+
+	if (fstat(w->file, &st))
+		return log_errno(errno, "exec: its words");
+	len = (size_t)st.st_size;
+	if (!S_ISREG(st.st_mode) || !w->what.n_args || n > len)
+		return log_errno(EPROTO, "exec: its words");
+	text = malloc(len);
+	list = calloc(n + 2, sizeof(*list));
+	if (!text || !list || pread(w->file, text, len, 0) != (ssize_t)len ||
+	    !cut_words(&w->what, text, len, list)) {
+		int rc = log_errno(text && list ? EPROTO : ENOMEM,
+				   "exec: its words");
+
+		free(text);
+		free(list);
+		return rc;
+	}
+	if (list[0][0])
+		run->user = list[0];
+	run->workdir = list[1][0] ? list[1] : NULL;
+	run->argv = list + 2;
+	return join_env(run, list + 3 + w->what.n_args, w->what.n_env);
+}
+
+/* After this: 0, 1, 2 are those of the verb, and so is what is logged. */
+static int become_other(const struct command *c)
+{
+	struct run_config run = *c->cfg->run;
+	struct runner_config cfg = *c->cfg;
+	struct command other = *c;
+
+	cfg.run = &run;
+	/* pid 1 has closed them */
+	cfg.output[0] = cfg.output[1] = -1;
+	other.cfg = &cfg;
+	run.tty = c->words->what.tty;
+	run.interactive = c->words->what.interactive;
+	if (read_words(c->words, &run) || caps_raise())
+		return COMMAND_FAILED;
+	if (run.workdir && chdir(run.workdir)) {
+		(void)log_errno(errno, "workdir %s", run.workdir);
+		return COMMAND_FAILED;
+	}
+	return become(&other);
+}
+
 static _Noreturn void child(const struct command *c, int pipe_fd)
 {
-	int status = CHILD_FAILED;
-	int err_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int status = COMMAND_FAILED;
+	int err_fd;
 
+	for (int i = 0; i < 3 && c->words; i++)
+		if (redirect(c->words->stdio[i], i))
+			_exit(status);
+	err_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (err_fd >= 0)
 		log_here(err_fd);
-	status = become(c);
+	status = c->words ? become_other(c) : become(c);
 	/* the pipe can't be full, and pid 1 not gone */
 	(void)!write(pipe_fd, "", 1);
 	_exit(status);

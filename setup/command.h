@@ -6,12 +6,25 @@
 
 #include "setup/runner.h"
 
-enum { COMMAND_NOT_EXECUTABLE = 126, COMMAND_NOT_FOUND = 127 };
+enum {
+	COMMAND_FAILED = 125,
+	COMMAND_NOT_EXECUTABLE = 126,
+	COMMAND_NOT_FOUND = 127,
+};
+
+/* What `exec` asked for. */
+struct command_words {
+	struct runner_exec what;
+	int file;     /* the words, borrowed */
+	int stdio[3]; /* borrowed */
+};
 
 struct command {
 	const struct runner_config *cfg; /* borrowed */
 	int slave;			 /* of the pty, borrowed; -1: none */
 	mode_t umask;			 /* the caller's */
+	/* borrowed; NULL: the container's own command */
+	const struct command_words *words;
 };
 
 /**

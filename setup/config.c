@@ -303,6 +303,27 @@ static const struct opt run_opts[] = {
 const struct opt_table config_run_opts = { "Command", run_opts,
 					   ARRAY_SIZE(run_opts) };
 
+/* The command's part of a run_config; the rest is the container's. */
+static const struct opt exec_opts[] = {
+	{ "control", 0, "PATH",
+	  "the container's control socket, instead of its NAME", set_control },
+	{ "env", 'e', "NAME[=VALUE]",
+	  "environment variable besides the container's, without =VALUE the "
+	  "caller's; may be repeated",
+	  add_env },
+	{ "interactive", 'i', NULL,
+	  "keep stdin open (without it the command reads end-of-file)",
+	  set_interactive },
+	{ "tty", 't', NULL, "give the command a terminal of its own", set_tty },
+	{ "user", 'u', "USER[:GROUP]",
+	  "who the command is (who the container's is)", set_user },
+	{ "workdir", 'w', "DIR",
+	  "directory the command starts in (the container's)", set_workdir },
+};
+
+const struct opt_table config_exec_opts = { "Command", exec_opts,
+					    ARRAY_SIZE(exec_opts) };
+
 /* In the manual's plan, not in this version. */
 static const struct opt_later later[] = {
 	{ "pod", 0 },
@@ -345,6 +366,47 @@ int config_run_parse(struct run_config *cfg, char **argv)
 		rc = config_files_finish(cfg);
 	if (!rc)
 		rc = config_net_finish(&cfg->net);
+	if (rc) {
+		config_run_free(cfg);
+		return rc;
+	}
+	cfg->argv = rest;
+	return 0;
+}
+
+int config_exec_parse(struct run_config *cfg, char **argv)
+{
+	const struct opt_group groups[] = {
+		{ &config_exec_opts, cfg },
+		{ &config_global_opts, NULL },
+	};
+	const struct opt_cmd cmd = {
+		.name = "exec",
+		.synopsis = "[OPTION]... NAME [--] COMMAND [ARG]...",
+		.about = "Run COMMAND in a running container, with its files, "
+			 "environment and capabilities. The exit status is the "
+			 "command's; 125 when podsplice failed, 126 when "
+			 "COMMAND can't be executed, 127 when it isn't there, "
+			 "137 when the container ends before it.",
+		.groups = groups,
+		.n_groups = ARRAY_SIZE(groups),
+		.first_ends = true,
+	};
+	char **rest;
+	int rc;
+
+	*cfg = (struct run_config){ 0 };
+	rc = opt_parse(&cmd, argv, &rest);
+	if (!rc && !cfg->control) {
+		cfg->name = *rest;
+		rest += *rest != NULL;
+		rest += *rest && strcmp(*rest, "--") == 0;
+	}
+	if (!rc && !*rest) {
+		log_error("exec: no %s given (see podsplice exec --help)",
+			  cfg->control || cfg->name ? "command" : "container");
+		rc = -EINVAL;
+	}
 	if (rc) {
 		config_run_free(cfg);
 		return rc;

@@ -67,7 +67,7 @@ struct run_config {
 	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */
 	struct caps caps;
 	const char *control; /* path of the control socket, or NULL */
-	const char *name;    /* NULL: made up */
+	const char *name;    /* NULL: made up; of exec: whose */
 	bool detach, remove; /* -d, --rm */
 	bool again;	     /* `start`: @name has a record already */
 	const char *hostname;
@@ -96,6 +96,15 @@ extern const struct opt_table config_run_opts;
  *         error line logged. @cfg holds nothing then.
  */
 int config_run_parse(struct run_config *cfg, char **argv);
+
+/* The target is a run_config. */
+extern const struct opt_table config_exec_opts;
+
+/**
+ * config_exec_parse() - the same for `podsplice exec`
+ * What it fills of @cfg: control or name, and what concerns the command.
+ */
+int config_exec_parse(struct run_config *cfg, char **argv);
 
 /**
  * config_path() - is @path, the argument of @opt, the form of one?

@@ -156,15 +156,31 @@ static void verb_flows(struct control_verbs *v, struct control_call *call,
 	gather(v, QUERY_FLOWS, call);
 }
 
+static void verb_exec(struct control_verbs *v, struct control_call *call,
+		      const json_t *arguments)
+{
+	scoped_fd conn = control_take_fd(call);
+
+	(void)arguments;
+	if (conn < 0) {
+		control_error(call,
+			      "bad request: exec: no socket came with it");
+		return;
+	}
+	if (!v->facts->session || !v->facts->session(v->facts->arg, conn)) {
+		control_error(call, "no command runs there");
+		return;
+	}
+	control_return(call, json_object());
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(struct control_verbs *v, struct control_call *call,
 		   const json_t *arguments);
 } verbs[] = {
-	{ "flows", verb_flows },
-	{ "info", verb_info },
-	{ "ports", verb_ports },
-	{ "stats", verb_stats },
+	{ "exec", verb_exec },	 { "flows", verb_flows }, { "info", verb_info },
+	{ "ports", verb_ports }, { "stats", verb_stats },
 };
 
 static void on_request(void *arg, struct control_call *call, const char *verb,

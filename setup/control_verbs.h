@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What can be asked over the control socket: info, ports, stats, flows. */
+/* What can be asked over the control socket: exec, info, ports, stats, flows.
+ */
 
 #include "netstack/base/podnet.h"
 #include "setup/control.h"
@@ -17,6 +18,12 @@ struct control_facts {
 	pid_t pids[QUERY_N_WHO];     /* 0: not there */
 	unsigned int restarts[QUERY_N_WHO];
 	const json_t *ports; /* control_json_ports(), or NULL */
+	/*
+	 * Let pid 1 of the pod serve an `exec` on @conn, borrowed; NULL: it
+	 * isn't ours. Return: does it?
+	 */
+	bool (*session)(void *arg, int conn);
+	void *arg;
 };
 
 struct control_verbs;

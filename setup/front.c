@@ -38,7 +38,8 @@ struct front {
 	struct loop *loop;
 	struct front_ops ops;
 	const struct run_config *run;
-	pid_t init; /* not to be signalled from FRONT_ENDING on */
+	pid_t init; /* 0: exec's, somebody else's child; else not to be
+		       signalled from FRONT_ENDING on */
 	enum front_state state;
 	struct loop_source ctl, sig, child;
 	struct loop_job finish;
@@ -79,10 +80,32 @@ static void finish(void *arg)
 	loop_defer(f->loop, &f->finish);
 }
 
+/* The command has ended, or all there is of it that we can reach. */
+static void ended(struct front *f, int status)
+{
+	if (f->state >= FRONT_ENDING)
+		return;
+	f->state = FRONT_ENDING;
+	f->status = f->failed	 ? FRONT_FAILED
+		    : f->end_sig ? 128 + f->end_sig
+				 : status;
+	if (f->has_console)
+		console_drain(&f->console, finish, f);
+	else
+		finish(f);
+}
+
 void front_kill(struct front *f)
 {
-	if (f->state <= FRONT_RUNNING && kill(f->init, SIGKILL))
+	if (f->state > FRONT_RUNNING)
+		return;
+	if (!f->init) {
+		/* its end is the command's */
+		loop_close(f->loop, &f->ctl);
+		ended(f, 128 + SIGKILL);
+	} else if (kill(f->init, SIGKILL)) {
 		(void)log_errno(errno, "kill the pod");
+	}
 }
 
 /* Without pid 1 there is no command; why was logged. */
@@ -219,6 +242,28 @@ static void on_started(struct front *f)
 		f->ops.started(f->ops.arg);
 }
 
+static void on_ended(struct front *f, const struct msg *m)
+{
+	struct runner_ended e;
+
+	if (m->len != sizeof(e))
+		return;
+	memcpy(&e, m->body, sizeof(e));
+	if (e.err)
+		(void)log_errno(e.err, "pid 1 of the container can't start it");
+	ended(f, e.status);
+}
+
+/* It was alive when we connected. */
+static void on_container_end(struct front *f)
+{
+	if (f->state == FRONT_SETUP && !f->end_sig) {
+		log_error("the container ends, or runs too many commands");
+		f->failed = true;
+	}
+	ended(f, 128 + SIGKILL);
+}
+
 static void on_ctl(struct loop_source *src, uint32_t revents)
 {
 	struct front *f = container_of(src, struct front, ctl);
@@ -234,6 +279,8 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		if (rc < 0) {
 			(void)log_errno(-rc, "message of pid 1");
 			give_up(f);
+		} else if (!f->init) {
+			on_container_end(f);
 		}
 		return;
 	}
@@ -243,6 +290,8 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		stop(f);
 	else if (m.type == RUNNER_READY)
 		on_ready(f, &m);
+	else if (m.type == RUNNER_ENDED && !f->init)
+		on_ended(f, &m);
 	msg_drop(&m);
 }
 
@@ -255,14 +304,7 @@ static void on_child(struct loop_source *src, uint32_t revents)
 	if (waitpid(f->init, &wstatus, WNOHANG) != f->init)
 		return;
 	loop_close(f->loop, src);
-	f->state = FRONT_ENDING;
-	f->status = f->failed	 ? FRONT_FAILED
-		    : f->end_sig ? 128 + f->end_sig
-				 : init_status(wstatus);
-	if (f->has_console)
-		console_drain(&f->console, finish, f);
-	else
-		finish(f);
+	ended(f, init_status(wstatus));
 }
 
 static int watch(struct front *f, int ctl)
@@ -277,7 +319,7 @@ static int watch(struct front *f, int ctl)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		(void)sigaddset(&set, signals[i]);
 	rc = loop_signals(f->loop, &f->sig, &set, on_signal);
-	if (!rc)
+	if (!rc && f->init)
 		rc = loop_child(f->loop, &f->child, f->init, on_child);
 	if (!rc)
 		rc = fd_nonblock(ctl);
@@ -335,6 +377,18 @@ void front_resolv(struct front *f, const char *text)
 {
 	if (f->state <= FRONT_RUNNING)
 		tell(f, RUNNER_RESOLV, text, strlen(text));
+}
+
+bool front_session(struct front *f, int conn)
+{
+	int rc;
+
+	if (f->state != FRONT_RUNNING || f->ctl.fd < 0)
+		return false;
+	rc = msg_send(f->ctl.fd, RUNNER_SESSION, NULL, 0, &conn, 1);
+	if (rc)
+		log_debug("message to pid 1: exec: %s", strerror(-rc));
+	return rc == 0;
 }
 
 struct front *front_free(struct front *f)

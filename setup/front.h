@@ -2,9 +2,11 @@
 #pragma once
 /*
  * The user's end of a foreground `run`: terminal, signals, exit status. Lives
- * in the supervisor's loop; its peer is runner_main().
+ * in the supervisor's loop; its peer is runner_main(). And that of `exec`,
+ * whose peer is a session of the container's pid 1.
  */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "netstack/loop.h"
@@ -32,7 +34,8 @@ struct front_ops {
  * front_new() - watch the pod's pid 1 and its control socket
  * @loop: borrowed
  * @ctl:  owned by the front on success: our end of the socketpair
- * @init: the pod's pid 1 (a child of this process, not yet reaped)
+ * @init: the pod's pid 1 (a child of this process, not yet reaped); 0 for
+ *	  exec: a message tells the end, and so does the end of @ctl
  * @run:  borrowed; for -i and -t
  *
  * From here on SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP,
@@ -55,6 +58,13 @@ void front_go(struct front *f);
 
 /** front_resolv() - replace the pod's resolv.conf by @text */
 void front_resolv(struct front *f, const char *text);
+
+/**
+ * front_session() - let pid 1 serve a connection of `exec`
+ * @conn: borrowed
+ * Return: was it told to?
+ */
+bool front_session(struct front *f, int conn);
 
 /** front_kill() - end the pod at once (SIGKILL to pid 1); done() follows */
 void front_kill(struct front *f);

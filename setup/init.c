@@ -2,8 +2,8 @@
 /*
  * One loop, four sources: messages of the front, signals, the pipe by which
  * the command's execution is seen, and changes in /etc. It forks once, before
- * the command can be unfriendly, and allocates nothing after, so neither a fork
- * bomb nor a flood of orphans reaches it.
+ * the command can be unfriendly, and allocates nothing after unless `exec` asks
+ * for it (session.h), so neither a fork bomb nor a flood of orphans reaches it.
  *
  * All children are reaped without WUNTRACED but the command, whose stops are
  * news for the front. Signals sent to pid 1 itself from within the pod arrive
@@ -29,6 +29,7 @@
 #include "netstack/loop.h"
 #include "setup/caps.h"
 #include "setup/command.h"
+#include "setup/session.h"
 
 enum { REAP_BATCH = 256, INIT_FAILED = 125 };
 
@@ -37,6 +38,7 @@ struct init {
 	struct loop loop;
 	struct loop_source ctl, sig, started, etc;
 	struct loop_job reap;
+	struct sessions sessions;
 	pid_t command; /* 0: not started, or reaped */
 };
 
@@ -127,7 +129,7 @@ static void forward(struct init *in, const struct runner_signal *s)
 		log_debug("signal %d: %s", s->sig, strerror(errno));
 }
 
-static void on_message(struct init *in, const struct msg *m)
+static void on_message(struct init *in, struct msg *m)
 {
 	struct runner_signal s;
 
@@ -143,6 +145,11 @@ static void on_message(struct init *in, const struct msg *m)
 		break;
 	case RUNNER_RESOLV:
 		mounts_resolv(in->cfg->mounts, m->body, m->len);
+		break;
+	case RUNNER_SESSION:
+		/* there is no container yet, or only its end is left */
+		if (in->command && m->n_fds == 1)
+			sessions_add(&in->sessions, msg_take_fd(m, 0));
 		break;
 	default:
 		log_debug("message %u from the front", m->type);
@@ -190,6 +197,7 @@ static void on_reap(struct loop_job *job)
 	struct init *in = container_of(job, struct init, reap);
 
 	check_command(in);
+	(void)sessions_check(&in->sessions, 0);
 	for (int i = 0; i < REAP_BATCH && !in->loop.stopped; i++) {
 		siginfo_t si = { 0 };
 
@@ -199,7 +207,7 @@ static void on_reap(struct loop_job *job)
 			return;
 		if (si.si_pid == in->command)
 			check_command(in);
-		else
+		else if (!sessions_check(&in->sessions, si.si_pid))
 			(void)waitpid(si.si_pid, NULL, WNOHANG);
 	}
 	/* more of them: let messages have their turn in between */
@@ -270,6 +278,7 @@ int init_run(const struct init_config *cfg)
 	int status;
 
 	list_init(&in.reap.link);
+	sessions_init(&in.sessions, &in.loop, cfg->runner, cfg->umask);
 	if (loop_init(&in.loop) || watch(&in))
 		return INIT_FAILED;
 	status = loop_run(&in.loop);

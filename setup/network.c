@@ -285,6 +285,8 @@ static int start_control(struct network *n, pid_t infra, int listener)
 		.datapath_reason = why_slirp(n),
 		.infra = infra,
 		.ports = n->ports,
+		.session = n->ops.session,
+		.arg = n->ops.arg,
 	};
 	rc = control_verbs_new(&n->control, n->loop, &n->facts);
 	if (rc)

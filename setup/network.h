@@ -22,6 +22,8 @@ struct network_ops {
 	void (*route6)(void *arg, bool has_ipv6);
 	/* the pod's device is gone */
 	void (*cut_off)(void *arg);
+	/* as in struct control_facts; NULL: there is no command of ours */
+	bool (*session)(void *arg, int conn);
 	void *arg;
 };
 

@@ -11,11 +11,9 @@
 #include "setup/runner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,13 +24,10 @@
 #include "setup/init.h"
 #include "setup/log_here.h"
 #include "setup/mounts.h"
+#include "setup/pty.h"
 #include "setup/sys.h"
 
 enum { RUNNER_FAILED = 125 };
-
-struct pty {
-	int master, slave;
-};
 
 /* After this: nothing of the helper's is open here but what is @cfg's. */
 static void stage_1_let_go(struct runner_config *cfg, int *ctl)
@@ -63,24 +58,6 @@ static int stage_2_identity(const struct runner_config *cfg)
 	return 0;
 }
 
-static int open_pty(struct pty *out)
-{
-	int unlock = 0;
-	scoped_fd master =
-		open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-
-	if (master < 0)
-		return log_errno(errno, "open /dev/ptmx");
-	if (ioctl(master, TIOCSPTLCK, &unlock))
-		return log_errno(errno, "unlock the pty");
-	/* by its master: no name that could be something else's is used */
-	out->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (out->slave < 0)
-		return log_errno(errno, "open the pty's slave");
-	out->master = fd_take(&master);
-	return 0;
-}
-
 static int ready(int ctl, struct pty *pty)
 {
 	int rc = msg_must_send(ctl, "the helper", RUNNER_READY, NULL, 0,
@@ -93,7 +70,7 @@ static int ready(int ctl, struct pty *pty)
 _Noreturn void runner_main(struct runner_config *cfg, int ctl)
 {
 	struct mounts mounts = MOUNTS_NULL;
-	struct pty pty = { -1, -1 };
+	struct pty pty = PTY_NULL;
 	/* modes of mount points are ours to say, those of files the caller's */
 	mode_t mask = umask(022);
 
@@ -101,7 +78,7 @@ _Noreturn void runner_main(struct runner_config *cfg, int ctl)
 	log_role("init");
 	stage_1_let_go(cfg, &ctl);
 	if (stage_2_identity(cfg) || mounts_make(&mounts, cfg) ||
-	    (cfg->run->tty && open_pty(&pty)) || ready(ctl, &pty))
+	    (cfg->run->tty && pty_open(&pty)) || ready(ctl, &pty))
 		_exit(RUNNER_FAILED);
 
 	const struct init_config init = {

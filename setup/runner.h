@@ -14,18 +14,36 @@
 /* Messages on the socketpair. */
 enum runner_msg {
 	/* front to runner */
-	RUNNER_GO = 1, /* network is up: start the command */
-	RUNNER_SIGNAL, /* struct runner_signal */
-	RUNNER_RESOLV, /* new text of the pod's resolv.conf, no NUL */
+	RUNNER_GO = 1,	/* network is up: start the command */
+	RUNNER_SIGNAL,	/* struct runner_signal */
+	RUNNER_RESOLV,	/* new text of the pod's resolv.conf, no NUL */
+	RUNNER_SESSION, /* fd: a connection on which `exec` speaks to it */
+	RUNNER_EXEC,	/* there: struct runner_exec; fds: words, stdio */
 	/* runner to front */
 	RUNNER_READY = 64, /* mounts are made; with -t: the pty's master */
 	RUNNER_STARTED,	   /* the command was executed */
 	RUNNER_STOPPED,	   /* int32_t: the signal that stopped it */
+	RUNNER_ENDED,	   /* `exec` only: struct runner_ended */
 };
 
 struct runner_signal {
 	int32_t sig;
 	int32_t group; /* 1: to the command's process group (^C), 0: to it */
+};
+
+/*
+ * A command to execute besides the first. Its words are a file of
+ * NUL-terminated strings: user, working directory (either may be empty: those
+ * of the container), @n_args arguments, @n_env "K=V".
+ */
+struct runner_exec {
+	uint32_t n_args, n_env;
+	uint8_t tty, interactive;
+};
+
+struct runner_ended {
+	int32_t status; /* as for an exit status */
+	int32_t err;	/* positive errno: it could not be started */
 };
 
 struct runner_config {

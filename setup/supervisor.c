@@ -201,6 +201,13 @@ static void on_route6(void *arg, bool has_ipv6)
 	(void)hop_route6(&s->net.helpers.hop, &s->net.plan, has_ipv6);
 }
 
+static bool on_session(void *arg, int conn)
+{
+	struct supervisor *s = arg;
+
+	return front_session(s->front, conn);
+}
+
 static void on_cut_off(void *arg)
 {
 	struct supervisor *s = arg;
@@ -250,7 +257,8 @@ static void tear_down(struct supervisor *s)
 int supervisor_run(const struct run_config *cfg, struct background *background)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
-	const struct network_ops ops = { on_resolv, on_route6, on_cut_off, s };
+	const struct network_ops ops = { on_resolv, on_route6, on_cut_off,
+					 on_session, s };
 	int rc;
 
 	if (!s) {

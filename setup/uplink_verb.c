@@ -226,7 +226,7 @@ static void tear_down(struct uplink_verb *u)
 int uplink_run(const struct uplink_config *cfg)
 {
 	struct uplink_verb *u = calloc(1, sizeof(*u));
-	const struct network_ops ops = { NULL, on_route6, on_cut_off, u };
+	const struct network_ops ops = { NULL, on_route6, on_cut_off, NULL, u };
 	int rc;
 
 	if (!u) {

@@ -26,6 +26,7 @@
 #include "setup/doctor.h"
 #include "setup/run.h"
 #include "setup/uplink_verb.h"
+#include "setup/verb_exec.h"
 #include "setup/verb_life.h"
 #include "setup/verb_logs.h"
 #include "setup/verb_port.h"
@@ -70,6 +71,8 @@ const struct verb verbs[] = {
 	{ "run", "run a command in a pod of its own", verb_run,
 	  TABLES(&config_run_opts, &config_files_opts, &config_net_opts),
 	  VERB_COMMAND },
+	{ "exec", "run another command in a running container", verb_exec,
+	  TABLES(&config_exec_opts), VERB_CONTAINER },
 	{ "stats", "show the counters of a pod's network", verb_stats,
 	  TABLES(&verb_query_opts, &verb_stats_opts), VERB_CONTAINER },
 	{ "flows", "list a pod's connections", verb_flows,
@@ -102,7 +105,10 @@ const struct verb verbs[] = {
 
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
-	"bench", "exec", "forward", "kube", "pod",
+	"bench",
+	"forward",
+	"kube",
+	"pod",
 };
 
 static int set_version(void *target, const char *value)

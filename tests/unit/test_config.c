@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,12 +32,14 @@ struct line {
 	char text[2048]; /* what was logged */
 };
 
-/* Parse @words, cut at blanks; "\t" stands for a blank inside a word. */
+/* Parse @words (of run; of exec, if that is the first), cut at blanks; "\t"
+ * stands for a blank inside a word. */
 static void line_parse(struct line *l, const char *words)
 {
 	struct capture c = capture_start(STDERR_FILENO);
 	char *p = l->copy = strdup(words);
 	size_t n = 0;
+	bool exec = strncmp(words, "exec ", 5) == 0;
 
 	while (p && n < WORDS_MAX - 1) {
 		char *word = strsep(&p, " ");
@@ -47,7 +50,8 @@ static void line_parse(struct line *l, const char *words)
 			l->argv[n++] = word;
 	}
 	l->argv[n] = NULL;
-	l->rc = config_run_parse(&l->cfg, l->argv);
+	l->rc = exec ? config_exec_parse(&l->cfg, l->argv + 1)
+		     : config_run_parse(&l->cfg, l->argv);
 	capture_stop(&c, l->text, sizeof(l->text));
 }
 
@@ -235,6 +239,31 @@ static void config_takes_what_the_container_is_to_be(void **state)
 	line_drop(&l);
 }
 
+static void config_takes_what_exec_is_to_do(void **state)
+{
+	struct line l;
+	const struct run_config *c = &l.cfg;
+
+	(void)state;
+	line_good(&l, "exec -it -u 1 -w /x -e A=1 web -- ls -l --");
+	assert_string_equal(c->name, "web");
+	assert_true(c->interactive && c->tty);
+	assert_string_equal(c->user, "1");
+	assert_string_equal(c->workdir, "/x");
+	assert_int_equal(c->n_env, 1);
+	assert_string_equal(c->argv[0], "ls");
+	assert_string_equal(c->argv[2], "--");
+	line_drop(&l);
+	line_good(&l, "exec web ls");
+	assert_string_equal(c->name, "web");
+	assert_string_equal(c->argv[0], "ls");
+	line_drop(&l);
+	line_good(&l, "exec --control /s -- ls");
+	assert_null(c->name);
+	assert_string_equal(c->argv[0], "ls");
+	line_drop(&l);
+}
+
 static void config_takes_what_is_at_the_edge(void **state)
 {
 	static const char *const t[] = {
@@ -290,6 +319,11 @@ static const struct {
 } bad[] = {
 	{ "", "run: no command given (see podsplice run --help)" },
 	{ "-it", "run: no command given" },
+	{ "exec -it", "exec: no container given (see podsplice exec --help)" },
+	{ "exec web", "exec: no command given (see podsplice exec --help)" },
+	{ "exec web --", "exec: no command given" },
+	{ "exec --control /s --", "exec: no command given" },
+	{ "exec --rm web x", "exec: unknown option '--rm'" },
 	{ "--", "run: no command given" },
 	{ "--foo x", "run: unknown option '--foo'" },
 	{ "--host-loopbak x", "did you mean '--host-loopback'?" },
@@ -553,6 +587,7 @@ int main(void)
 		cmocka_unit_test(config_takes_every_net_option),
 		cmocka_unit_test(config_takes_every_run_option),
 		cmocka_unit_test(config_takes_what_the_container_is_to_be),
+		cmocka_unit_test(config_takes_what_exec_is_to_do),
 		cmocka_unit_test(config_takes_what_is_at_the_edge),
 		cmocka_unit_test(config_says_in_one_line_what_is_wrong),
 		cmocka_unit_test(config_refuses_paths_that_are_too_long),
