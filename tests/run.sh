@@ -368,6 +368,7 @@ fi
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
 SANITIZED='bad_input control dns egress hostile_frames life publish relay'
 SANITIZED="$SANITIZED restart shortage splice_clients splice_tcp"
+SANITIZED="$SANITIZED uplink_tap uplink_verb"
 
 ns_seconds() # NAME: after which it hangs
 {

@@ -200,6 +200,16 @@ wait_port pod 80
 is "$(peer_net who "$HOST6" 8080)" "$PEER6 same-port" \
 	'... and published, with the client'"'"'s address'
 up_end
+AS_USER+=(PODSPLICE_FAIL_HOP=1)
+up slow --no-configure "$POD"
+unset 'AS_USER[-1]'
+is "$(kind_of_pod)" tun '--no-configure without the kernel: a TAP'
+as_root sh -ec "
+	ip link set tap0 up
+	ip addr add $POD4/24 dev tap0
+	ip route add default via $GW4"
+works 'it works, too'
+up_end
 target_end
 stop_spawned
 leftovers bare

@@ -111,6 +111,61 @@ up_end
 target_end
 leftovers killed
 
+# What an engine left open is closed; nobody reads the ready descriptor, the
+# other end of the exit descriptor is closed already
+target strays -Urn
+# shellcheck disable=SC2016 # for the inner shell
+run_up strays sh -c 'exec "$@" 6<>"$0" 8</dev/null' "$T/exit" "$PODSPLICE" \
+	uplink --ready-fd 3 "$POD"
+stray()
+{
+	find "/proc/$SUP/fd" -lname "$T/exit" | wc -l
+}
+is "$(stray)" 0 'what was left open is closed'
+up_end
+"$PY" - "${AS_USER[@]}" "$PODSPLICE" uplink --pidfile "$PIDFILE" "$POD" \
+	>"$T/mute.out" 2>"$T/mute.err" <<'END'
+import os, subprocess, sys, time
+read, write = os.pipe()
+os.close(read)
+p = subprocess.Popen(sys.argv[1:] + ['--ready-fd', str(write)],
+                     pass_fds=[write])
+end = time.monotonic() + 60
+while not os.path.exists(sys.argv[-2]) and time.monotonic() < end:
+    time.sleep(0.05)
+time.sleep(0.2)  # it would end now, if it did
+print(p.poll())
+p.terminate()
+print(p.wait())
+read, write = os.pipe()
+os.close(write)
+p = subprocess.Popen(sys.argv[1:] + ['--exit-fd', str(read)], pass_fds=[read])
+print(p.wait(60))
+END
+is "$(paste -sd' ' "$T/mute.out")" 'None 0 0' \
+	'nobody reads that it is ready: no end; nobody holds it: one'
+like "$(cat "$T/mute.err")" '^podsplice: --ready-fd [0-9]+: Broken pipe$' \
+	'... the first is told'
+is "$(links_of_pod)" lo '... nothing is left'
+target_end
+
+# The host's uplink loses IPv6, and gets it back
+target route -Urn
+up route "$POD"
+has_default6()
+{
+	[ "$(in_pod ip -6 route show default | wc -l)" = "$1" ]
+}
+check 'the pod has an IPv6 default route' has_default6 1
+in_host ip -6 route del default
+check '... not without the host' wait_for 20 has_default6 0
+link_up
+check '... but with it again' wait_for 20 has_default6 1
+works 'which works' -6
+up_end
+target_end
+leftovers route
+
 # Paths
 target path -Urn
 up path "/proc/$POD/ns/net"
@@ -174,7 +229,16 @@ target_end
 POD=$ROOT
 target_end
 
-# root, of a namespace with a name
+# root, of another user's; of a namespace with a name
+target theirs -Urn
+spawn theirs_up "${IN_HOST[@]}" "${CLEAN_ENV[@]}" "$PODSPLICE" uplink \
+	--pidfile "$PIDFILE" "$POD"
+SUP=$PID
+check "root's uplink of another user" wait_for 20 test -e "$PIDFILE"
+works '... works'
+up_end
+is "$STATUS $(links_of_pod)" '0 lo' '... and ends'
+target_end
 ip netns add "psu$$"
 EXTRA_NS+=("psu$$")
 spawn root ip netns exec "$HOSTNS" "${CLEAN_ENV[@]}" "$PODSPLICE" uplink \
