@@ -211,6 +211,42 @@ as_root sh -ec "
 works 'it works, too'
 up_end
 target_end
-stop_spawned
 leftovers bare
+
+# A real engine: it makes the TAP, calls its helper, sets the addresses and the
+# MTU when that is ready, and kills it at the end.
+cat >"$T/helper" <<END
+#!/bin/sh
+case \$* in
+*--help*) echo --netns-type --disable-host-loopback; exit ;;
+esac
+while :; do
+	case \$1 in
+	--mtu) mtu=\$2; shift 2 ;;
+	-r) ready=\$2; shift 2 ;;
+	--*) shift ;;
+	*) break ;;
+	esac
+done
+exec $PODSPLICE uplink --no-configure --control $SOCKET --mtu \$mtu \
+	--ready-fd \$ready --tap \$2 \$1
+END
+chmod 755 "$T/helper"
+if command -v rootlesskit >/dev/null; then
+	is "$(guard "${AS_USER[@]}" rootlesskit --net=slirp4netns \
+		"--slirp4netns-binary=$T/helper" --disable-host-loopback \
+		--copy-up=/etc "--state-dir=$WORK/state" sh -c "
+		ip -o -4 addr show dev tap0 | grep -c $POD4/24
+		ip -o link show dev tap0 | grep -o 'mtu [0-9]*'
+		'$PY' '$T/net.py' get $PEER4 9000 10000000
+		'$PODSPLICE' stats --control '$SOCKET' |
+			awk '\$1 == \"splice\" { print \$1, \$3 }'" \
+		2>"$T/rootlesskit.err" | paste -sd' ')" \
+		'1 mtu 65520 OK splice 1' 'a helper of rootlesskit: spliced'
+	rm -rf "$SOCKET" "$WORK/state"
+	leftovers rootlesskit
+else
+	skip 'a helper of rootlesskit' 'rootlesskit is not installed'
+fi
+stop_spawned
 finish
