@@ -2,6 +2,7 @@
 /* Short words that can be read out on the telephone. See names.h. */
 #include "setup/names.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -39,8 +40,10 @@ static const char *const what[] = {
 void names_make(char *buf, size_t cap, unsigned int tries)
 {
 	uint16_t r[3] = { 0 };
+	ssize_t n = getrandom(r, sizeof(r), 0);
 
-	(void)getrandom(r, sizeof(r), 0); /* can't fail for so few bytes */
+	assert(n == sizeof(r)); /* so few are never cut short */
+	(void)n;
 	if (tries < PLAIN_TRIES)
 		(void)snprintf(buf, cap, "%s-%s", how[r[0] % ARRAY_SIZE(how)],
 			       what[r[1] % ARRAY_SIZE(what)]);
