@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs the Debian packages that are missing, and says nothing when none
-# is. Usage: sh setup/deps.sh build|test...
+# is. Usage: sh setup/deps.sh build|demo|package|test...
 #
 # A package name may have alternatives, a|b: any of them will do, the first is
 # installed. Asked of dpkg, not of PATH, so that a half-removed package or a
@@ -12,6 +12,8 @@ set -eu
 BUILD='gcc meson ninja-build pkg-config|pkgconf libc6-dev libslirp-dev
 libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libcap-ng-dev libseccomp-dev
 libjansson-dev uidmap git ca-certificates'
+# Build-Depends of setup/dist/debian/control, and to check the outcome
+PACKAGE='build-essential dpkg-dev debhelper lintian mandoc'
 # what quickstart.sh shows itself with
 DEMO='busybox-static|busybox curl procps util-linux passwd'
 TEST='libcmocka-dev iperf3 nginx-light|nginx redis-server rsync gdb redis-tools
@@ -57,9 +59,10 @@ for name; do
 	case $name in
 	build) sets="$sets $BUILD" ;;
 	demo) sets="$sets $DEMO" ;;
+	package) sets="$sets $BUILD $PACKAGE" ;;
 	test) sets="$sets $TEST" ;;
 	*)
-		say "$name: no such set (build, demo, test)"
+		say "$name: no such set (build, demo, package, test)"
 		exit 2
 		;;
 	esac

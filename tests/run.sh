@@ -170,7 +170,7 @@ build() # DIR ARGS...
 
 stage build
 mkdir -p "$LOGS" || exit 1
-one 'packages' sh setup/deps.sh build test
+one 'packages' sh setup/deps.sh build package test
 [ "$FAILED" = 0 ] || exit 1
 one 'build' build build -Dtests=true
 [ "$FAILED" = 0 ] || exit 1
@@ -192,7 +192,7 @@ format()
 
 shell()
 {
-	sources '*.sh' .ci/run | xargs shellcheck -x
+	sources '*.sh' '*.bash' .ci/run | xargs shellcheck -x
 }
 
 # Off, and why:
