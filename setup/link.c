@@ -146,7 +146,7 @@ int link_del(struct nl_sock *sk, const char *name)
 int link_move(struct nl_sock *sk, const char *name, int netns, const char *as)
 {
 	struct rtnl_link *old = rtnl_link_alloc(), *l = rtnl_link_alloc();
-	int dev, rc = link_index(sk, name, &dev);
+	int dev = 0, rc = link_index(sk, name, &dev);
 
 	if (!rc && old && l) {
 		rtnl_link_set_ifindex(old, dev);
@@ -321,7 +321,7 @@ int link_route_prefix(struct nl_sock *sk, const struct ip *ip,
 	if (rc >= 0)
 		rc = nl_recvmsgs_default(sk);
 	if (rc >= 0 && prefix >= 0)
-		rc = nl_wait_for_ack(sk);
+		(void)nl_wait_for_ack(sk); /* the answer is there */
 	nlmsg_free(msg);
 	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
 	if (prefix < 0)

@@ -43,7 +43,7 @@ static int parse(struct line *l, const char *words)
 
 static void must_fail(const char *words, const char *why)
 {
-	struct line l;
+	struct line l = { 0 };
 
 	assert_true(parse(&l, words) < 0);
 	if (!strstr(l.text, why))
@@ -54,7 +54,7 @@ static void must_fail(const char *words, const char *why)
 
 static void uplink_takes_a_target_and_nothing_else(void **state)
 {
-	struct line l;
+	struct line l = { 0 };
 
 	(void)state;
 	assert_int_equal(parse(&l, "1234"), 0);
@@ -71,7 +71,7 @@ static void uplink_takes_a_target_and_nothing_else(void **state)
 
 static void uplink_takes_options_before_and_behind_its_target(void **state)
 {
-	struct line l;
+	struct line l = { 0 };
 	int fds[2];
 	char words[256];
 

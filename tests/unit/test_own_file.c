@@ -31,8 +31,10 @@ static int set_up(void **state)
 	if (!t)
 		return -1;
 	(void)snprintf(t->dir, sizeof(t->dir), "/tmp/own_file.XXXXXX");
-	if (!mkdtemp(t->dir))
+	if (!mkdtemp(t->dir)) {
+		free(t);
 		return -1;
+	}
 	(void)snprintf(t->path, sizeof(t->path), "%s/pid", t->dir);
 	t->f = (struct own_file)OWN_FILE_NULL;
 	*state = t;
