@@ -72,7 +72,7 @@ const struct verb verbs[] = {
 	  TABLES(&config_run_opts, &config_files_opts, &config_net_opts),
 	  VERB_COMMAND },
 	{ "exec", "run another command in a running container", verb_exec,
-	  TABLES(&config_exec_opts), VERB_CONTAINER },
+	  TABLES(&config_exec_opts), VERB_CONTAINER_COMMAND },
 	{ "stats", "show the counters of a pod's network", verb_stats,
 	  TABLES(&verb_query_opts, &verb_stats_opts), VERB_CONTAINER },
 	{ "flows", "list a pod's connections", verb_flows,

@@ -19,6 +19,7 @@ is "$(cd "$PREFIX" && find . -type f | sort)" './bin/podsplice
 ./share/doc/podsplice/SECURITY.md
 ./share/fish/vendor_completions.d/podsplice.fish
 ./share/man/man1/podsplice.1
+./share/man/man5/podsplice.5
 ./share/zsh/site-functions/_podsplice' 'everything is where it belongs'
 is "$(readelf -d "$PREFIX/bin/podsplice" | grep -E 'RPATH|RUNPATH')" '' \
 	'the program looks for libraries where the system has them'
