@@ -124,6 +124,9 @@ const char *container_name(const struct container *c)
 
 int container_started(struct container *c, pid_t init, json_t *ports)
 {
+	char why[512];
+	int rc;
+
 	json_decref(c->rec.ports);
 	c->rec.ports = ports;
 	if (c->own.dir < 0)
@@ -133,7 +136,14 @@ int container_started(struct container *c, pid_t init, json_t *ports)
 	c->rec.exit_code = -1;
 	/* it is a zombie at worst, which has its number still */
 	(void)state_proc_of(init, &c->rec.init);
-	return state_save(&c->own, &c->rec);
+	if (c->rec.detached)
+		return state_save(&c->own, &c->rec);
+	log_hold(why, sizeof(why));
+	rc = state_save(&c->own, &c->rec);
+	log_hold(NULL, 0);
+	if (rc)
+		log_info("%s", why);
+	return rc;
 }
 
 void container_ended(struct container *c, int status)

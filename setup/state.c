@@ -33,16 +33,18 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "netstack/base/mono.h"
 #include "setup/names.h"
 
 #define LOCK	  "lock"
 #define STATE	  "state.json"
 #define STATE_TMP "state.json.tmp"
 /* Spare room in a saved state, for its successor on a full file system. */
-#define STATE_ROOM   256
-#define NAME_TRIES   64
-#define LOAD_TRIES   3
-#define LAST_WAIT_MS 5000 /* for the end of a process that is about to end */
+#define STATE_ROOM    256
+#define NAME_TRIES    64
+#define LOAD_TRIES    3
+#define OWNER_WAIT_MS 2000
+#define OWNER_TURN_MS 20
 
 /* ---- the directories ---- */
 
@@ -645,18 +647,22 @@ int state_create(const struct state *s, const char *name,
 	return rc;
 }
 
-/* Has said that it has ended, and will be gone in a moment: wait for that. */
-static bool wait_for_end(const struct state_record *rec)
+/*
+ * Nothing of it runs, but somebody owns it: its supervisor, which will be gone
+ * in a moment, or a verb that is about to be done. Wait a little.
+ */
+static void wait_for_owner(const struct state_record *rec)
 {
 	scoped_fd fd = state_pidfd(&rec->supervisor);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return rec->phase == STATE_EXITED &&
-	       (fd < 0 || poll(&p, 1, LAST_WAIT_MS) > 0);
+	/* poll() passes over a negative descriptor */
+	(void)poll(&p, 1, OWNER_TURN_MS);
 }
 
 int state_take(const struct state *s, const char *name, struct state_own *out)
 {
+	struct mono end = mono_add(mono_now(), mono_ms(OWNER_WAIT_MS));
 	struct state_record rec;
 	int rc = -EBUSY;
 	bool again = true;
@@ -667,7 +673,10 @@ int state_take(const struct state *s, const char *name, struct state_own *out)
 		if (rc)
 			return rc;
 		rc = take_dir(s->containers, name, rec.dir, out);
-		again = rc == -EBUSY && wait_for_end(&rec);
+		again = rc == -EBUSY && rec.phase == STATE_EXITED &&
+			mono_before(mono_now(), end);
+		if (again)
+			wait_for_owner(&rec);
 		state_drop(&rec);
 	}
 	if (rc && rc != -EBUSY && rc != -ENOENT)

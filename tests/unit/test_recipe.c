@@ -29,11 +29,11 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
+	*state = f;
 	(void)snprintf(f->path, sizeof(f->path), "/tmp/podsplice-unit.XXXXXX");
 	if (!mkdtemp(f->path))
 		return -1;
 	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = f;
 	return f->dir < 0;
 }
 

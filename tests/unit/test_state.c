@@ -29,11 +29,11 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
+	*state = f;
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/podsplice-unit.XXXXXX");
 	if (!mkdtemp(f->dir) || setenv("XDG_RUNTIME_DIR", f->dir, 1))
 		return -1;
 	f->s = (struct state)STATE_NULL;
-	*state = f;
 	return state_open(&f->s);
 }
 
@@ -258,6 +258,23 @@ static void a_running_one_is_not_taken(void **state)
 	state_remove(&other);
 	assert_int_equal(state_take(&f->s, "web", &own), -ENOENT);
 	assert_int_equal(state_take(&f->s, "../web", &own), -ENOENT);
+}
+
+/* One that was stopped while it removes: nobody hangs, or spins, on it. */
+static void an_owner_that_does_not_end_is_not_waited_for_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct state_record rec = new_record();
+	struct state_own own, other;
+
+	rec.supervisor.start_ticks++; /* long gone */
+	rec.finished_ms = 3000;
+	own = must_create(f, "web", &rec);
+	assert_int_equal(phase_now(f, "web"), STATE_EXITED);
+	assert_int_equal(state_take(&f->s, "web", &other), -EBUSY);
+	state_release(&own);
+	assert_int_equal(state_take(&f->s, "web", &other), 0);
+	state_remove(&other);
 }
 
 /* ---- deaths ---- */
@@ -505,6 +522,7 @@ int main(void)
 		T(phases_follow_lock_and_record),
 		T(a_name_belongs_to_one),
 		T(a_running_one_is_not_taken),
+		T(an_owner_that_does_not_end_is_not_waited_for_for_ever),
 		T(a_killed_one_that_was_to_stay_has_no_exit_code),
 		T(a_killed_one_that_was_not_to_stay_is_removed),
 		T(a_removal_that_was_killed_is_finished),
