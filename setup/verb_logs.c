@@ -115,12 +115,10 @@ static void put_text(struct logs *l, FILE *f, const char *s, size_t len)
 		return;
 	}
 	for (; len; s++, len--) {
-		char out[ESCAPE_MAX];
+		char out[ESCAPE_MAX] = { *s };
+		size_t n = *s == '\t' ? 1 : escape_byte(out, s, len);
 
-		if (*s == '\t')
-			(void)fputc('\t', f);
-		else
-			(void)fwrite(out, 1, escape_byte(out, s, len), f);
+		(void)fwrite(out, 1, n, f);
 	}
 }
 
