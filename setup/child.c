@@ -7,6 +7,7 @@
  */
 #include "setup/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,17 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "setup/sys.h"
+
+/* And the log's, which every process writes to by itself. */
+static void keep_fds(int *const fds[], size_t n)
+{
+	int *all[CHILD_FDS_MAX + 1];
+
+	assert(n <= CHILD_FDS_MAX);
+	memcpy(all, fds, n * sizeof(all[0]));
+	all[n] = log_file_ref();
+	sys_keep_fds(all, n + 1);
+}
 
 int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
 	       size_t n)
@@ -34,7 +46,7 @@ int child_fork(struct child *c, const char *role, bool quiet, int *const fds[],
 		/* ^C and ^Z are for the command; can't fail in a fresh child */
 		(void)setsid();
 		log_role(role);
-		sys_keep_fds(fds, n);
+		keep_fds(fds, n);
 		if (quiet) {
 			/* not dumpable only with the sandbox: its id maps */
 			sys_follow_parent();

@@ -7,6 +7,8 @@
 
 #include "netstack/loop.h"
 
+#define CHILD_FDS_MAX 15
+
 struct child {
 	const char *role;
 	pid_t pid;		  /* 0: none */
@@ -21,7 +23,8 @@ struct child {
 
 /**
  * child_fork() - fork @role
- * @fds: what it keeps besides 0, 1, 2; updated to the numbers it has there
+ * @fds: what it keeps besides 0, 1, 2, CHILD_FDS_MAX at most; updated to the
+ * numbers it has there
  *
  * The child is out of the terminal's session, has /dev/null as stdin and
  * stdout when @quiet, and ends when its parent does.

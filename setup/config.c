@@ -24,6 +24,7 @@
 #include "netstack/base/log.h"
 #include "setup/config_files.h"
 #include "setup/config_net.h"
+#include "setup/log_path.h"
 #include "setup/identity.h"
 #include "setup/opt.h"
 #include "setup/state.h"
@@ -44,9 +45,18 @@ static int set_log_level(void *target, const char *value)
 	return 0;
 }
 
+static int set_log_file(void *target, const char *value)
+{
+	(void)target;
+	return log_path_open(value);
+}
+
 static const struct opt global_opts[] = {
 	{ "log-level", 0, "LEVEL", "error, warn, info or debug (warn)",
 	  set_log_level, "error warn info debug" },
+	{ "log-file", 0, "PATH",
+	  "log to a file, errors also to stderr; 10 MiB, rotated once (stderr)",
+	  set_log_file },
 };
 
 const struct opt_table config_global_opts = { "Global", global_opts,

@@ -29,6 +29,7 @@ struct control_verbs {
 	struct query *query;
 	int mem_fd;
 	struct gather gathers[QUERY_N_WHAT];
+	bool dump, dump_now;  /* the next round of stats, this one */
 	struct text *listing; /* of the flows' round under way */
 	bool comma;
 };
@@ -40,10 +41,14 @@ static void begin(struct control_verbs *v, enum query_what what)
 {
 	struct gather *g = &v->gathers[what];
 
-	g->active = !list_empty(&g->next);
+	g->active = !list_empty(&g->next) || (what == QUERY_STATS && v->dump);
 	if (!g->active)
 		return;
 	list_move(&g->now, &g->next);
+	if (what == QUERY_STATS) {
+		v->dump_now = v->dump;
+		v->dump = false;
+	}
 	if (what == QUERY_FLOWS) {
 		v->listing = text_new();
 		v->comma = false;
@@ -79,11 +84,39 @@ static void reply_all(struct gather *g, struct text *reply)
 	text_unref(reply);
 }
 
+/* @all is dropped. A line of the log is short, so one for each section. */
+static void dump(const char *what, json_t *all)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(all, key, value)
+	{
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		log_warn("state: %s: %s: %s", what, key, text ? text : "?");
+		free(text);
+	}
+	json_decref(all);
+}
+
+void control_verbs_dump(struct control_verbs *v)
+{
+	dump("info", control_json_info(v->facts));
+	v->dump = true;
+	if (!v->gathers[QUERY_STATS].active)
+		begin(v, QUERY_STATS);
+}
+
 static void on_stats(void *arg, const struct query_stats *st)
 {
 	struct control_verbs *v = arg;
 	struct procmem own = procmem_read(v->mem_fd);
 	struct text *t = text_new();
+
+	if (v->dump_now)
+		dump("stats", control_json_stats(v->facts, st, &own));
+	v->dump_now = false;
 
 	if (t) {
 		text_puts(t, "{\"return\":");

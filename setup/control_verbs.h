@@ -43,6 +43,10 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
  */
 int control_verbs_listen(struct control_verbs *v, int listener);
 
+/** control_verbs_dump() - write info and stats into the log, a line a section
+ */
+void control_verbs_dump(struct control_verbs *v);
+
 /** control_verbs_free() - before the children's sockets close; Return: NULL */
 struct control_verbs *control_verbs_free(struct control_verbs *v);
 

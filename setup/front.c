@@ -318,6 +318,9 @@ static int watch(struct front *f, int ctl)
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		(void)sigaddset(&set, signals[i]);
+	/* without a terminal it is asked of us: network.h */
+	if (f->run->detach)
+		(void)sigdelset(&set, SIGUSR1);
 	rc = loop_signals(f->loop, &f->sig, &set, on_signal);
 	if (!rc && f->init)
 		rc = loop_child(f->loop, &f->child, f->init, on_child);

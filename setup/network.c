@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "portfwd/listen.h"
 #include "setup/control_json.h"
+#include "setup/log_path.h"
 
+#define LOG_CHECK_S 10
 #define RESOLV_PATH "/etc/resolv.conf"
 
 void network_init(struct network *n, const struct net_config *cfg,
@@ -20,6 +23,7 @@ void network_init(struct network *n, const struct net_config *cfg,
 		.ops = *ops,
 		.control_path = OWN_FILE_NULL,
 		.control_listener = -1,
+		.usr1 = LOOP_SOURCE_NULL,
 		.pcap_file = -1,
 		.recorder = RECORDER_NULL,
 	};
@@ -276,8 +280,6 @@ static int start_control(struct network *n, pid_t infra, int listener)
 {
 	int rc;
 
-	if (n->control_listener < 0 && listener < 0)
-		return 0;
 	n->facts = (struct control_facts){
 		.plan = &n->plan,
 		.serve_dns = n->cfg->serve_dns,
@@ -304,13 +306,32 @@ static int start_control(struct network *n, pid_t infra, int listener)
 	return rc;
 }
 
+static int watch_log(struct network *n)
+{
+	/* no wake-ups without a file */
+	if (*log_file_ref() < 0)
+		return 0;
+	return loop_timer_set(n->loop, &n->log_check,
+			      mono_add(loop_now(n->loop), mono_s(LOG_CHECK_S)));
+}
+
+static void on_log_check(struct loop_timer *t)
+{
+	log_path_check();
+	/* logged; then it grows */
+	(void)watch_log(container_of(t, struct network, log_check));
+}
+
 int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 		    int listener)
 {
 	int rc;
 
 	n->loop = loop;
-	rc = watch_all(n);
+	n->log_check.fn = on_log_check;
+	rc = watch_log(n);
+	if (!rc)
+		rc = watch_all(n);
 	if (!rc)
 		rc = recorder_watch(&n->recorder, loop);
 	if (rc) {
@@ -320,8 +341,31 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 	return start_control(n, infra, listener);
 }
 
+static void on_usr1(struct loop_source *src, uint32_t revents)
+{
+	struct network *n = container_of(src, struct network, usr1);
+	struct signalfd_siginfo si;
+
+	(void)revents;
+	if (read(src->fd, &si, sizeof(si)) == sizeof(si))
+		control_verbs_dump(n->control);
+}
+
+int network_dump_on_usr1(struct network *n)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	return loop_signals(n->loop, &n->usr1, &set, on_usr1);
+}
+
 void network_stop(struct network *n, pid_t init)
 {
+	if (n->loop) {
+		loop_close(n->loop, &n->usr1);
+		loop_timer_stop(n->loop, &n->log_check);
+	}
 	n->control = control_verbs_free(n->control);
 	fd_drop(&n->control_listener);
 	own_file_drop(&n->control_path);

@@ -49,6 +49,8 @@ struct network {
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
 	struct rtnl_alarm *links;
+	struct loop_source usr1;
+	struct loop_timer log_check;
 	int pcap_file;
 	struct recorder recorder;
 };
@@ -84,6 +86,12 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
  */
 int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 		    int listener);
+
+/**
+ * network_dump_on_usr1() - from now on SIGUSR1 writes the state into the log
+ * After network_3_watch(). Return: 0 or -errno, logged
+ */
+int network_dump_on_usr1(struct network *n);
 
 /** network_stop() - as helpers_stop(), and all the rest; idempotent */
 void network_stop(struct network *n, pid_t init);

@@ -35,6 +35,7 @@ static void stage_1_let_go(struct runner_config *cfg, int *ctl)
 	int *const keep[] = { ctl, &cfg->output[0], &cfg->output[1] };
 
 	sys_keep_fds(keep, ARRAY_SIZE(keep));
+	log_file(-1);
 }
 
 /*

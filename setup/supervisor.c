@@ -241,6 +241,8 @@ static int supervisor_3_serve(struct supervisor *s)
 	if (!rc)
 		rc = network_3_watch(&s->net, &s->loop, s->init,
 				     fd_take(&s->container.listener));
+	if (!rc && s->cfg->detach)
+		rc = network_dump_on_usr1(&s->net);
 	return rc ? rc : loop_run(&s->loop);
 }
 

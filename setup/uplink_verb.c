@@ -201,6 +201,8 @@ static int uplink_3_serve(struct uplink_verb *u)
 	sys_settle();
 	rc = network_3_watch(&u->net, &u->loop, u->target.pid, -1);
 	if (!rc)
+		rc = network_dump_on_usr1(&u->net);
+	if (!rc)
 		rc = watch_target(u);
 	if (!rc)
 		rc = write_pidfile(u);

@@ -15,6 +15,17 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 void log_init(enum log_level level, int fd);
 
 /**
+ * log_file() - every message goes to a file, with time, process and level
+ * @fd: opened with O_APPEND, owned; -1: no file (any more), closed elsewhere
+ *
+ * Errors go where they went before, too; nothing else does.
+ */
+void log_file(int fd);
+
+/** log_file_ref() - where its descriptor is kept, for sys_keep_fds() */
+int *log_file_ref(void);
+
+/**
  * log_role() - name this process in debug messages ("netstack", "portfwd")
  * @role: a string that outlives the process
  */
