@@ -134,7 +134,8 @@ int state_create(const struct state *s, const char *name,
 /**
  * state_take() - own the record of a container of which nothing runs
  * Waits up to 2 s for another owner of such a one.
- * Return: 0, -EBUSY when it runs or stays another's, -ENOENT, both not logged, or -errno, logged
+ * Return: 0, -EBUSY when it runs or stays another's, -ENOENT, both not logged,
+ *	   or -errno, logged
  */
 int state_take(const struct state *s, const char *name, struct state_own *out);
 

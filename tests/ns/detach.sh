@@ -196,7 +196,8 @@ check '... there are two' [ -s "$STORE/flood/log.1" ]
 verb logs --tail 2 flood
 is "$OUT" "$(printf '%060d\nthe-end' 410000)" '... the newest lines are there'
 verb logs flood
-is "$(printf '%s\n' "$OUT" | grep -v the-end | awk 'NR > 1 && $1 != last + 1 { print NR } { last = $1 }')" '' \
+# the first may be the end of a line whose beginning was thrown away
+is "$(printf '%s\n' "$OUT" | grep -v the-end | awk 'NR > 2 && $1 != last + 1 { print NR } { last = $1 }')" '' \
 	'... without a gap'
 verb rm flood
 
