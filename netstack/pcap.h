@@ -15,8 +15,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#define PCAP_FRAME_MAX (65535 + 18) /* one packet as it comes, and a VLAN tag  \
-				     */
+#define PCAP_FRAME_MAX                                                         \
+	(65535 + 18) /* one packet as it comes, and a VLAN tag                 \
+		      */
 #define PCAP_BUFFER_LEN (256 * 1024)
 
 struct pcap {

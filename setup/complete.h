@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What may stand where the cursor is: the half of completions behind a shell. */
+/* What may stand where the cursor is: the half of completions behind a shell.
+ */
 
 /**
  * complete_main() - the hidden verb `complete WORD...`

@@ -129,8 +129,10 @@ static void must_be_on_the_page(const struct verb *verb, const struct opt *o,
 {
 	const struct item *it = find_item(arg, verb->name, o->name);
 
-	if (!it)
+	if (!it) {
 		fail_msg("the page lacks %s --%s", verb->name, o->name);
+		return; /* for the analyser: a failure doesn't return */
+	}
 	if (it->letter != o->letter)
 		fail_msg("%s --%s: the letter differs", verb->name, o->name);
 	if (!o->arg != !it->arg[0] ||

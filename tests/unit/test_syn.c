@@ -367,7 +367,7 @@ static void what_the_socket_has_no_room_for_is_asked_later(void **state)
 
 static void verdict_before_its_question_is_ignored(void **state)
 {
-	struct syn_ask asks[SYN_BATCH];
+	struct syn_ask asks[SYN_BATCH] = { 0 };
 	struct sx *sx = *state;
 	size_t taken = fill_socket(sx), got;
 
