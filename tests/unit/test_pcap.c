@@ -77,7 +77,7 @@ static bool next(struct record *r)
 {
 	const uint8_t *p = file.buf + file.at;
 
-	*r = (struct record){ 0 };
+	*r = (struct record){ .data = p };
 	if (file.at == file.len)
 		return false;
 	*r = (struct record){ host32(p), host32(p + 4), host32(p + 8), p + 16 };
