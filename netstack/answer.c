@@ -13,7 +13,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 
 #define IP4_LEN	  20
 #define IP6_LEN	  40

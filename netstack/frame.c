@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 
 #define IP4_MIN	    20
 #define IP6_LEN	    40

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 
 #define MAGIC_NS      0xa1b23c4dU
 #define FILE_HEADER   24

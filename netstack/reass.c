@@ -14,7 +14,7 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 
 #define IP4_MIN	    20
 #define HEAD_MAX    (FRAME_ETH_LEN + 60)

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A flow: ACCEPTED → CONNECTING (in the hop, to the pod) → RELAYING.
+ * A flow: ACCEPTED → CONNECTING (in the hop, to the pod) → RELAYING. The source
+ * address that the pod sees is chosen by source.h's ladder.
  *
- * The source address the pod sees is chosen by a ladder: the client's address
- * and port; its address with another port; the gateway. Clients whose address
- * means something else inside the pod (loopback, link-local, the pod's own
- * subnets) start at the last step: the pod would answer itself or its link.
- * When the pod refuses in the client's family, the other family is tried from
- * the gateway; when that is refused, too, the client is reset at once.
+ * When the pod refuses in both families, the client is reset at once.
  *
  * Listeners are edge-triggered. One that could accept more (its share of the
  * turn is used up, no descriptors, no hop sockets) is put on a waiting list
@@ -28,17 +24,10 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "portfwd/relay_socket.h"
+#include "portfwd/source.h"
 
 #define ACCEPTS_A_TURN 32
 #define RETRY_MS       100
-
-enum rung {
-	RUNG_CLIENT,	  /* the client's address and port */
-	RUNG_CLIENT_ADDR, /* the client's address, any port */
-	RUNG_GATEWAY,	  /* the gateway's address, the client's family */
-	RUNG_OTHER,	  /* the gateway's address, the other family */
-	RUNG_NONE,
-};
 
 /* All ports of one SPEC. */
 struct publication {
@@ -64,14 +53,16 @@ struct flow {
 	struct port *port;
 	union endpoint client;
 	int client_fd;
-	enum rung rung;
+	enum source_rung rung;
 };
 
 struct ingress {
 	struct loop *loop;
 	struct relay *relay;
-	const struct podnet *plan;
+	const struct source *source;
+	const struct podnet *plan; /* its */
 	struct pool *pool;
+	struct pool_user sockets;
 	struct list publications, ports;
 	struct list waiting; /* ports that may have more to accept */
 	struct list connecting, relaying;
@@ -80,7 +71,6 @@ struct ingress {
 	struct loop_job resume;
 	struct loop_timer retry;
 	bool started;
-	bool no_route6; /* ingress_route6() */
 	struct ingress_stats stats;
 };
 
@@ -89,24 +79,24 @@ static void on_retry(struct loop_timer *t);
 static void on_connected(struct loop_source *src, uint32_t revents);
 static void fill_record(const struct flow_node *node, struct flow_record *out);
 
-static void on_refilled(void *arg)
+static void on_refilled(struct pool_user *user)
 {
-	struct ingress *in = arg;
+	struct ingress *in = container_of(user, struct ingress, sockets);
 
 	loop_defer(in->loop, &in->resume);
 }
 
 int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
-		const struct podnet *plan, int maker)
+		const struct source *source, struct pool *pool)
 {
 	struct ingress *in = calloc(1, sizeof(*in));
-	int rc;
 
 	if (!in)
 		return log_errno(ENOMEM, "ingress");
 	in->loop = loop;
 	in->relay = relay;
-	in->plan = plan;
+	in->source = source;
+	in->plan = source->plan;
 	list_init(&in->publications);
 	list_init(&in->ports);
 	list_init(&in->waiting);
@@ -117,75 +107,15 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 	list_init(&in->resume.link);
 	in->resume.fn = resume;
 	in->retry.fn = on_retry;
-	rc = pool_new(&in->pool, loop, maker, plan->has_ipv6, on_refilled, in);
-	if (rc) {
-		free(in);
-		return rc;
-	}
+	in->pool = pool;
+	in->sockets.type = SOCK_STREAM;
+	in->sockets.refilled = on_refilled;
+	pool_join(pool, &in->sockets);
 	*out = in;
 	return 0;
 }
 
 /* ---- the ladder ---- */
-
-static const struct ip *pod_ip(const struct podnet *plan, int family)
-{
-	return family == AF_INET ? &plan->pod4 : &plan->pod6;
-}
-
-static const struct ip *gw_ip(const struct podnet *plan, int family)
-{
-	return family == AF_INET ? &plan->gw4 : &plan->gw6;
-}
-
-static bool in_pod_nets(const struct podnet *plan, const struct ip *ip)
-{
-	return ip_in_net(ip, &plan->net4, plan->prefix4) ||
-	       (plan->has_ipv6 && ip_in_net(ip, &plan->net6, plan->prefix6));
-}
-
-/* Why this client starts at the gateway, if it does. */
-static enum ingress_lost why_lost(const struct ingress *in,
-				  const struct spec *spec,
-				  const struct ip *client)
-{
-	if (spec->source == SPEC_SOURCE_OFF)
-		return INGRESS_LOST_OFF;
-	if (ip_is_loopback(client) || ip_is_linklocal(client))
-		return INGRESS_LOST_LOCAL;
-	if (in_pod_nets(in->plan, client))
-		return INGRESS_LOST_POD;
-	if (client->family == AF_INET6 && !in->plan->has_ipv6)
-		return INGRESS_LOST_FAMILY;
-	if (client->family == AF_INET6 && in->no_route6)
-		return INGRESS_LOST_ROUTE;
-	return INGRESS_LOST_NONE;
-}
-
-static bool bind_to(int fd, const struct ip *ip, uint16_t port)
-{
-	union endpoint ep = endpoint_make(ip, port);
-	static const int one = 1;
-
-	/* a free port is then chosen by connect(), for this peer alone */
-	if (!port)
-		(void)setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one,
-				 sizeof(one));
-	return bind(fd, &ep.sa, endpoint_len(&ep)) == 0;
-}
-
-/* The family a rung speaks to the pod. */
-static int rung_family(const struct flow *f, const struct podnet *plan)
-{
-	struct ip client = endpoint_ip(&f->client);
-
-	if (f->rung != RUNG_OTHER && client.family == AF_INET6 &&
-	    plan->has_ipv6)
-		return AF_INET6;
-	if (f->rung == RUNG_OTHER && client.family == AF_INET)
-		return AF_INET6;
-	return AF_INET;
-}
 
 /*
  * Try the flow's rung: 0: under way; -EAGAIN: no socket in the pool; another
@@ -193,29 +123,16 @@ static int rung_family(const struct flow *f, const struct podnet *plan)
  */
 static int try_rung(struct ingress *in, struct flow *f)
 {
-	const struct spec *spec = &f->port->pub->spec;
 	struct ip client = endpoint_ip(&f->client);
-	int family = rung_family(f, in->plan);
-	union endpoint to =
-		endpoint_make(pod_ip(in->plan, family),
-			      (uint16_t)(spec->pod_port + f->port->index));
-	int fd = pool_get(in->pool, family);
-	bool bound;
-	int rc = 0;
+	int family = source_family(in->plan, f->rung, &client);
+	int fd = pool_get(in->pool, &in->sockets, family);
+	int rc;
 
 	if (fd < 0)
 		return fd;
-	if (f->rung == RUNG_CLIENT)
-		bound = bind_to(fd, &client, endpoint_port(&f->client));
-	else if (f->rung == RUNG_CLIENT_ADDR)
-		bound = bind_to(fd, &client, 0);
-	else
-		bound = bind_to(fd, gw_ip(in->plan, family), 0);
-	if (!bound ||
-	    (connect(fd, &to.sa, endpoint_len(&to)) && errno != EINPROGRESS))
-		/* EAGAIN (connect(2): a table of the kernel's is full) would
-		 * say that the pool is empty */
-		rc = errno == EAGAIN ? -EADDRNOTAVAIL : -errno;
+	rc = source_connect(
+		fd, in->plan, f->rung, &f->client,
+		(uint16_t)(f->port->pub->spec.pod_port + f->port->index));
 	if (!rc) {
 		f->relay.b.src =
 			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
@@ -226,27 +143,6 @@ static int try_rung(struct ingress *in, struct flow *f)
 		fd_drop(&fd);
 	}
 	return rc;
-}
-
-static bool other_family_left(const struct ingress *in, const struct flow *f)
-{
-	return f->rung != RUNG_OTHER && in->plan->has_ipv6;
-}
-
-/* After a failure: the next rung, or RUNG_NONE. */
-static enum rung next_rung(const struct ingress *in, const struct flow *f,
-			   int err)
-{
-	bool address = err == EADDRINUSE || err == EADDRNOTAVAIL ||
-		       err == EACCES || err == EINVAL;
-
-	if (address && f->rung == RUNG_CLIENT)
-		return RUNG_CLIENT_ADDR;
-	if (address && f->rung == RUNG_CLIENT_ADDR)
-		return RUNG_GATEWAY;
-	if (err == ECONNREFUSED && other_family_left(in, f))
-		return RUNG_OTHER;
-	return RUNG_NONE;
 }
 
 static void flow_free(struct flow *f)
@@ -290,11 +186,13 @@ static void climb(struct ingress *in, struct flow *f)
 			 * a second socket: wait for the next refill */
 			list_del(&f->link);
 			list_append(&in->starved, &f->link);
-			(void)pool_has(in->pool); /* asks for on_refilled() */
+			(void)pool_has(
+				in->pool,
+				&in->sockets); /* asks for on_refilled() */
 			return;
 		}
-		f->rung = next_rung(in, f, -rc);
-		if (f->rung == RUNG_NONE) {
+		f->rung = source_next(in->plan, f->rung, -rc);
+		if (f->rung == SOURCE_NONE) {
 			give_up(in, f, -rc);
 			return;
 		}
@@ -316,14 +214,13 @@ static void on_relay_ended(struct relay_flow *rf, bool clean)
 static void count_source(struct ingress *in, const struct flow *f)
 {
 	struct ip client = endpoint_ip(&f->client);
-	enum ingress_lost why = why_lost(in, &f->port->pub->spec, &client);
+	enum source_lost why = source_lost_at(in->source, &f->port->pub->spec,
+					      &client, f->rung);
 
-	if (f->rung == RUNG_CLIENT_ADDR)
+	if (f->rung == SOURCE_CLIENT_ADDR)
 		in->stats.port_changed++;
-	else if (f->rung == RUNG_OTHER)
-		in->stats.lost[INGRESS_LOST_FAMILY]++;
-	else if (f->rung == RUNG_GATEWAY)
-		in->stats.lost[why ? why : INGRESS_LOST_ADDRESS]++;
+	else if (why)
+		in->stats.lost[why]++;
 }
 
 static void start_relay(struct ingress *in, struct flow *f)
@@ -359,8 +256,8 @@ static void on_connected(struct loop_source *src, uint32_t revents)
 	loop_forget(in->loop, src);
 	fd_drop(&fd);
 	f->relay.b.seen = 0;
-	f->rung = next_rung(in, f, err);
-	if (f->rung == RUNG_NONE)
+	f->rung = source_next(in->plan, f->rung, err);
+	if (f->rung == SOURCE_NONE)
 		give_up(in, f, err);
 	else
 		climb(in, f);
@@ -383,7 +280,9 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 	f->client = *client;
 	f->client_fd = fd;
 	f->relay.a.src = f->relay.b.src = (struct loop_source)LOOP_SOURCE_NULL;
-	f->rung = why_lost(in, &p->pub->spec, &ip) ? RUNG_GATEWAY : RUNG_CLIENT;
+	f->rung = source_why_lost(in->source, &p->pub->spec, &ip)
+			  ? SOURCE_GATEWAY
+			  : SOURCE_CLIENT;
 	list_init(&f->link);
 	list_append(&in->connecting, &f->link);
 	flow_book_add(&in->book, &f->node, loop_now(in->loop));
@@ -429,7 +328,7 @@ static bool accept_one(struct port *p)
 	uint32_t max = p->pub->spec.max_flows;
 	int fd;
 
-	if (!pool_has(in->pool)) {
+	if (!pool_has(in->pool, &in->sockets)) {
 		in->stats.paused_pool++;
 		wait_turn(p); /* on_refilled() wakes it */
 		return false;
@@ -473,7 +372,7 @@ static void on_listener(struct loop_source *src, uint32_t revents)
 /* Those first who have waited longer: a flow that goes hungry again stays. */
 static void feed_starved(struct ingress *in)
 {
-	while (!list_empty(&in->starved) && pool_has(in->pool)) {
+	while (!list_empty(&in->starved) && pool_has(in->pool, &in->sockets)) {
 		struct flow *f =
 			container_of(in->starved.next, struct flow, link);
 
@@ -548,11 +447,6 @@ static int port_add(struct ingress *in, struct publication *pub, int fd,
 	return in->started ? loop_add(in->loop, &p->src) : 0;
 }
 
-void ingress_route6(struct ingress *in, bool has)
-{
-	in->no_route6 = !has;
-}
-
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 		    const int *fds)
 {
@@ -566,18 +460,13 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 	return rc;
 }
 
-int ingress_maker(struct ingress *in, int maker)
-{
-	return pool_attach(in->pool, maker);
-}
-
 int ingress_start(struct ingress *in)
 {
 	int rc = 0;
 
 	in->started = true;
 	if (!list_empty(&in->ports))
-		pool_fill(in->pool);
+		pool_fill(in->pool, &in->sockets);
 	list_for_each (e, &in->ports) {
 		struct port *p = container_of(e, struct port, link);
 
@@ -598,10 +487,10 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 	const struct flow *f = container_of(node, struct flow, node);
 	const struct port *p = f->port;
 	struct ip client = endpoint_ip(&f->client);
-	int family = rung_family(f, p->in->plan);
+	int family = source_family(p->in->plan, f->rung, &client);
 
 	out->direction = FLOW_INGRESS;
-	out->pod = endpoint_make(pod_ip(p->in->plan, family),
+	out->pod = endpoint_make(source_pod_ip(p->in->plan, family),
 				 (uint16_t)(p->pub->spec.pod_port + p->index));
 	out->remote = endpoint_make(&client, endpoint_port(&f->client));
 	if (f->client_fd < 0) {
@@ -646,7 +535,7 @@ struct ingress *ingress_free(struct ingress *in)
 	}
 	list_del(&in->resume.link);
 	loop_timer_stop(in->loop, &in->retry);
-	pool_free(in->pool);
+	pool_leave(&in->sockets);
 	free(in);
 	return NULL;
 }

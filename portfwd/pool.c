@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One request is under way at a time per family. A request that brings nothing
- * (no descriptors here or there) is repeated by a timer, so that a shortage
- * ends by itself.
+ * One request is under way at a time per type and family. A request that brings
+ * nothing (no descriptors here or there) is repeated by a timer, so that a
+ * shortage ends by itself.
  */
 #include "portfwd/pool.h"
 
@@ -15,12 +15,13 @@
 #include "netstack/base/msg.h"
 #include "portfwd/portfwd.h"
 
-#define RETRY_MS 100
+#define RETRY_MS  100
+#define N_SHELVES 6
 
 struct shelf {
-	int family;
+	int family, type;
 	bool used, asked;
-	size_t n, want; /* kept now; how many to keep */
+	size_t n, want, max; /* kept now; how many to keep, now and at most */
 	int fds[POOL_SIZE];
 };
 
@@ -28,15 +29,18 @@ struct pool {
 	struct loop *loop;
 	struct loop_source maker;
 	struct loop_timer retry;
-	struct shelf shelves[2];
-	bool wanted; /* pool_has() has said no */
-	pool_refilled_fn refilled;
-	void *arg;
+	bool ipv6;
+	struct list users;
+	struct shelf shelves[N_SHELVES];
 };
 
-static struct shelf *shelf_of(struct pool *p, int family)
+/* The first of a type is for IPv4. NULL: a type that there isn't. */
+static struct shelf *shelves_of(struct pool *p, int type)
 {
-	return &p->shelves[family == AF_INET6];
+	for (size_t i = 0; i < N_SHELVES; i += 2)
+		if (p->shelves[i].type == type)
+			return &p->shelves[i];
+	return NULL;
 }
 
 static void retry_later(struct pool *p)
@@ -49,7 +53,8 @@ static void retry_later(struct pool *p)
 
 static void ask(struct pool *p, struct shelf *s)
 {
-	struct maker_want want = { s->family, (uint32_t)(s->want - s->n) };
+	struct maker_want want = { s->family, s->type,
+				   (uint32_t)(s->want - s->n) };
 	int rc;
 
 	if (!s->used || s->asked || s->n > s->want / 2 || p->maker.fd < 0)
@@ -60,9 +65,15 @@ static void ask(struct pool *p, struct shelf *s)
 		retry_later(p);
 }
 
+static void fill_all(struct pool *p)
+{
+	for (size_t i = 0; i < N_SHELVES; i++)
+		ask(p, &p->shelves[i]);
+}
+
 static void on_retry(struct loop_timer *t)
 {
-	pool_fill(container_of(t, struct pool, retry));
+	fill_all(container_of(t, struct pool, retry));
 }
 
 /* One always stays: each family must be served. */
@@ -76,7 +87,7 @@ static void keep_half(struct shelf *s)
 
 void pool_shrink(struct pool *p)
 {
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < N_SHELVES; i++)
 		keep_half(&p->shelves[i]);
 }
 
@@ -84,13 +95,13 @@ void pool_shrink(struct pool *p)
  * The answer came without sockets: ask again in a while, and for fewer: a
  * message comes whole or not at all, and what there are descriptors for is
  * better than nothing.
- * @ours: they are what we lack, not the maker: then the other family's, kept
- *	  in reserve, are some of them
+ * @ours: they are what we lack, not the maker: then the others, kept in
+ *	  reserve, are some of them
  */
 static void shortage(struct pool *p, int err, bool ours)
 {
 	log_debug("no sockets from the maker: %s", strerror(err));
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < N_SHELVES; i++) {
 		struct shelf *s = &p->shelves[i];
 
 		if (s->asked || ours)
@@ -98,6 +109,14 @@ static void shortage(struct pool *p, int err, bool ours)
 		s->asked = false;
 	}
 	retry_later(p);
+}
+
+static void tell_refilled(struct pool *p, struct pool_user *user)
+{
+	if (!user->wanted || !pool_has(p, user))
+		return;
+	user->wanted = false;
+	user->refilled(user);
 }
 
 static void put_on_shelf(struct pool *p, struct msg *m)
@@ -112,16 +131,17 @@ static void put_on_shelf(struct pool *p, struct msg *m)
 		shortage(p, (int)reply.count, false);
 		return;
 	}
-	s = shelf_of(p, reply.family);
+	s = shelves_of(p, reply.type);
+	if (!s)
+		return;
+	s += reply.family == AF_INET6;
 	s->asked = false;
-	if (s->want < POOL_SIZE)
+	if (s->want < s->max)
 		s->want++;
-	for (size_t i = 0; i < m->n_fds && s->n < POOL_SIZE; i++)
+	for (size_t i = 0; i < m->n_fds && s->n < s->max; i++)
 		s->fds[s->n++] = msg_take_fd(m, i);
-	if (p->wanted && pool_has(p)) {
-		p->wanted = false;
-		p->refilled(p->arg);
-	}
+	list_for_each (e, &p->users)
+		tell_refilled(p, container_of(e, struct pool_user, link));
 }
 
 static void on_maker(struct loop_source *src, uint32_t revents)
@@ -146,24 +166,29 @@ static void on_maker(struct loop_source *src, uint32_t revents)
 	msg_drop(&m);
 }
 
-int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
-	     pool_refilled_fn refilled, void *arg)
+int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6)
 {
+	static const struct {
+		int type;
+		size_t max;
+	} types[] = { { SOCK_STREAM, POOL_SIZE },
+		      { SOCK_DGRAM, POOL_SIZE },
+		      { SOCK_RAW, 1 } };
 	struct pool *p = calloc(1, sizeof(*p));
 	int rc;
 
 	if (!p)
 		return log_errno(ENOMEM, "socket pool");
 	p->loop = loop;
-	p->refilled = refilled;
-	p->arg = arg;
+	p->ipv6 = ipv6;
 	p->retry.fn = on_retry;
-	p->shelves[0] = (struct shelf){ .family = AF_INET,
-					.used = true,
-					.want = POOL_SIZE };
-	p->shelves[1] = (struct shelf){ .family = AF_INET6,
-					.used = ipv6,
-					.want = POOL_SIZE };
+	list_init(&p->users);
+	for (size_t i = 0; i < N_SHELVES; i++)
+		p->shelves[i] =
+			(struct shelf){ .family = i % 2 ? AF_INET6 : AF_INET,
+					.type = types[i / 2].type,
+					.want = types[i / 2].max,
+					.max = types[i / 2].max };
 	p->maker = (struct loop_source){ maker, EPOLLIN, on_maker };
 	rc = loop_add(loop, &p->maker);
 	if (rc) {
@@ -174,12 +199,28 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
 	return 0;
 }
 
+void pool_join(struct pool *p, struct pool_user *user)
+{
+	struct shelf *s = shelves_of(p, user->type);
+
+	s[0].used = true;
+	s[1].used = p->ipv6;
+	user->wanted = false;
+	list_append(&p->users, &user->link);
+}
+
+void pool_leave(struct pool_user *user)
+{
+	if (user->link.next)
+		list_del(&user->link);
+}
+
 int pool_attach(struct pool *p, int maker)
 {
 	int rc;
 
 	loop_close(p->loop, &p->maker);
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < N_SHELVES; i++)
 		p->shelves[i].asked = false;
 	p->maker = (struct loop_source){ maker, EPOLLIN, on_maker };
 	rc = loop_add(p->loop, &p->maker);
@@ -188,15 +229,22 @@ int pool_attach(struct pool *p, int maker)
 		p->maker.fd = -1;
 		return rc;
 	}
-	if (p->wanted)
-		pool_fill(p);
+	list_for_each (e, &p->users) {
+		const struct pool_user *user =
+			container_of(e, struct pool_user, link);
+
+		if (user->wanted)
+			pool_fill(p, user);
+	}
 	return 0;
 }
 
-void pool_fill(struct pool *p)
+void pool_fill(struct pool *p, const struct pool_user *user)
 {
-	for (int i = 0; i < 2; i++)
-		ask(p, &p->shelves[i]);
+	struct shelf *s = shelves_of(p, user->type);
+
+	ask(p, &s[0]);
+	ask(p, &s[1]);
 }
 
 struct pool *pool_free(struct pool *p)
@@ -205,33 +253,36 @@ struct pool *pool_free(struct pool *p)
 		return NULL;
 	loop_timer_stop(p->loop, &p->retry);
 	loop_close(p->loop, &p->maker);
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < N_SHELVES; i++)
 		while (p->shelves[i].n)
 			fd_drop(&p->shelves[i].fds[--p->shelves[i].n]);
 	free(p);
 	return NULL;
 }
 
-bool pool_has(struct pool *p)
+size_t pool_has(struct pool *p, struct pool_user *user)
 {
-	bool all = true;
+	struct shelf *shelves = shelves_of(p, user->type);
+	size_t least = SIZE_MAX;
 
 	for (int i = 0; i < 2; i++) {
-		struct shelf *s = &p->shelves[i];
+		struct shelf *s = &shelves[i];
 
-		if (s->used && s->n == 0) {
+		if (!s->used)
+			continue;
+		if (s->n == 0)
 			ask(p, s);
-			all = false;
-		}
+		if (s->n < least)
+			least = s->n;
 	}
-	if (!all)
-		p->wanted = true;
-	return all;
+	if (!least)
+		user->wanted = user->refilled != NULL;
+	return least;
 }
 
-int pool_get(struct pool *p, int family)
+int pool_get(struct pool *p, const struct pool_user *user, int family)
 {
-	struct shelf *s = shelf_of(p, family);
+	struct shelf *s = shelves_of(p, user->type) + (family == AF_INET6);
 	int fd;
 
 	if (s->n == 0) {

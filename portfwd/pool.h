@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "netstack/base/list.h"
 #include "netstack/loop.h"
 
 /* Kept per family; one request asks for as many as are missing. */
@@ -15,18 +16,29 @@
 
 struct pool;
 
-/** Called from the loop when sockets have come after pool_has() said no. */
-typedef void (*pool_refilled_fn)(void *arg);
+/* Who takes sockets of one type. Embedded; recovered with container_of(). */
+struct pool_user {
+	struct list link;
+	int type;    /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
+	bool wanted; /* pool_has() has said no */
+	/* called from the loop when sockets have come after that; or NULL */
+	void (*refilled)(struct pool_user *user);
+};
 
 /**
  * pool_new() - @maker: owned; @ipv6: keep IPv6 sockets, too
  * Return: 0 or -errno, logged
  */
-int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6,
-	     pool_refilled_fn refilled, void *arg);
+int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6);
 
-/** pool_fill() - ask for sockets ahead of need; pool_new() doesn't */
-void pool_fill(struct pool *p);
+/** pool_join() - @user: type and refilled are set; one user a type */
+void pool_join(struct pool *p, struct pool_user *user);
+
+/** pool_leave() - harmless for one who hasn't joined, or left */
+void pool_leave(struct pool_user *user);
+
+/** pool_fill() - ask for sockets ahead of need; pool_join() doesn't */
+void pool_fill(struct pool *p, const struct pool_user *user);
 
 /**
  * pool_attach() - a new socket maker; @maker: owned
@@ -38,10 +50,10 @@ int pool_attach(struct pool *p, int maker);
 struct pool *pool_free(struct pool *p);
 
 /**
- * pool_has() - is there a socket of every family? When not, more are on their
- * way, and the callback tells when they are there.
+ * pool_has() - how many sockets are there, of the family that has fewest? When
+ * there is none, more are on their way, and the callback tells when they come.
  */
-bool pool_has(struct pool *p);
+size_t pool_has(struct pool *p, struct pool_user *user);
 
 /**
  * pool_shrink() - descriptors are short elsewhere in this process: close half
@@ -50,8 +62,8 @@ bool pool_has(struct pool *p);
 void pool_shrink(struct pool *p);
 
 /**
- * pool_get() - take one socket: non-blocking, transparent, SO_REUSEADDR,
- * relay_socket_prepare()d
- * Return: descriptor or -EAGAIN: none now
+ * pool_get() - take one socket, as the maker made it: non-blocking,
+ * transparent, SO_REUSEADDR, options as hop_transparent() sets them Return:
+ * descriptor or -EAGAIN: none now
  */
-int pool_get(struct pool *p, int family);
+int pool_get(struct pool *p, const struct pool_user *user, int family);

@@ -27,8 +27,10 @@ struct portfwd {
 	void *lock_arg;
 	struct portfwd_config cfg;
 	struct relay relay;
-	struct egress *egress;	 /* NULL: libslirp's */
-	struct ingress *ingress; /* NULL until configured */
+	struct egress *egress; /* NULL: libslirp's */
+	struct source source;
+	struct pool *pool; /* NULL until configured, as the next */
+	struct ingress *ingress;
 	struct report report;
 };
 
@@ -56,10 +58,13 @@ static int configure(struct portfwd *pf, struct msg *m)
 	if (m->len != sizeof(pf->cfg) || pf->ingress)
 		return log_errno(EPROTO, "portfwd: configuration");
 	memcpy(&pf->cfg, m->body, sizeof(pf->cfg));
-	rc = ingress_new(&pf->ingress, &pf->loop, &pf->relay, &pf->cfg.plan,
-			 fd_take(&pf->maker));
+	pf->source.plan = &pf->cfg.plan;
+	pf->source.no_route6 = !pf->cfg.route6;
+	rc = pool_new(&pf->pool, &pf->loop, fd_take(&pf->maker),
+		      pf->cfg.plan.has_ipv6);
 	if (!rc)
-		ingress_route6(pf->ingress, pf->cfg.route6);
+		rc = ingress_new(&pf->ingress, &pf->loop, &pf->relay,
+				 &pf->source, pf->pool);
 	if (!rc && pf->cfg.splice)
 		rc = start_egress(pf, m);
 	pf->report.egress = pf->egress;
@@ -102,8 +107,8 @@ static int new_end(struct portfwd *pf, struct msg *m)
 {
 	if (m->n_fds != 1)
 		return log_errno(EPROTO, "portfwd: new end");
-	if (m->type == PORTFWD_MAKER && pf->ingress)
-		return ingress_maker(pf->ingress, msg_take_fd(m, 0));
+	if (m->type == PORTFWD_MAKER && pf->pool)
+		return pool_attach(pf->pool, msg_take_fd(m, 0));
 	if (m->type == PORTFWD_PEER && pf->egress)
 		return egress_peer(pf->egress, msg_take_fd(m, 0));
 	return 0;
@@ -125,8 +130,8 @@ static int take(struct portfwd *pf, struct msg *m)
 	case PORTFWD_MAKER:
 		return new_end(pf, m);
 	case PORTFWD_ROUTE6:
-		if (m->len == 1 && pf->ingress)
-			ingress_route6(pf->ingress, m->body[0]);
+		if (m->len == 1)
+			pf->source.no_route6 = !m->body[0];
 		return 0;
 	case PORTFWD_STATS:
 	case PORTFWD_FLOWS:
@@ -169,6 +174,7 @@ static void close_all(struct portfwd *pf)
 {
 	report_deinit(&pf->report);
 	pf->ingress = ingress_free(pf->ingress);
+	pf->pool = pool_free(pf->pool);
 	pf->egress = egress_free(pf->egress);
 	relay_deinit(&pf->relay);
 	loop_close(&pf->loop, &pf->ctl);

@@ -38,7 +38,7 @@ static void add_ingress(const struct ingress *in, struct portfwd_totals *t)
 	t->unreachable += s->unreachable;
 	t->emfile += s->paused_fds;
 	t->policy += s->over_max;
-	for (size_t i = 0; i < INGRESS_LOST_N; i++)
+	for (size_t i = 0; i < SOURCE_LOST_N; i++)
 		t->source_lost += s->lost[i];
 }
 

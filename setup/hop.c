@@ -19,6 +19,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@
 #define TAP	    "tap0"
 #define TABLE_LOCAL 100
 #define BACKLOG	    4096
+
+#define HOP_UDP_BUFFER (4 << 20)
 
 /* The hop's sysctls that hold for every device; before any is made. */
 static int hop_sysctls(void)
@@ -150,10 +153,32 @@ static int hop_config(struct nl_sock *nl, const struct podnet *plan, int *p0)
 	return rc;
 }
 
+static int set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
+}
+
+/* What a relayed UDP socket wants. */
+static int prepare_udp(int fd, int family)
+{
+	/* more than the kernel allows is cut */
+	(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, HOP_UDP_BUFFER);
+	/* without: datagrams come one by one (Linux 5.0), and all of them may
+	 * be fragmented on (5.19) */
+	(void)set_int(fd, SOL_UDP, UDP_GRO, 1);
+	(void)set_int(fd, SOL_SOCKET, SO_RCVMARK, 1);
+	return family == AF_INET
+		       ? set_int(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+		       : set_int(fd, SOL_IPV6, IPV6_MTU_DISCOVER,
+				 IPV6_PMTUDISC_DONT);
+}
+
 int hop_transparent(int family, int type)
 {
 	static const int one = 1;
-	scoped_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int icmp = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	scoped_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			      type == SOCK_RAW ? icmp : 0);
 	int rc;
 
 	if (fd < 0)
@@ -171,6 +196,11 @@ int hop_transparent(int family, int type)
 	/* what every relayed socket wants, here where it costs no relay time */
 	if (type == SOCK_STREAM)
 		rc = relay_socket_prepare(fd);
+	else if (type == SOCK_DGRAM)
+		rc = prepare_udp(fd, family);
+	else
+		/* nobody reads: the least there can be */
+		rc = set_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
 	return rc ? rc : fd_take(&fd);
 }
 

@@ -75,7 +75,11 @@ void hop_close(struct hop *hop);
 
 /**
  * hop_transparent() - a socket that may be bound to any address
- * @type: SOCK_STREAM or SOCK_DGRAM; it is non-blocking and CLOEXEC
+ * @type: SOCK_STREAM; SOCK_DGRAM: UDP, which tells SO_MARK, takes datagrams
+ *	  together (UDP_GRO) and lets the kernel fragment what it sends;
+ *	  SOCK_RAW: ICMP of the family, to send with
+ *
+ * It is non-blocking and CLOEXEC, with SO_REUSEADDR.
  *
  * Needs CAP_NET_RAW or CAP_NET_ADMIN over the network namespace; using the
  * socket needs nothing (ip(7), IP_TRANSPARENT).

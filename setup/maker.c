@@ -196,13 +196,14 @@ static int maker_3_hop(struct maker_config *cfg, int ctl)
 
 static int serve_one(int fd, const struct maker_want *want)
 {
-	struct maker_want reply = { .family = want->family };
+	struct maker_want reply = { .family = want->family,
+				    .type = want->type };
 	int fds[MSG_FDS_MAX];
 	size_t n = 0;
 	int rc;
 
 	while (n < want->count && n < MSG_FDS_MAX) {
-		int s = hop_transparent(want->family, SOCK_STREAM);
+		int s = hop_transparent(want->family, want->type);
 
 		if (s < 0) {
 			if (n == 0)
@@ -239,6 +240,9 @@ static int serve(int fd)
 		return 1;
 	memcpy(&want, m.body, sizeof(want));
 	if (want.family != AF_INET && want.family != AF_INET6)
+		return 1;
+	if (want.type != SOCK_STREAM && want.type != SOCK_DGRAM &&
+	    want.type != SOCK_RAW)
 		return 1;
 	rc = serve_one(fd, &want);
 	if (rc)

@@ -9,6 +9,7 @@
  *  chain from_pod { ingress device p0
  *   meta protocol != { ip, ip6 }                        fwd to TAP
  *   ICMP errors (they answer the hop's own packets)     accept
+ *   UDP of a relayed flow: nft_udp.c                    accept
  *   meta l4proto != tcp                                 fwd to TAP
  *   ip daddr DNS tcp dport 53                           accept
  *   first SYN                                           fwd to TAP
@@ -56,6 +57,7 @@
 
 #include "netstack/base/list.h"
 #include "setup/nft_batch.h"
+#include "setup/nft_rules.h"
 
 #define SET_SIZE   262144
 #define SLOW_MS	   (5ULL * 24 * 3600 * 1000) /* as conntrack's ESTABLISHED */
@@ -75,84 +77,42 @@
 #define KEY_TYPE(addr)                                                         \
 	((addr) << 18 | NFT_TYPE_PORT << 12 | (addr) << 6 | NFT_TYPE_PORT)
 
-/* Per family: what differs between the IPv4 rules and their IPv6 twins. */
-struct family {
-	uint16_t ethertype;
-	uint32_t saddr, daddr, addr_len; /* in the network header */
-	uint32_t key_bytes;
-	struct nft_set slow, closing,
-		fin[2]; /* fin: seen from the pod, from the TAP */
-	struct nft_set ended;
-};
-
-enum { FROM_POD, FROM_TAP };
-
-static const struct family fam4 = {
+const struct nft_family nft_fam4 = {
 	ETH_P_IP,
 	12,
 	16,
 	4,
 	KEY4_BYTES,
+	KEY_TYPE(NFT_TYPE_IPADDR),
 	{ "slow4", 1 },
 	{ "closing4", 2 },
 	{ { "fin_pod4", 3 }, { "fin_tap4", 4 } },
-	{ "ended4", 9 },
+	{ "ended4", 13 },
+	{ "udp4", 9 },
+	{ "frag4", 10 },
 };
-static const struct family fam6 = {
+const struct nft_family nft_fam6 = {
 	ETH_P_IPV6,
 	8,
 	24,
 	16,
 	KEY6_BYTES,
+	KEY_TYPE(NFT_TYPE_IP6ADDR),
 	{ "slow6", 5 },
 	{ "closing6", 6 },
 	{ { "fin_pod6", 7 }, { "fin_tap6", 8 } },
-	{ "ended6", 10 },
+	{ "ended6", 14 },
+	{ "udp6", 11 },
+	{ "frag6", 12 },
 };
+
+enum { FROM_POD, FROM_TAP };
 
 /* (tcp flags & mask) op value */
 static void e_tcpflags(struct nft_rule *r, uint8_t mask, uint32_t op,
 		       uint8_t value)
 {
-	static const uint8_t zero;
-	struct nftnl_expr *e;
-
-	nft_load(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
-	e = nft_expr(r, "bitwise");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, 1);
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, 1);
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &zero, 1);
-	nft_cmp(r, op, &value, 1);
-}
-
-static void e_verdict(struct nft_rule *r, uint32_t verdict)
-{
-	struct nftnl_expr *e = nft_expr(r, "immediate");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
-}
-
-/* meta pkttype set host; accept */
-static void e_up(struct nft_rule *r)
-{
-	uint8_t host = PACKET_HOST;
-	struct nftnl_expr *e;
-
-	nft_immediate(r, NFT_REG_1, &host, sizeof(host));
-	e = nft_expr(r, "meta");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_PKTTYPE);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
-	e_verdict(r, NF_ACCEPT);
+	nft_masked(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, &mask, op, &value);
 }
 
 static void e_l4proto(struct nft_rule *r, uint32_t op, uint8_t proto)
@@ -160,20 +120,32 @@ static void e_l4proto(struct nft_rule *r, uint32_t op, uint8_t proto)
 	nft_meta(r, NFT_META_L4PROTO, op, &proto, 1);
 }
 
-/* meta protocol; and that it is TCP, so that ports and flags are there */
-static void e_tcp(struct nft_rule *r, const struct family *f)
+void nft_rules_up(struct nft_rule *r)
 {
-	uint16_t proto = htons(f->ethertype);
+	uint8_t host = PACKET_HOST;
 
-	nft_meta(r, NFT_META_PROTOCOL, NFT_CMP_EQ, &proto, 2);
-	e_l4proto(r, NFT_CMP_EQ, IPPROTO_TCP);
+	nft_immediate(r, NFT_REG_1, &host, sizeof(host));
+	nft_meta_set(r, NFT_META_PKTTYPE);
+	nft_verdict(r, NF_ACCEPT);
 }
 
-/*
- * Load the pod's view of the 4-tuple: pod address . port . remote . port, into
- * consecutive 32-bit registers. @reversed: the frame goes to the pod.
- */
-static void e_key(struct nft_rule *r, const struct family *f, bool reversed)
+void nft_rules_proto(struct nft_rule *r, const struct nft_family *f,
+		     uint8_t proto)
+{
+	uint16_t ethertype = htons(f->ethertype);
+
+	nft_meta(r, NFT_META_PROTOCOL, NFT_CMP_EQ, &ethertype, 2);
+	e_l4proto(r, NFT_CMP_EQ, proto);
+}
+
+/* Ports and flags are there. */
+static void e_tcp(struct nft_rule *r, const struct nft_family *f)
+{
+	nft_rules_proto(r, f, IPPROTO_TCP);
+}
+
+void nft_rules_key(struct nft_rule *r, const struct nft_family *f,
+		   bool reversed)
 {
 	uint32_t words = f->addr_len / 4, reg = NFT_REG32_00;
 	uint32_t first = reversed ? f->daddr : f->saddr;
@@ -188,7 +160,7 @@ static void e_key(struct nft_rule *r, const struct family *f, bool reversed)
 }
 
 /* A flow that has ended leaves `slow`, unless `closing` is full. */
-static void e_retire(struct nft_rule *r, const struct family *f)
+static void e_retire(struct nft_rule *r, const struct nft_family *f)
 {
 	nft_dynset(r, &f->closing, NFT_DYNSET_OP_UPDATE);
 	nft_dynset(r, &f->slow, NFT_DYNSET_OP_DELETE);
@@ -197,7 +169,7 @@ static void e_retire(struct nft_rule *r, const struct family *f)
 }
 
 /* What the flags of a slow flow's segment @from say; @fwd: where it goes. */
-static void flags(struct nft_batch *b, const struct family *f, int from,
+static void flags(struct nft_batch *b, const struct nft_family *f, int from,
 		  int fwd)
 {
 	const char *chain = from == FROM_POD ? "from_pod" : "from_tap";
@@ -205,7 +177,7 @@ static void flags(struct nft_batch *b, const struct family *f, int from,
 
 	e_tcp(&r, f);
 	e_tcpflags(&r, TCP_RST, NFT_CMP_EQ, TCP_RST);
-	e_key(&r, f, from == FROM_TAP);
+	nft_rules_key(&r, f, from == FROM_TAP);
 	nft_lookup(&r, &f->slow);
 	e_retire(&r, f);
 	nft_fwd(&r, fwd);
@@ -214,7 +186,7 @@ static void flags(struct nft_batch *b, const struct family *f, int from,
 	r = nft_rule_start(b, NFPROTO_NETDEV, chain);
 	e_tcp(&r, f);
 	e_tcpflags(&r, TCP_FIN, NFT_CMP_EQ, TCP_FIN);
-	e_key(&r, f, from == FROM_TAP);
+	nft_rules_key(&r, f, from == FROM_TAP);
 	nft_lookup(&r, &f->fin[!from]);
 	nft_lookup(&r, &f->slow);
 	nft_dynset(&r, &f->ended, NFT_DYNSET_OP_UPDATE);
@@ -225,21 +197,21 @@ static void flags(struct nft_batch *b, const struct family *f, int from,
 	r = nft_rule_start(b, NFPROTO_NETDEV, chain);
 	e_tcp(&r, f);
 	e_tcpflags(&r, TCP_FIN, NFT_CMP_EQ, TCP_FIN);
-	e_key(&r, f, from == FROM_TAP);
+	nft_rules_key(&r, f, from == FROM_TAP);
 	nft_lookup(&r, &f->slow);
 	nft_dynset(&r, &f->fin[from], NFT_DYNSET_OP_UPDATE);
 	nft_rule_end(&r);
 }
 
 /* A member of @set: keep it, and forward. */
-static void member(struct nft_batch *b, const struct family *f, int from,
+static void member(struct nft_batch *b, const struct nft_family *f, int from,
 		   const struct nft_set *set, int fwd)
 {
 	struct nft_rule r = nft_rule_start(
 		b, NFPROTO_NETDEV, from == FROM_POD ? "from_pod" : "from_tap");
 
 	e_tcp(&r, f);
-	e_key(&r, f, from == FROM_TAP);
+	nft_rules_key(&r, f, from == FROM_TAP);
 	nft_lookup(&r, set);
 	nft_dynset(&r, set, NFT_DYNSET_OP_UPDATE);
 	nft_fwd(&r, fwd);
@@ -265,12 +237,12 @@ static void icmp_errors_up(struct nft_batch *b)
 		nft_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
 		nft_cmp(&r, NFT_CMP_GTE, &ranges[i].lo, 1);
 		nft_cmp(&r, NFT_CMP_LTE, &ranges[i].hi, 1);
-		e_up(&r);
+		nft_rules_up(&r);
 		nft_rule_end(&r);
 	}
 }
 
-static void dns_up(struct nft_batch *b, const struct family *f,
+static void dns_up(struct nft_batch *b, const struct nft_family *f,
 		   const struct ip *dns)
 {
 	uint16_t port = htons(53);
@@ -280,20 +252,20 @@ static void dns_up(struct nft_batch *b, const struct family *f,
 	nft_payload(&r, NFT_PAYLOAD_NETWORK_HEADER, f->daddr, NFT_CMP_EQ,
 		    ip_bytes(dns), f->addr_len);
 	nft_payload(&r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, NFT_CMP_EQ, &port, 2);
-	e_up(&r);
+	nft_rules_up(&r);
 	nft_rule_end(&r);
 }
 
 /* The rules of from_pod that look at the sets. */
-static void slow_down(struct nft_batch *b, const struct family *f, int tap)
+static void slow_down(struct nft_batch *b, const struct nft_family *f, int tap)
 {
 	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
 
 	e_tcp(&r, f);
 	e_tcpflags(&r, TCP_RST, NFT_CMP_EQ, TCP_RST);
-	e_key(&r, f, false);
+	nft_rules_key(&r, f, false);
 	nft_lookup(&r, &f->ended);
-	e_verdict(&r, NF_DROP);
+	nft_verdict(&r, NF_DROP);
 	nft_rule_end(&r);
 
 	flags(b, f, FROM_POD, tap);
@@ -312,6 +284,8 @@ static void from_pod(struct nft_batch *b, const struct nft_hop *h)
 	nft_rule_end(&r);
 
 	icmp_errors_up(b);
+	nft_udp_from_pod(b, &nft_fam4, h->tap_index);
+	nft_udp_from_pod(b, &nft_fam6, h->tap_index);
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
 	e_l4proto(&r, NFT_CMP_NEQ, IPPROTO_TCP);
@@ -319,9 +293,9 @@ static void from_pod(struct nft_batch *b, const struct nft_hop *h)
 	nft_rule_end(&r);
 
 	if (h->serve_dns) {
-		dns_up(b, &fam4, &h->plan->dns4);
+		dns_up(b, &nft_fam4, &h->plan->dns4);
 		if (h->plan->has_ipv6)
-			dns_up(b, &fam6, &h->plan->dns6);
+			dns_up(b, &nft_fam6, &h->plan->dns6);
 	}
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
@@ -330,17 +304,17 @@ static void from_pod(struct nft_batch *b, const struct nft_hop *h)
 	nft_fwd(&r, h->tap_index);
 	nft_rule_end(&r);
 
-	slow_down(b, &fam4, h->tap_index);
-	slow_down(b, &fam6, h->tap_index);
+	slow_down(b, &nft_fam4, h->tap_index);
+	slow_down(b, &nft_fam6, h->tap_index);
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
-	e_up(&r);
+	nft_rules_up(&r);
 	nft_rule_end(&r);
 }
 
 /* A SYN that netstack wrote back: the flow is the hop's from here on. */
 static void written_back(struct nft_batch *b, const struct nft_hop *h,
-			 const struct family *f)
+			 const struct nft_family *f)
 {
 	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_tap");
 
@@ -348,23 +322,23 @@ static void written_back(struct nft_batch *b, const struct nft_hop *h,
 	nft_payload(&r, NFT_PAYLOAD_LL_HEADER, 6, NFT_CMP_EQ, h->plan->pod_mac,
 		    6);
 	e_tcpflags(&r, TCP_FLAGS, NFT_CMP_EQ, TCP_SYN);
-	e_key(&r, f, false);
+	nft_rules_key(&r, f, false);
 	nft_dynset(&r, &f->slow, NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->closing, NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->ended, NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
-	e_up(&r);
+	nft_rules_up(&r);
 	nft_rule_end(&r);
 }
 
 static void from_tap(struct nft_batch *b, const struct nft_hop *h)
 {
-	const struct family *fams[] = { &fam4, &fam6 };
+	const struct nft_family *fams[] = { &nft_fam4, &nft_fam6 };
 	struct nft_rule r;
 
 	for (int i = 0; i < 2; i++) {
-		const struct family *f = fams[i];
+		const struct nft_family *f = fams[i];
 
 		written_back(b, h, f);
 
@@ -372,7 +346,7 @@ static void from_tap(struct nft_batch *b, const struct nft_hop *h)
 		r = nft_rule_start(b, NFPROTO_NETDEV, "from_tap");
 		e_tcp(&r, f);
 		e_tcpflags(&r, TCP_SYNACK, NFT_CMP_EQ, TCP_SYNACK);
-		e_key(&r, f, true);
+		nft_rules_key(&r, f, true);
 		nft_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
 		nft_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
 		nft_dynset(&r, &f->ended, NFT_DYNSET_OP_DELETE);
@@ -409,11 +383,10 @@ static void tproxy(struct nft_batch *b, const struct nft_hop *h,
 	nft_rule_end(&r);
 }
 
-static void add_sets(struct nft_batch *b, const struct family *f)
+static void add_sets(struct nft_batch *b, const struct nft_family *f)
 {
 	struct nft_set_opts o = {
-		.key_type = f == &fam4 ? KEY_TYPE(NFT_TYPE_IPADDR)
-				       : KEY_TYPE(NFT_TYPE_IP6ADDR),
+		.key_type = f->key_type,
 		.key_bytes = f->key_bytes,
 		.size = SET_SIZE,
 		.timeout_ms = SLOW_MS,
@@ -430,12 +403,17 @@ static void add_sets(struct nft_batch *b, const struct family *f)
 static void build(struct nft_batch *b, const struct nft_hop *h)
 {
 	nft_table(b, NFPROTO_NETDEV);
-	add_sets(b, &fam4);
-	add_sets(b, &fam6);
+	add_sets(b, &nft_fam4);
+	add_sets(b, &nft_fam6);
+	nft_udp_sets(b, &nft_fam4);
+	nft_udp_sets(b, &nft_fam6);
 	nft_chain(b, NFPROTO_NETDEV, "from_pod", NF_NETDEV_INGRESS, 0, h->p0);
 	nft_chain(b, NFPROTO_NETDEV, "from_tap", NF_NETDEV_INGRESS, 0, h->tap);
 	from_pod(b, h);
 	from_tap(b, h);
+	nft_chain(b, NFPROTO_NETDEV, "to_pod", NF_NETDEV_EGRESS, 0, h->p0);
+	nft_udp_to_pod(b, &nft_fam4);
+	nft_udp_to_pod(b, &nft_fam6);
 	nft_table(b, NFPROTO_INET);
 	nft_chain(b, NFPROTO_INET, "pre", NF_INET_PRE_ROUTING,
 		  -150 /* mangle */, NULL);
@@ -457,7 +435,7 @@ int nft_hop_install(const struct nft_hop *hop)
 
 int nft_hop_forget(void)
 {
-	static const struct family *const fams[] = { &fam4, &fam6 };
+	static const struct nft_family *const fams[] = { &nft_fam4, &nft_fam6 };
 	struct nft_batch b;
 	int rc = nft_batch_begin(&b);
 

@@ -200,6 +200,25 @@ void nft_payload(struct nft_rule *r, uint32_t base, uint32_t offset,
 	nft_cmp(r, op, data, len);
 }
 
+void nft_masked(struct nft_rule *r, uint32_t base, uint32_t offset,
+		uint32_t len, const void *mask, uint32_t op, const void *data)
+{
+	static const uint8_t zero[4];
+	struct nftnl_expr *e;
+
+	nft_load(r, base, offset, len, NFT_REG_1);
+	e = nft_expr(r, "bitwise");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
+	nft_cmp(r, op, data, len);
+}
+
 void nft_immediate(struct nft_rule *r, uint32_t reg, const void *data,
 		   uint32_t len)
 {
@@ -209,6 +228,26 @@ void nft_immediate(struct nft_rule *r, uint32_t reg, const void *data,
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
 	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
+}
+
+void nft_meta_set(struct nft_rule *r, uint32_t key)
+{
+	struct nftnl_expr *e = nft_expr(r, "meta");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+void nft_verdict(struct nft_rule *r, uint32_t verdict)
+{
+	struct nftnl_expr *e = nft_expr(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
 }
 
 void nft_fwd(struct nft_rule *r, int ifindex)

@@ -82,8 +82,17 @@ void nft_load(struct nft_rule *r, uint32_t base, uint32_t offset, uint32_t len,
 	      uint32_t reg);
 void nft_payload(struct nft_rule *r, uint32_t base, uint32_t offset,
 		 uint32_t op, const void *data, uint32_t len);
+/* (bytes of the packet & mask) compared, in register 1; at most 4 bytes */
+void nft_masked(struct nft_rule *r, uint32_t base, uint32_t offset,
+		uint32_t len, const void *mask, uint32_t op, const void *data);
 void nft_immediate(struct nft_rule *r, uint32_t reg, const void *data,
 		   uint32_t len);
+
+/** nft_meta_set() - what is in register 1 becomes the packet's */
+void nft_meta_set(struct nft_rule *r, uint32_t key);
+
+/** nft_verdict() - NF_ACCEPT or NF_DROP */
+void nft_verdict(struct nft_rule *r, uint32_t verdict);
 
 /** nft_fwd() - send the packet out of another device: the last expression */
 void nft_fwd(struct nft_rule *r, int ifindex);

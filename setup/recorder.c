@@ -18,7 +18,7 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 #include "netstack/pcap.h"
 #include "setup/sandbox.h"
 #include "setup/sys.h"

@@ -7,7 +7,7 @@
  * is in a user namespace beside the pod's, whose owner it is not.
  *
  * The lists are what the code calls, libslirp's and malloc()'s calls included:
- * 33 system calls for netstack and 34 for portfwd, 19 for the maker. A call
+ * 33 system calls for netstack and 36 for portfwd, 19 for the maker. A call
  * that libslirp makes but can do without (it looks for resolv.conf before a
  * router advertisement) fails with ENOENT instead of killing.
  */
@@ -36,6 +36,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <seccomp.h>
 
 /* What all do: messages, and malloc()'s calls. */
@@ -65,6 +66,8 @@ static const int of_netstack[] = {
 static const int of_portfwd[] = {
 	SCMP_SYS(splice),
 	SCMP_SYS(pipe2),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendmmsg),
 };
 
 /* The recorder's packet socket was set up for it. */
@@ -106,25 +109,47 @@ static int allow_verb(scmp_filter_ctx f, int call, unsigned long value)
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 1, INT_EQ(1, value));
 }
 
-/* Sockets of two families; only libslirp's may be anything but TCP. */
+static int allow_socket(scmp_filter_ctx f, int family, unsigned int type,
+			int proto)
+{
+	/* SOCK_CLOEXEC and SOCK_NONBLOCK are above the type */
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
+				INT_EQ(0, family), INT_IS(1, 0xf, type),
+				INT_EQ(2, proto));
+}
+
+/*
+ * Sockets of two families. libslirp's may be of any type; portfwd makes only
+ * TCP's, and has UDP's from the supervisor and the maker.
+ */
 static int allow_sockets(scmp_filter_ctx f, enum sandbox_role role)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
-	/* SOCK_CLOEXEC and SOCK_NONBLOCK are above the type */
-	const unsigned int type = 0xf;
+	static const struct {
+		int family, icmp;
+	} of[] = { { AF_INET, IPPROTO_ICMP }, { AF_INET6, IPPROTO_ICMPV6 } };
 	int rc = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(families) && !rc; i++)
-		rc = role == SANDBOX_NETSTACK
-			     ? seccomp_rule_add(f, SCMP_ACT_ALLOW,
-						SCMP_SYS(socket), 1,
-						INT_EQ(0, families[i]))
-			     : seccomp_rule_add(f, SCMP_ACT_ALLOW,
-						SCMP_SYS(socket), 3,
-						INT_EQ(0, families[i]),
-						INT_IS(1, type, SOCK_STREAM),
-						INT_EQ(2, 0));
+	for (size_t i = 0; i < ARRAY_SIZE(of) && !rc; i++) {
+		if (role == SANDBOX_NETSTACK)
+			rc = seccomp_rule_add(f, SCMP_ACT_ALLOW,
+					      SCMP_SYS(socket), 1,
+					      INT_EQ(0, of[i].family));
+		else
+			rc = allow_socket(f, of[i].family, SOCK_STREAM, 0);
+		if (!rc && role == SANDBOX_MAKER)
+			rc = allow_socket(f, of[i].family, SOCK_DGRAM, 0);
+		if (!rc && role == SANDBOX_MAKER)
+			rc = allow_socket(f, of[i].family, SOCK_RAW,
+					  of[i].icmp);
+	}
 	return rc;
+}
+
+/* One option. */
+static int allow_option(scmp_filter_ctx f, int level, int name)
+{
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+				INT_EQ(1, level), INT_EQ(2, name));
 }
 
 /* No programs for the kernel to run (filters), no protocol on top of TCP. */
@@ -159,6 +184,10 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	rc = allow_sockets(f, role);
 	if (!rc)
 		rc = allow_options(f);
+	if (!rc && role == SANDBOX_MAKER)
+		rc = allow_option(f, SOL_SOCKET, SO_RCVMARK);
+	if (!rc && role == SANDBOX_MAKER)
+		rc = allow_option(f, SOL_UDP, UDP_GRO);
 	if (rc || role == SANDBOX_MAKER)
 		return rc;
 	rc = allow_verb(f, SCMP_SYS(fcntl), F_GETFL);

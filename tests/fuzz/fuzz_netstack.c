@@ -21,7 +21,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
 #include "netstack/base/synmsg.h"
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 #include "netstack/frame.h"
 #include "netstack/netstack.h"
 #include "tests/fuzz/fuzz.h"

@@ -10,7 +10,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/msg.h"
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 #include "netstack/frame.h"
 #include "netstack/syn.h"
 #include "tests/fuzz/fuzz.h"

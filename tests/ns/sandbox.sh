@@ -158,7 +158,7 @@ probe() # ROLE WANT
 if [ "$(uname -m)" = x86_64 ] && [ -x "$PROBE" ]; then
 	install -m 755 "$PROBE" "$T/sandbox_probe"
 	probe netstack "$LOOPS $LIBSLIRP"
-	probe portfwd "$LOOPS pipe2 splice"
+	probe portfwd "$LOOPS pipe2 recvmmsg sendmmsg splice"
 	probe maker "$ALL poll ppoll"
 else
 	skip 'the system calls let through' \

@@ -42,7 +42,7 @@ static int make_socket(struct ix *ix, int family)
 
 static void answer(struct ix *ix, int family, uint32_t count)
 {
-	struct maker_want reply = { .family = family };
+	struct maker_want reply = { .family = family, .type = SOCK_STREAM };
 	int fds[MSG_FDS_MAX];
 	size_t n = 0;
 
@@ -76,6 +76,7 @@ static void on_want(struct loop_source *src, uint32_t revents)
 	assert_int_equal(m.len, sizeof(want));
 	memcpy(&want, m.body, sizeof(want));
 	assert_true(want.family == AF_INET || want.family == AF_INET6);
+	assert_int_equal(want.type, SOCK_STREAM);
 	assert_true(want.count > 0 && want.count <= POOL_SIZE);
 	if (ix->maker_silent)
 		ix->asked[want.family == AF_INET6] = want.count;
@@ -118,12 +119,15 @@ static int setup(void **state, bool ipv6)
 		.pod6 = address("::1"),
 		.prefix6 = 128,
 	};
+	ix->source.plan = &ix->plan;
 	if (loop_init(&ix->loop) || relay_init(&ix->relay, &ix->loop) ||
 	    msg_pair(maker))
 		return -1;
 	ix->maker = (struct loop_source){ maker[1], EPOLLIN, on_want };
 	return loop_add(&ix->loop, &ix->maker) || fd_nonblock(maker[0]) ||
-	       ingress_new(&ix->in, &ix->loop, &ix->relay, &ix->plan, maker[0]);
+	       pool_new(&ix->pool, &ix->loop, maker[0], ipv6) ||
+	       ingress_new(&ix->in, &ix->loop, &ix->relay, &ix->source,
+			   ix->pool);
 }
 
 int ix_setup(void **state)
@@ -143,6 +147,7 @@ int ix_teardown(void **state)
 	size_t n;
 
 	ix->in = ingress_free(ix->in);
+	ix->pool = pool_free(ix->pool);
 	loop_del(&ix->loop, &ix->maker);
 	fd_drop(&fd);
 	relay_deinit(&ix->relay);

@@ -23,6 +23,8 @@ struct ix {
 	struct loop loop;
 	struct relay relay;
 	struct podnet plan;
+	struct source source;
+	struct pool *pool;
 	struct ingress *in;
 	struct loop_source maker;
 	bool maker_silent; /* doesn't answer */

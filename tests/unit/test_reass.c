@@ -11,7 +11,7 @@
 /* cmocka wants some of the above first */
 #include <cmocka.h>
 
-#include "netstack/checksum.h"
+#include "netstack/base/checksum.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/packet.h"
 

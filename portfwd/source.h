@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Which source address the pod sees, of TCP and of UDP: a ladder, tried from
+ * the top until something works.
+ */
+
+#include "netstack/base/podnet.h"
+#include "portfwd/spec.h"
+
+/* Of the pod, as it is now. */
+struct source {
+	const struct podnet *plan;
+	/* it couldn't answer IPv6 clients of the world */
+	bool no_route6;
+};
+
+enum source_rung {
+	SOURCE_CLIENT,	    /* the client's address and port */
+	SOURCE_CLIENT_ADDR, /* the client's address, any port */
+	SOURCE_GATEWAY,	    /* the gateway's address, the client's family */
+	SOURCE_OTHER,	    /* the gateway's address, the other family */
+	SOURCE_NONE,
+};
+
+/* Why a pod saw the gateway's address instead of the client's. */
+enum source_lost {
+	SOURCE_LOST_NONE,
+	SOURCE_LOST_OFF,     /* source=off */
+	SOURCE_LOST_LOCAL,   /* loopback or link-local client */
+	SOURCE_LOST_POD,     /* client in the pod's own subnets */
+	SOURCE_LOST_FAMILY,  /* the pod has or takes only the other family */
+	SOURCE_LOST_ROUTE,   /* IPv6 client, pod without an IPv6 route */
+	SOURCE_LOST_ADDRESS, /* the hop wouldn't bind it */
+	SOURCE_LOST_N,
+};
+
+/**
+ * source_why_lost() - does this client start at the gateway?
+ *
+ * Addresses that mean something else inside the pod do (loopback, link-local,
+ * the pod's own subnets): the pod would answer itself or its link.
+ */
+enum source_lost source_why_lost(const struct source *s,
+				 const struct spec *spec,
+				 const struct ip *client);
+
+/** source_lost_at() - the reason, for a client that is served on @rung */
+enum source_lost source_lost_at(const struct source *s, const struct spec *spec,
+				const struct ip *client, enum source_rung rung);
+
+/** source_family() - the family that a rung speaks to the pod */
+int source_family(const struct podnet *plan, enum source_rung rung,
+		  const struct ip *client);
+
+/** source_pod_ip(), source_gw_ip() - the plan's addresses of a family */
+const struct ip *source_pod_ip(const struct podnet *plan, int family);
+const struct ip *source_gw_ip(const struct podnet *plan, int family);
+
+/**
+ * source_connect() - bind @fd, a socket of the hop, as @rung says, and connect
+ * it to the pod
+ *
+ * Return: 0 (also when the connection is under way) or -errno, never -EAGAIN;
+ *         not logged
+ */
+int source_connect(int fd, const struct podnet *plan, enum source_rung rung,
+		   const union endpoint *client, uint16_t pod_port);
+
+/**
+ * source_next() - the rung to try when @rung has failed with @err
+ *
+ * When the pod refuses in the client's family, the other family is tried from
+ * the gateway.
+ */
+enum source_rung source_next(const struct podnet *plan, enum source_rung rung,
+			     int err);
