@@ -259,7 +259,7 @@ static void from_pod(struct netstack *ns, size_t len)
 		return;
 	if (is_dns(ns, &f)) {
 		dns_query(ns, &f);
-	} else if (ns->sw && switch_from_pod(ns->sw, &f)) {
+	} else if (ns->sw && switch_from_pod(ns->sw, &f, loop_now(&ns->loop))) {
 		write_frame(ns, ns->tap_hop.fd, f.eth, f.len);
 	} else if (is_ours(ns, &f) && syn_take(ns->syn, &f)) {
 		return; /* until portfwd's verdict */
@@ -275,8 +275,8 @@ static void from_hop(struct netstack *ns, size_t len)
 	/* the hop's kernel also sends what the pod has no use for */
 	if (!frame_parse(ns->buf, len, &f) || !f.is_ip)
 		return;
-	switch_from_hop(ns->sw, &f);
-	write_frame(ns, ns->tap.fd, ns->buf, len);
+	if (switch_from_hop(ns->sw, &f, loop_now(&ns->loop)))
+		write_frame(ns, ns->tap.fd, ns->buf, len);
 }
 
 /* Read one batch; the rest waits a turn, so that timers and sockets live. */

@@ -2,13 +2,14 @@
 #pragma once
 /*
  * What nftables do in the hop, done in user space: which of the pod's frames
- * belong to TCP flows of the hop, and which are libslirp's. Used where veth or
- * nftables can't be had. It decides; it sends nothing.
+ * belong to TCP and UDP flows of the hop, and which are libslirp's. Used where
+ * veth or nftables can't be had. It decides; it sends nothing.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "netstack/base/mono.h"
 #include "netstack/base/podnet.h"
 #include "netstack/frame.h"
 
@@ -25,10 +26,15 @@ int switch_new(struct flow_switch **out, const struct podnet *plan,
 struct flow_switch *switch_free(struct flow_switch *sw);
 
 /** switch_from_pod() - Return: true: the hop's, false: libslirp's */
-bool switch_from_pod(struct flow_switch *sw, const struct frame *f);
+bool switch_from_pod(struct flow_switch *sw, const struct frame *f,
+		     struct mono now);
 
-/** switch_from_hop() - note what the hop sends to the pod */
-void switch_from_hop(struct flow_switch *sw, const struct frame *f);
+/**
+ * switch_from_hop() - note what the hop sends to the pod
+ * Return: true: it is for the pod, false: it was for us
+ */
+bool switch_from_hop(struct flow_switch *sw, const struct frame *f,
+		     struct mono now);
 
 /** switch_count() - flows remembered now */
 size_t switch_count(const struct flow_switch *sw);

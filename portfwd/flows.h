@@ -19,7 +19,7 @@ struct relay_flow;
 
 enum flow_direction { FLOW_EGRESS, FLOW_INGRESS };
 
-enum flow_path { FLOW_SPLICE, FLOW_COPY, FLOW_N_PATHS };
+enum flow_path { FLOW_SPLICE, FLOW_COPY, FLOW_UDP, FLOW_N_PATHS };
 
 enum flow_state {
 	FLOW_CONNECTING,

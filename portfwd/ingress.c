@@ -23,19 +23,12 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "portfwd/publication.h"
 #include "portfwd/relay_socket.h"
 #include "portfwd/source.h"
 
 #define ACCEPTS_A_TURN 32
 #define RETRY_MS       100
-
-/* All ports of one SPEC. */
-struct publication {
-	struct list link;
-	struct spec spec;
-	uint32_t id;
-	size_t n_flows;
-};
 
 struct port {
 	struct loop_source src; /* the listener */
@@ -406,25 +399,6 @@ static void on_retry(struct loop_timer *t)
 
 /* ---- publishing ---- */
 
-static struct publication *publication_get(struct ingress *in,
-					   const struct portfwd_publish *p)
-{
-	struct publication *pub;
-
-	list_for_each (e, &in->publications) {
-		pub = container_of(e, struct publication, link);
-		if (pub->id == p->id)
-			return pub;
-	}
-	pub = calloc(1, sizeof(*pub));
-	if (!pub)
-		return NULL;
-	pub->spec = p->spec;
-	pub->id = p->id;
-	list_append(&in->publications, &pub->link);
-	return pub;
-}
-
 static int port_add(struct ingress *in, struct publication *pub, int fd,
 		    uint16_t index)
 {
@@ -450,7 +424,7 @@ static int port_add(struct ingress *in, struct publication *pub, int fd,
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 		    const int *fds)
 {
-	struct publication *pub = publication_get(in, p);
+	struct publication *pub = publication_get(&in->publications, p);
 	int rc = 0;
 
 	if (!pub)
@@ -526,13 +500,7 @@ struct ingress *ingress_free(struct ingress *in)
 		list_del(&p->link);
 		free(p);
 	}
-	while (!list_empty(&in->publications)) {
-		struct publication *pub = container_of(
-			in->publications.next, struct publication, link);
-
-		list_del(&pub->link);
-		free(pub);
-	}
+	publications_free(&in->publications);
 	list_del(&in->resume.link);
 	loop_timer_stop(in->loop, &in->retry);
 	pool_leave(&in->sockets);

@@ -9,6 +9,10 @@
  * same address or a wildcard of that family, but not one whose old connections
  * are in TIME_WAIT.
  *
+ * For UDP SO_REUSEADDR would be just that sharing, so there it isn't set. What
+ * a datagram's receiver must know (the address it was sent to) has to be asked
+ * for before the first one comes, so it is asked for here.
+ *
  * Two sockets may get to bind the same free port with SO_REUSEADDR, and only
  * listen() tells: it counts as part of binding.
  *
@@ -19,6 +23,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +35,9 @@
 
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
+
+/* The kernel cuts it to net.core.rmem_max. */
+#define UDP_BUFFER (4 << 20)
 
 /* How many taken ports a search for a block of free ones walks past. */
 #define WALK_STEPS 256
@@ -53,6 +61,25 @@ static int set_flag(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
 }
 
+/* portfwd/udp.c: addresses of datagrams, and what became of sent ones. */
+static int prepare_udp(int fd, int family, bool dual)
+{
+	int rc = 0;
+
+	/* as much as net.core.rmem_max allows; Linux 5.0 for the other */
+	(void)set_flag(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+	(void)set_flag(fd, SOL_UDP, UDP_GRO, 1);
+	if (family == AF_INET || dual)
+		rc = set_flag(fd, SOL_IP, IP_PKTINFO, 1);
+	if (!rc && (family == AF_INET || dual))
+		rc = set_flag(fd, SOL_IP, IP_RECVERR, 1);
+	if (!rc && family == AF_INET6)
+		rc = set_flag(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1);
+	if (!rc && family == AF_INET6)
+		rc = set_flag(fd, SOL_IPV6, IPV6_RECVERR, 1);
+	return rc;
+}
+
 /* Everything between socket() and bind(). Return: 0 or -errno */
 static int prepare(int fd, const struct spec *spec, int family, bool dual,
 		   const char **step)
@@ -60,7 +87,7 @@ static int prepare(int fd, const struct spec *spec, int family, bool dual,
 	int rc;
 
 	*step = "SO_REUSEADDR";
-	rc = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	rc = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, spec->proto == SPEC_TCP);
 	if (!rc && family == AF_INET6) {
 		*step = "IPV6_V6ONLY";
 		rc = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
@@ -70,6 +97,10 @@ static int prepare(int fd, const struct spec *spec, int family, bool dual,
 		if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, spec->ifname,
 			       (socklen_t)strlen(spec->ifname)))
 			rc = -errno;
+	}
+	if (!rc && spec->proto == SPEC_UDP) {
+		*step = "socket options";
+		rc = prepare_udp(fd, family, dual);
 	}
 	return rc;
 }
@@ -81,12 +112,13 @@ static int prepare(int fd, const struct spec *spec, int family, bool dual,
 static int open_at(const struct spec *spec, const struct ip *ip, bool dual,
 		   uint16_t port, const char **step)
 {
+	int type = spec->proto == SPEC_UDP ? SOCK_DGRAM : SOCK_STREAM;
 	union endpoint ep = endpoint_make(ip, port);
 	scoped_fd fd = -1;
 	int rc;
 
 	*step = "socket";
-	fd = socket(ip->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(ip->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	rc = prepare(fd, spec, ip->family, dual, step);
@@ -96,7 +128,7 @@ static int open_at(const struct spec *spec, const struct ip *ip, bool dual,
 	if (bind(fd, &ep.sa, endpoint_len(&ep)))
 		return -errno;
 	*step = "listen";
-	if (listen(fd, BACKLOG))
+	if (type == SOCK_STREAM && listen(fd, BACKLOG))
 		return -errno;
 	return fd_take(&fd);
 }
@@ -196,8 +228,8 @@ static int open_free(const struct spec *spec, int *fds, uint16_t *first,
 }
 
 /*
- * "ADDR:PORT/tcp" in the words of SPEC; without ADDR it is "*". A port that
- * nobody has named has no number yet: then it is the SPEC.
+ * "ADDR:PORT/tcp" (or /udp) in the words of SPEC; without ADDR it is "*". A
+ * port that nobody has named has no number yet: then it is the SPEC.
  */
 static void describe(const struct spec *spec, uint16_t port, char *buf,
 		     size_t cap)
@@ -213,9 +245,9 @@ static void describe(const struct spec *spec, uint16_t port, char *buf,
 	else if (spec->host_addr.family)
 		ip_format(&spec->host_addr, addr);
 	(void)snprintf(buf, cap,
-		       spec->host_addr.family == AF_INET6 ? "[%.45s]:%u/tcp"
-							  : "%.45s:%u/tcp",
-		       addr, port);
+		       spec->host_addr.family == AF_INET6 ? "[%.45s]:%u/%s"
+							  : "%.45s:%u/%s",
+		       addr, port, spec->proto == SPEC_UDP ? "udp" : "tcp");
 }
 
 static void log_in_use(const struct spec *spec, const char *what, uint16_t port)
@@ -227,7 +259,7 @@ static void log_in_use(const struct spec *spec, const char *what, uint16_t port)
 			  spec->count > 1 ? "s in a row" : "");
 		return;
 	}
-	owner_find(&spec->host_addr, port, owner);
+	owner_find(spec->proto, &spec->host_addr, port, owner);
 	log_error("%s: address already in use%s%s%s", what,
 		  owner[0] ? " (by " : "", owner, owner[0] ? ")" : "");
 }
@@ -291,7 +323,7 @@ int listen_open(const struct spec *spec, int *fds, uint16_t *host_ports)
 	struct failure fail = { "", 0 };
 	int rc;
 
-	assert(spec->proto == SPEC_TCP && spec->count);
+	assert(spec->count);
 	for (unsigned int i = 0; i < spec->count; i++)
 		fds[i] = -1;
 	rc = first ? open_from(spec, 0, first, fds, &fail)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Host-side listening sockets of a published TCP port or range. */
+/* Host-side sockets of a published port or range. */
 
 #include <stdint.h>
 
@@ -8,7 +8,7 @@
 
 /**
  * listen_open() - bind and listen on each host port of @spec
- * @spec:	TCP
+ * @spec:	TCP; or UDP, where there is nothing to listen() for
  * @fds:	spec->count elements; all owned by the caller on success
  * @host_ports: spec->count elements: the ports, consecutive
  *

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From a listening port to the process behind it, through /proc: net/tcp and
- * net/tcp6 give the socket's inode, and one of the links in some fd directory
- * reads "socket:[inode]".
+ * From a port to the process behind it, through /proc: net/tcp and net/tcp6 (or
+ * net/udp and net/udp6) give the socket's inode, and one of the links in some
+ * fd directory reads "socket:[inode]".
  *
- * The kernel lists listening sockets first, so the tables are read only as far
- * as they listen. Walking the fd directories costs microseconds each, but a
- * machine may have any number: a budget of links bounds it. This runs once,
- * when podsplice is about to give up.
+ * The kernel lists TCP's listening sockets first, so those tables are read only
+ * as far as they listen. Walking the fd directories costs microseconds each,
+ * but a machine may have any number: a budget of links bounds it. This runs
+ * once, when podsplice is about to give up.
  */
 #include "portfwd/owner.h"
 
@@ -22,8 +22,11 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/parse.h"
 
-#define LINKS_MAX    200000
+#define LINKS_MAX 200000
+
+/* In net/tcp and net/udp; the latter also has connected sockets, anywhere. */
 #define STATE_LISTEN 0x0a
+#define STATE_BOUND  0x07
 
 /* The address in a line of net/tcp: 32-bit words as the host stores them. */
 static bool parse_hex_ip(const char *hex, struct ip *out)
@@ -57,8 +60,8 @@ static bool clashes(const struct ip *want, const struct ip *have)
 }
 
 /* Return: the inode of a socket that listens there, 0 when there is none */
-static unsigned long find_inode(const char *path, const struct ip *want,
-				uint16_t port)
+static unsigned long find_inode(const char *path, enum spec_proto proto,
+				const struct ip *want, uint16_t port)
 {
 	FILE *f = fopen(path, "re");
 	unsigned long inode = 0;
@@ -78,8 +81,10 @@ static unsigned long find_inode(const char *path, const struct ip *want,
 			   "%*u %lu",
 			   hex, &have_port, &state, &n) != 4)
 			continue;
-		if (state != STATE_LISTEN)
+		if (proto == SPEC_TCP && state != STATE_LISTEN)
 			break;
+		if (proto == SPEC_UDP && state != STATE_BOUND)
+			continue;
 		if (have_port == port && parse_hex_ip(hex, &have) &&
 		    clashes(want, &have))
 			inode = n;
@@ -125,8 +130,10 @@ static void describe(const char *pid, char *buf)
 		       name[0] ? " " : "", name);
 }
 
-const char *owner_find(const struct ip *ip, uint16_t port, char *buf)
+const char *owner_find(enum spec_proto proto, const struct ip *ip,
+		       uint16_t port, char *buf)
 {
+	bool udp = proto == SPEC_UDP;
 	unsigned int budget = LINKS_MAX;
 	char want[64], path[64];
 	unsigned long inode = 0;
@@ -135,9 +142,11 @@ const char *owner_find(const struct ip *ip, uint16_t port, char *buf)
 
 	buf[0] = '\0';
 	if (ip->family != AF_INET6)
-		inode = find_inode("/proc/net/tcp", ip, port);
+		inode = find_inode(udp ? "/proc/net/udp" : "/proc/net/tcp",
+				   proto, ip, port);
 	if (!inode)
-		inode = find_inode("/proc/net/tcp6", ip, port);
+		inode = find_inode(udp ? "/proc/net/udp6" : "/proc/net/tcp6",
+				   proto, ip, port);
 	proc = inode ? opendir("/proc") : NULL;
 	if (!proc)
 		return buf;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The port forwarder's process: takes listeners from the supervisor and gives
- * them to ingress.c (published ports) and egress.c (TCP out of the pod), whose
- * flows share one relay. It ends when the supervisor does.
+ * them to ingress.c and udp.c (published ports) and egress.c (TCP out of the
+ * pod), whose flows share one relay. It ends when the supervisor does.
  */
 #include "portfwd/portfwd.h"
 
@@ -18,6 +18,7 @@
 #include "portfwd/ingress.h"
 #include "portfwd/relay.h"
 #include "portfwd/report.h"
+#include "portfwd/udp.h"
 
 struct portfwd {
 	struct loop loop;
@@ -31,6 +32,7 @@ struct portfwd {
 	struct source source;
 	struct pool *pool; /* NULL until configured, as the next */
 	struct ingress *ingress;
+	struct udp *udp;
 	struct report report;
 };
 
@@ -65,10 +67,13 @@ static int configure(struct portfwd *pf, struct msg *m)
 	if (!rc)
 		rc = ingress_new(&pf->ingress, &pf->loop, &pf->relay,
 				 &pf->source, pf->pool);
+	if (!rc)
+		rc = udp_new(&pf->udp, &pf->loop, &pf->source, pf->pool);
 	if (!rc && pf->cfg.splice)
 		rc = start_egress(pf, m);
 	pf->report.egress = pf->egress;
 	pf->report.ingress = pf->ingress;
+	pf->report.udp = pf->udp;
 	return rc;
 }
 
@@ -82,7 +87,9 @@ static int publish(struct portfwd *pf, struct msg *m)
 	memcpy(&p, m->body, sizeof(p));
 	if (p.n != m->n_fds || p.n > PORTFWD_BATCH)
 		return log_errno(EPROTO, "portfwd: publish");
-	rc = ingress_publish(pf->ingress, &p, m->fds);
+	rc = p.spec.proto == SPEC_UDP
+		     ? udp_publish(pf->udp, &p, m->fds)
+		     : ingress_publish(pf->ingress, &p, m->fds);
 	/* after a failure the process ends: nothing can leak */
 	m->n_fds = 0;
 	return rc;
@@ -97,6 +104,8 @@ static int start(struct portfwd *pf)
 	rc = pf->lock(pf->lock_arg);
 	if (!rc)
 		rc = ingress_start(pf->ingress);
+	if (!rc)
+		rc = udp_start(pf->udp);
 	return rc ? rc
 		  : msg_must_send(pf->ctl.fd, "the supervisor", PORTFWD_READY,
 				  NULL, 0, NULL, 0);
@@ -174,6 +183,7 @@ static void close_all(struct portfwd *pf)
 {
 	report_deinit(&pf->report);
 	pf->ingress = ingress_free(pf->ingress);
+	pf->udp = udp_free(pf->udp);
 	pf->pool = pool_free(pf->pool);
 	pf->egress = egress_free(pf->egress);
 	relay_deinit(&pf->relay);

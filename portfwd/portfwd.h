@@ -36,19 +36,6 @@ enum portfwd_msg {
 	MAKER_SOCKETS = 192, /* struct maker_want; fds: 0 to MSG_FDS_MAX */
 };
 
-/*
- * What a UDP socket of the hop says to who steers the pod's packets (nft_udp.c,
- * netstack/switch.c). A flow belongs to the hop from its first datagram to the
- * pod, and for so long after the last one; both of these are datagrams that the
- * pod doesn't get, told by their time to live.
- */
-#define HOP_UDP_KEEP_S	 60
-#define HOP_UDP_TTL_DROP 1 /* it isn't the hop's any more */
-#define HOP_UDP_TTL_KEEP 2 /* still is */
-
-/* SO_MARK of what the pod sent: not to be fragmented (DF, or IPv6). */
-#define HOP_UDP_MARK_WHOLE 1
-
 struct portfwd_config {
 	struct podnet plan;
 	bool host_loopback; /* the gateway's address is the host's loopback */

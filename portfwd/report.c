@@ -15,6 +15,7 @@
 #include "portfwd/egress.h"
 #include "portfwd/ingress.h"
 #include "portfwd/portfwd.h"
+#include "portfwd/udp.h"
 
 _Static_assert(sizeof(struct portfwd_flows) <= MSG_BODY_MAX,
 	       "a page fits in a message");
@@ -38,6 +39,25 @@ static void add_ingress(const struct ingress *in, struct portfwd_totals *t)
 	t->unreachable += s->unreachable;
 	t->emfile += s->paused_fds;
 	t->policy += s->over_max;
+	for (size_t i = 0; i < SOURCE_LOST_N; i++)
+		t->source_lost += s->lost[i];
+}
+
+static void add_udp(const struct udp *u, struct portfwd_totals *t)
+{
+	const struct udp_stats *s = udp_stats(u);
+
+	t->open[FLOW_UDP] = udp_count(u);
+	t->total[FLOW_UDP] = s->opened;
+	t->bytes_in[FLOW_UDP] = s->bytes_in;
+	t->bytes_out[FLOW_UDP] = s->bytes_out;
+	t->udp_packets_in = s->packets_in;
+	t->udp_packets_out = s->packets_out;
+	t->refused += s->refused;
+	t->unreachable += s->unsent;
+	t->emfile += s->shortage;
+	t->policy += s->over_max;
+	t->evicted = s->evicted;
 	for (size_t i = 0; i < SOURCE_LOST_N; i++)
 		t->source_lost += s->lost[i];
 }
@@ -66,9 +86,23 @@ static void send_stats(struct report *r)
 		add_egress(r->egress, &t);
 	if (r->ingress)
 		add_ingress(r->ingress, &t);
+	if (r->udp)
+		add_udp(r->udp, &t);
 	add_relay(r->relay, &t);
 	/* no room: many questions were asked, and nobody reads the answers */
 	(void)msg_send(r->ctl->fd, PORTFWD_STATS_ARE, &t, sizeof(t), NULL, 0);
+}
+
+#define N_BOOKS 3
+
+/* NULL: there are no such flows */
+static struct flow_book *book_at(const struct report *r, unsigned int at)
+{
+	if (at == 0)
+		return r->egress ? egress_book(r->egress) : NULL;
+	if (at == 1)
+		return r->ingress ? ingress_book(r->ingress) : NULL;
+	return r->udp ? udp_book(r->udp) : NULL;
 }
 
 /* The next page; an empty one may be the last. */
@@ -78,14 +112,15 @@ static void fill_page(struct report *r)
 	struct portfwd_flows *p = &r->page;
 	size_t n = 0;
 
-	if (r->in_egress) {
-		n = flow_book_page(egress_book(r->egress), now, p->flows,
-				   FLOWS_A_PAGE);
-		r->in_egress = n == FLOWS_A_PAGE;
+	while (n < FLOWS_A_PAGE && r->at < N_BOOKS) {
+		struct flow_book *b = book_at(r, r->at);
+
+		if (b)
+			n += flow_book_page(b, now, p->flows + n,
+					    FLOWS_A_PAGE - n);
+		if (n < FLOWS_A_PAGE)
+			r->at++;
 	}
-	if (!r->in_egress && r->ingress)
-		n += flow_book_page(ingress_book(r->ingress), now, p->flows + n,
-				    FLOWS_A_PAGE - n);
 	p->n = (uint16_t)n;
 	p->last = n < FLOWS_A_PAGE;
 }
@@ -161,11 +196,13 @@ void report_flows(struct report *r, uint32_t cookie)
 	r->page.cookie = cookie;
 	r->wants_flows = true;
 	r->held = false;
-	r->in_egress = r->egress != NULL;
-	if (r->egress)
-		flow_book_rewind(egress_book(r->egress));
-	if (r->ingress)
-		flow_book_rewind(ingress_book(r->ingress));
+	r->at = 0;
+	for (unsigned int i = 0; i < N_BOOKS; i++) {
+		struct flow_book *b = book_at(r, i);
+
+		if (b)
+			flow_book_rewind(b);
+	}
 	loop_defer(r->loop, &r->job);
 }
 

@@ -10,6 +10,7 @@
 
 struct egress;
 struct ingress;
+struct udp;
 struct relay;
 
 /* The bodies of PORTFWD_STATS_ARE and PORTFWD_FLOWS_ARE; @cookie: the asker's
@@ -21,7 +22,8 @@ struct portfwd_totals {
 	uint64_t open[FLOW_N_PATHS], total[FLOW_N_PATHS];
 	uint64_t bytes_in[FLOW_N_PATHS], bytes_out[FLOW_N_PATHS];
 	uint64_t refused, unreachable, timeout, emfile, pipe_quota;
-	uint64_t policy, source_lost;
+	uint64_t policy, source_lost, evicted;
+	uint64_t udp_packets_in, udp_packets_out;
 };
 
 struct portfwd_flows {
@@ -37,16 +39,17 @@ struct report {
 	const struct relay *relay;
 	struct egress *egress;	 /* NULL until, and unless, there is one */
 	struct ingress *ingress; /* the same */
+	struct udp *udp;	 /* the same */
 	int mem_fd;
 	struct loop_job job;
 	bool wants_stats, wants_flows;
 	uint32_t stats_cookie;
-	bool held;	/* page waits for room in the socket */
-	bool in_egress; /* the walk hasn't come to ingress */
+	bool held;	 /* page waits for room in the socket */
+	unsigned int at; /* the book that the walk has come to */
 	struct portfwd_flows page;
 };
 
-/** report_init() - all but egress and ingress; @ctl non-blocking */
+/** report_init() - all but egress, ingress and udp; @ctl non-blocking */
 void report_init(struct report *r, struct loop *loop, struct loop_source *ctl,
 		 const struct relay *relay);
 

@@ -147,13 +147,15 @@ static json_t *flows_json(const struct query_stats *st)
 	const struct stack_stats *s = &st->netstack.stack;
 	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
 
-	return json_pack("{s:{s:o, s:o}, s:{s:o, s:o}, s:{s:o, s:o}}", "splice",
-			 "open", number_if(fwd, p->open[FLOW_SPLICE]), "total",
-			 number_if(fwd, p->total[FLOW_SPLICE]), "copy", "open",
-			 number_if(fwd, p->open[FLOW_COPY]), "total",
-			 number_if(fwd, p->total[FLOW_COPY]), "slirp", "open",
-			 number_if(net, s->open), "total",
-			 number_if(net, s->opened));
+	return json_pack(
+		"{s:{s:o, s:o}, s:{s:o, s:o}, s:{s:o, s:o}, s:{s:o, s:o}}",
+		"udp", "open", number_if(fwd, p->open[FLOW_UDP]), "total",
+		number_if(fwd, p->total[FLOW_UDP]), "splice", "open",
+		number_if(fwd, p->open[FLOW_SPLICE]), "total",
+		number_if(fwd, p->total[FLOW_SPLICE]), "copy", "open",
+		number_if(fwd, p->open[FLOW_COPY]), "total",
+		number_if(fwd, p->total[FLOW_COPY]), "slirp", "open",
+		number_if(net, s->open), "total", number_if(net, s->opened));
 }
 
 static json_t *way_json(bool known, uint64_t in, uint64_t out)
@@ -170,7 +172,11 @@ static json_t *traffic_json(const struct query_stats *st)
 	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
 
 	return json_pack(
-		"{s:o, s:o, s:{s:o, s:o, s:o, s:o}}", "splice",
+		"{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:{s:o, s:o, s:o, s:o}}",
+		"udp", "bytes_in", number_if(fwd, p->bytes_in[FLOW_UDP]),
+		"bytes_out", number_if(fwd, p->bytes_out[FLOW_UDP]),
+		"packets_in", number_if(fwd, p->udp_packets_in), "packets_out",
+		number_if(fwd, p->udp_packets_out), "splice",
 		way_json(fwd, p->bytes_in[FLOW_SPLICE],
 			 p->bytes_out[FLOW_SPLICE]),
 		"copy",
@@ -189,7 +195,7 @@ static json_t *errors_json(const struct query_stats *st)
 	bool fwd = st->has[QUERY_PORTFWD], net = st->has[QUERY_NETSTACK];
 
 	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "refused",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "refused",
 		number_if(fwd, p->refused), "unreachable",
 		number_if(fwd, p->unreachable), "timeout",
 		number_if(fwd, p->timeout), "emfile",
@@ -197,7 +203,8 @@ static json_t *errors_json(const struct query_stats *st)
 		"pipe_quota", number_if(fwd, p->pipe_quota), "parse",
 		number_if(net, n->parse + n->dns.dropped), "policy",
 		number_if(fwd || net, p->policy + n->refused), "source_lost",
-		number_if(fwd, p->source_lost));
+		number_if(fwd, p->source_lost), "evicted",
+		number_if(fwd, p->evicted));
 }
 
 static json_t *mem_json(bool known, const struct procmem *m)
@@ -263,17 +270,18 @@ json_t *control_json_stats(const struct control_facts *f,
 
 json_t *control_json_flow(const struct flow_record *r)
 {
-	static const char *const paths[] = { "splice", "copy" };
+	static const char *const paths[] = { "splice", "copy", "udp" };
 	static const char *const states[] = { "connecting", "written", "open",
 					      "half-closed" };
+	bool udp = r->path == FLOW_UDP;
 	json_t *rtt = r->rtt_us == FLOW_RTT_UNKNOWN
 			      ? json_null()
 			      : json_real(r->rtt_us / 1e3);
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:o, s:i}",
-		"proto", "tcp", "path", paths[r->path == FLOW_COPY],
-		"direction",
+		"proto", udp ? "udp" : "tcp", "path",
+		r->path < FLOW_N_PATHS ? paths[r->path] : paths[0], "direction",
 		r->direction == FLOW_INGRESS ? "ingress" : "egress", "pod",
 		endpoint_json(&r->pod), "remote", endpoint_json(&r->remote),
 		"host", endpoint_json(&r->host), "state",

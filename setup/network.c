@@ -49,12 +49,6 @@ static int can_publish(const struct spec *spec)
 	char text[SPEC_TEXT_MAX];
 
 	spec_format(spec, text, sizeof(text));
-	if (spec->proto == SPEC_UDP) {
-		log_error(
-			"%s: publishing UDP is not supported yet (publish TCP)",
-			text);
-		return -EOPNOTSUPP;
-	}
 	if (spec->proxy != SPEC_PROXY_NONE) {
 		log_error(
 			"%s: proxy= is not supported yet (the pod sees the client's address without it)",

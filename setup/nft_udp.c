@@ -40,7 +40,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <stdio.h> /* FILE, for libnftnl */
 
-#include "portfwd/portfwd.h"
+#include "netstack/base/hopudp.h"
 
 #define FRAG_MS	    30000ULL /* as long as a datagram waits for the rest */
 #define FRAG4_BYTES 12

@@ -42,8 +42,8 @@ static void one_frame(struct flow_switch *sw, const struct podnet *plan,
 		return;
 	check_parsed(&f, buf, len);
 	if (from_hop) {
-		switch_from_hop(sw, &f);
-	} else if (!switch_from_pod(sw, &f)) {
+		(void)switch_from_hop(sw, &f, MONO_ZERO);
+	} else if (!switch_from_pod(sw, &f, MONO_ZERO)) {
 		bool strict = policy_allows(&f, plan, false);
 
 		if (strict || policy_allows(&f, plan, true))

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "netstack/base/list.h"
+#include "netstack/base/hopudp.h"
 #include "tests/unit/packet.h"
 
 #define POD   "10.0.2.100"
@@ -59,7 +60,7 @@ static bool pod4(struct fx *fx, uint16_t sport, uint16_t dport, int flags)
 	uint8_t buf[PKT_MAX];
 	struct frame f = pkt_frame(buf, &s);
 
-	return switch_from_pod(fx->sw, &f);
+	return switch_from_pod(fx->sw, &f, MONO_ZERO);
 }
 
 /* From @client of WORLD to the pod's @port */
@@ -71,7 +72,7 @@ static void hop4(struct fx *fx, uint16_t client, uint16_t port, int flags)
 	uint8_t buf[PKT_MAX];
 	struct frame f = pkt_frame(buf, &s);
 
-	switch_from_hop(fx->sw, &f);
+	(void)switch_from_hop(fx->sw, &f, MONO_ZERO);
 }
 
 static void flow_that_the_hop_opened_is_the_hops(void **state)
@@ -212,7 +213,7 @@ static bool pod_icmp(struct fx *fx, const char *dst, uint8_t type,
 	uint8_t buf[PKT_MAX];
 	struct frame f = pkt_frame(buf, &s);
 
-	return switch_from_pod(fx->sw, &f);
+	return switch_from_pod(fx->sw, &f, MONO_ZERO);
 }
 
 static void icmp_errors_are_the_hops_and_pings_are_not(void **state)
@@ -241,7 +242,7 @@ static bool pod_to(struct fx *fx, const char *dst, uint8_t proto, uint16_t port)
 	uint8_t buf[PKT_MAX];
 	struct frame f = pkt_frame(buf, &s);
 
-	return switch_from_pod(fx->sw, &f);
+	return switch_from_pod(fx->sw, &f, MONO_ZERO);
 }
 
 static void dns_over_tcp_is_the_hops_where_we_serve_it(void **state)
@@ -275,9 +276,9 @@ static void flows_of_ipv6_are_told_apart_from_ipv4(void **state)
 	uint8_t buf[PKT_MAX];
 	struct frame f = pkt_frame(buf, &in);
 
-	switch_from_hop(fx->sw, &f);
+	(void)switch_from_hop(fx->sw, &f, MONO_ZERO);
 	f = pkt_frame(buf, &out);
-	assert_true(switch_from_pod(fx->sw, &f));
+	assert_true(switch_from_pod(fx->sw, &f, MONO_ZERO));
 	assert_false(pod4(fx, 80, 5000, SYN | ACK));
 }
 
@@ -292,10 +293,96 @@ static void fragments_and_udp_are_libslirps(void **state)
 
 	hop4(fx, 5000, 80, SYN);
 	f = pkt_frame(buf, &s);
-	assert_false(switch_from_pod(fx->sw, &f));
+	assert_false(switch_from_pod(fx->sw, &f, MONO_ZERO));
 	s = (struct pkt){ POD, WORLD, IPPROTO_UDP, 80, 5000 };
 	f = pkt_frame(buf, &s);
-	assert_false(switch_from_pod(fx->sw, &f));
+	assert_false(switch_from_pod(fx->sw, &f, MONO_ZERO));
+}
+
+/* UDP of the pod's port 53 and port 5000 of WORLD, or of its IPv6 twin. */
+static bool pod_udp(struct fx *fx, bool v6, uint16_t frag, int at_s)
+{
+	/* behind the IPv6 header: UDP follows; RFC 8200 4.5 */
+	uint8_t ext[8] = { IPPROTO_UDP, 0, 0, 0, 0, 0, 0, 7 };
+	struct pkt s = { v6 ? "fd00::100" : POD,
+			 v6 ? "2001:db8::7" : WORLD,
+			 IPPROTO_UDP,
+			 53,
+			 5000,
+			 .data = 16,
+			 .frag = v6 ? 0 : frag,
+			 .ext_first = IPPROTO_FRAGMENT,
+			 .ext = ext,
+			 .ext_len = v6 && frag ? sizeof(ext) : 0 };
+	uint8_t buf[PKT_MAX];
+	struct frame f;
+
+	/* offset, and more fragments */
+	pkt_16(ext + 2, (frag & 0x1fffU) << 3 | (frag & 0x2000 ? 1 : 0));
+	f = pkt_frame(buf, &s);
+	return switch_from_pod(fx->sw, &f, mono_s(at_s));
+}
+
+/* The hop's, back, with a time to live. */
+static bool hop_udp(struct fx *fx, bool v6, uint8_t ttl, int at_s)
+{
+	struct pkt s = { v6 ? "2001:db8::7" : WORLD,
+			 v6 ? "fd00::100" : POD,
+			 IPPROTO_UDP,
+			 5000,
+			 53,
+			 .data = 4 };
+	uint8_t buf[PKT_MAX];
+	struct frame f = pkt_frame(buf, &s);
+
+	buf[FRAME_ETH_LEN + (v6 ? 7 : 8)] = ttl;
+	return switch_from_hop(fx->sw, &f, mono_s(at_s));
+}
+
+static void udp_is_the_hops_from_its_datagram_on(void **state)
+{
+	struct fx *fx = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		assert_false(pod_udp(fx, v6, 0, 0));
+		assert_true(hop_udp(fx, v6, 64, 0));
+		assert_true(pod_udp(fx, v6, 0, 0));
+		/* what it sends itself doesn't make it stay */
+		assert_true(pod_udp(fx, v6, 0, HOP_UDP_KEEP_S - 1));
+		assert_false(pod_udp(fx, v6, 0, HOP_UDP_KEEP_S));
+	}
+	/* UDP's ports are not TCP's */
+	assert_false(pod4(fx, 53, 5000, ACK));
+}
+
+static void the_hop_keeps_and_drops_udp_by_time_to_live(void **state)
+{
+	struct fx *fx = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		assert_true(hop_udp(fx, v6, 64, 0));
+		assert_false(hop_udp(fx, v6, HOP_UDP_TTL_KEEP, 50));
+		assert_true(pod_udp(fx, v6, 0, 100));
+		assert_false(hop_udp(fx, v6, HOP_UDP_TTL_DROP, 100));
+		assert_false(pod_udp(fx, v6, 0, 100));
+		assert_false(hop_udp(fx, v6, HOP_UDP_TTL_DROP, 100));
+	}
+	assert_int_equal(switch_count(fx->sw), 0);
+}
+
+static void fragments_of_udp_follow_their_first(void **state)
+{
+	struct fx *fx = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		assert_false(pod_udp(fx, v6, 0x2000, 0));
+		assert_false(pod_udp(fx, v6, 185, 0));
+		assert_true(hop_udp(fx, v6, 64, 0));
+		assert_false(pod_udp(fx, v6, 185, 0)); /* of the one before */
+		assert_true(pod_udp(fx, v6, 0x2000, 0));
+		assert_true(pod_udp(fx, v6, 0x2000 | 185, 0));
+		assert_true(pod_udp(fx, v6, 370, 0));
+	}
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -316,6 +403,9 @@ int main(void)
 		TEST(dns_over_tcp_is_the_hops_where_we_serve_it),
 		TEST(flows_of_ipv6_are_told_apart_from_ipv4),
 		TEST(fragments_and_udp_are_libslirps),
+		TEST(udp_is_the_hops_from_its_datagram_on),
+		TEST(the_hop_keeps_and_drops_udp_by_time_to_live),
+		TEST(fragments_of_udp_follow_their_first),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What portfwd's UDP sockets in the hop say to who steers the pod's packets
+ * (setup/nft_udp.c in the kernel, netstack/switch.c in user space). A flow is
+ * the hop's from its first datagram to the pod, and for so long after the last
+ * one. Two datagrams, told by their time to live, don't get into the pod.
+ */
+
+#define HOP_UDP_KEEP_S	 60
+#define HOP_UDP_TTL_DROP 1 /* the flow isn't the hop's any more */
+#define HOP_UDP_TTL_KEEP 2 /* it still is */
+
+/* SO_MARK of what the pod sent: not to be fragmented (DF, or IPv6). */
+#define HOP_UDP_MARK_WHOLE 1
