@@ -75,6 +75,8 @@ static void to_client(struct udp_flow *f, unsigned int n)
 		set_whole(f->port, &f->to, whole);
 		udp_io_send(&u->io, &way, i, end - i, &sent);
 	}
+	if (sent.lost)
+		udp_errors(f->port, f);
 	f->bytes_out += sent.bytes;
 	u->stats.bytes_out += sent.bytes;
 	u->stats.packets_out += sent.packets;
@@ -274,7 +276,7 @@ static void on_port(struct loop_source *src, uint32_t revents)
 	struct udp_port *p = container_of(src, struct udp_port, src);
 
 	if (revents & EPOLLERR)
-		udp_errors(p);
+		udp_errors(p, NULL);
 	if (!list_linked(&p->waiting))
 		read_some(p);
 }

@@ -170,24 +170,31 @@ static bool next_error(int fd, struct error *out, bool *known)
 	return true;
 }
 
-void udp_errors(struct udp_port *port)
+static void tell_flows(struct udp_port *port, const struct error *e)
 {
 	struct udp *u = port->u;
+	struct udp_key key = { .port = port,
+			       .client = endpoint_ip(&e->to),
+			       .client_port = endpoint_port(&e->to),
+			       .pod_port = udp_pod_port(port) };
+
+	for (struct udp_node *n = udp_table_next(&u->table, &key, NULL); n;
+	     n = udp_table_next(&u->table, &key, n))
+		tell_pod(container_of(n, struct udp_flow, node), e);
+}
+
+void udp_errors(struct udp_port *port, const struct udp_flow *sender)
+{
 	struct error e;
 	bool known;
 
 	for (int i = 0; i < ERRORS_A_TURN; i++) {
-		struct udp_key key = { .port = port,
-				       .pod_port = udp_pod_port(port) };
-
 		if (!next_error(port->src.fd, &e, &known))
 			return;
-		if (!known)
-			continue;
-		key.client = endpoint_ip(&e.to);
-		key.client_port = endpoint_port(&e.to);
-		for (struct udp_node *n = udp_table_next(&u->table, &key, NULL);
-		     n; n = udp_table_next(&u->table, &key, n))
-			tell_pod(container_of(n, struct udp_flow, node), &e);
+		/* the kernel's own is without a port: see ip_local_error() */
+		if (known && endpoint_port(&e.to))
+			tell_flows(port, &e);
+		else if (known && sender)
+			tell_pod(sender, &e);
 	}
 }

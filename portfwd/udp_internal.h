@@ -85,8 +85,11 @@ void udp_flow_answered(struct udp_flow *f);
 /** udp_flow_readable() - the hop's socket, in udp.c */
 void udp_flow_readable(struct loop_source *src, uint32_t revents);
 
-/** udp_errors() - tell the pod what became of what it sent from @port */
-void udp_errors(struct udp_port *port);
+/**
+ * udp_errors() - tell the pod what became of what it sent from @port
+ * @sender: whose datagram was just refused, or NULL: such errors name no flow
+ */
+void udp_errors(struct udp_port *port, const struct udp_flow *sender);
 
 static inline uint16_t udp_pod_port(const struct udp_port *p)
 {

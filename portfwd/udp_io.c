@@ -214,12 +214,8 @@ static void head(struct udp_io *io, unsigned int i, const struct udp_way *way,
 /* Return: 0 or -errno */
 static int send_one(const struct udp_way *way, const struct msghdr *h)
 {
-	if (sendmsg(way->fd, h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 0;
-	if (errno != EAGAIN &&
-	    sendmsg(way->fd, h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 0;
-	return -errno;
+	return sendmsg(way->fd, h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno
+								    : 0;
 }
 
 /* The datagrams of a group, each by itself. */
@@ -241,7 +237,7 @@ static void send_singly(struct udp_io *io, unsigned int i,
 
 			iov.iov_base = m->data + at;
 			iov.iov_len = left < g->seg ? left : g->seg;
-			if (send_one(way, h)) {
+			if (send_one(way, h) && send_one(way, h)) {
 				sent->lost++;
 				continue;
 			}
@@ -251,7 +247,7 @@ static void send_singly(struct udp_io *io, unsigned int i,
 	}
 }
 
-/* Group @i could not be sent. */
+/* Group @i could not be sent, or an error of earlier ones was in the way. */
 static void second_try(struct udp_io *io, unsigned int i,
 		       const struct udp_way *way, const struct group *g,
 		       struct udp_sent *sent)
@@ -274,16 +270,18 @@ static void send_groups(struct udp_io *io, const struct udp_way *way,
 			const struct group *groups, unsigned int n,
 			struct udp_sent *sent)
 {
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n;) {
 		int done = sendmmsg(way->fd, io->hdrs + i, n - i,
 				    MSG_DONTWAIT | MSG_NOSIGNAL);
 
+		if (done < 0) {
+			second_try(io, i, way, &groups[i], sent);
+			i++;
+		}
 		for (int k = 0; k < done; k++, i++) {
 			sent->packets += groups[i].segs;
 			sent->bytes += groups[i].bytes;
 		}
-		if (i < n)
-			second_try(io, i, way, &groups[i], sent);
 	}
 }
 

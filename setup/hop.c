@@ -189,7 +189,8 @@ int hop_transparent(int family, int type)
 	if (!rc && family == AF_INET6)
 		rc = setsockopt(fd, SOL_IPV6, IPV6_TRANSPARENT, &one,
 				sizeof(one));
-	if (!rc && family == AF_INET6)
+	/* a raw socket is bound already, in a way: EINVAL */
+	if (!rc && family == AF_INET6 && type != SOCK_RAW)
 		rc = setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (rc)
 		return -errno;
