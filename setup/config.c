@@ -48,7 +48,7 @@ static int set_log_level(void *target, const char *value)
 static int set_log_file(void *target, const char *value)
 {
 	(void)target;
-	return log_path_open(value);
+	return log_path_open(value) ? -EINVAL : 0;
 }
 
 static const struct opt global_opts[] = {
@@ -338,7 +338,6 @@ const struct opt_table config_exec_opts = { "Command", exec_opts,
 static const struct opt_later later[] = {
 	{ "pod", 0 },
 	{ "publish-all", 'P' },
-	{ "log-file", 0 },
 };
 
 int config_run_parse(struct run_config *cfg, char **argv)

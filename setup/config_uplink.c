@@ -119,7 +119,6 @@ const struct opt_table config_uplink_opts = { "Uplink", uplink_opts,
 /* In the manual's plan, not in this version. */
 static const struct opt_later later[] = {
 	{ "publish-all", 'P' },
-	{ "log-file", 0 },
 };
 
 static int finish(struct uplink_config *cfg, char **rest)

@@ -341,7 +341,7 @@ static const struct {
 	{ "--host-port 80:x x", "--host-port 80:x: no port" },
 	{ "--host-port 80:70000 x", "--host-port 80:70000: no port" },
 	{ "--host-port 1:5 --host-port 2:5 x", "is taken by another" },
-	{ "--log-file f x", "'--log-file' is not supported yet" },
+	{ "--log-file /nonexistent/f x", "--log-file /nonexistent/f: No such" },
 	{ "--log-level loud x", "--log-level loud: not error, warn" },
 	{ "--cidr 10.0.2.0 x", "--cidr 10.0.2.0: no IPv4 network" },
 	{ "--cidr 10.0.2.0/ x", "no IPv4 network" },
