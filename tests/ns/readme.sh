@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # README.md, pasted into a fresh account: its blocks marked "sh" in one clone,
-# and the options of its table. What begins with sudo is for root: package and
-# install try it. What has -it is for a terminal.
+# and the options of its table. What begins with sudo is for root: the package
+# goes into a folder here, install.sh has the other one. -it is for a terminal.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/ns/package_lib.sh
+. "$(dirname "$0")/package_lib.sh"
 
-as_user which cc meson dpkg-buildpackage dh >/dev/null ||
+as_user which cc meson dpkg-buildpackage dh lintian mandoc >/dev/null ||
 	skip_all 'what builds it and its package is not there'
 
 CLONE=$WORK/clone
@@ -22,8 +24,8 @@ awk -v "dir=$T/readme" '
 	file { print >file }
 	/^\| `-/ { split($0, part, "`"); print part[2] >(dir "/options") }
 ' "$TOP/README.md"
-is "$(grep -c . "$T/readme/options") $(find "$T/readme" -name 'block-*' |
-	wc -l)" '8 9' 'all of README was found'
+check 'blocks and options were found' test -s "$T/readme/block-01" -a \
+	-s "$T/readme/options"
 
 HERE=("${IN_HOST[@]}" setpriv "--reuid=$ACCOUNT_UID" "--regid=$ACCOUNT_GID"
 	--init-groups -- env -C "$CLONE" "${CLEAN_ENV[@]}"
@@ -40,6 +42,11 @@ paste_block()
 for block in "$T"/readme/block-*; do
 	name=${block##*/}
 	grep -E '^sudo |^sh tests/run\.sh| -it ' "$block" >"$T/others"
+	if grep -vxFf "$T/others" "$block" >"$T/$name"; then
+		paste_block "$name" "$T/$name"
+		is "$STATUS" 0 "$(grep -v '^ ' "$T/$name" | sed 's/ *#.*//' |
+			paste -sd';')"
+	fi
 	while read -r line; do
 		case $line in
 		*' -it '*)
@@ -49,14 +56,15 @@ for block in "$T"/readme/block-*; do
 				'type ^M' end -- "${HERE[@]}" $line 2>&1)" \
 				'412 .*end 0, the terminal as before' "$line"
 			;;
+		'sudo apt install'*)
+			is "$(grep -i 'warning: ' "$T/$name.out" \
+				"$T/$name.err")" '' 'built without a warning'
+			package_checks "$(find "$CLONE" -name 'podsplice_*.deb')"
+			;;
 		sudo*) skip "$line" 'for root' ;;
 		*) skip "$line" 'it runs this test' ;;
 		esac
 	done <"$T/others"
-	grep -vxFf "$T/others" "$block" >"$T/$name" || continue
-	paste_block "$name" "$T/$name"
-	is "$STATUS" 0 "$(grep -v '^ ' "$T/$name" | sed 's/ *#.*//' |
-		paste -sd';')"
 done
 # seen TEXT: the output of the block that has TEXT
 seen()
