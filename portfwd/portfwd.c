@@ -62,6 +62,7 @@ static int configure(struct portfwd *pf, struct msg *m)
 	memcpy(&pf->cfg, m->body, sizeof(pf->cfg));
 	pf->source.plan = &pf->cfg.plan;
 	pf->source.no_route6 = !pf->cfg.route6;
+	pf->source.direct = pf->cfg.direct;
 	rc = pool_new(&pf->pool, &pf->loop, fd_take(&pf->maker),
 		      pf->cfg.plan.has_ipv6);
 	if (!rc)

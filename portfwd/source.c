@@ -53,6 +53,8 @@ enum source_lost source_lost_at(const struct source *s, const struct spec *spec,
 int source_family(const struct podnet *plan, enum source_rung rung,
 		  const struct ip *client)
 {
+	if (!plan->pod4.family)
+		return AF_INET6;
 	if (rung != SOURCE_OTHER && client->family == AF_INET6 &&
 	    plan->has_ipv6)
 		return AF_INET6;
@@ -106,7 +108,9 @@ enum source_rung source_next(const struct podnet *plan, enum source_rung rung,
 		return SOURCE_CLIENT_ADDR;
 	if (address && rung == SOURCE_CLIENT_ADDR)
 		return SOURCE_GATEWAY;
-	if (err == ECONNREFUSED && rung != SOURCE_OTHER && plan->has_ipv6)
+	/* the second: a target of `forward` that has no ::1 */
+	if ((err == ECONNREFUSED || err == EADDRNOTAVAIL) &&
+	    rung != SOURCE_OTHER && plan->pod4.family && plan->has_ipv6)
 		return SOURCE_OTHER;
 	return SOURCE_NONE;
 }

@@ -13,6 +13,8 @@ struct source {
 	const struct podnet *plan;
 	/* it couldn't answer IPv6 clients of the world */
 	bool no_route6;
+	/* no hop before it, but a target of `forward` */
+	bool direct;
 };
 
 enum source_rung {

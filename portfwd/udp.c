@@ -372,7 +372,8 @@ int udp_new(struct udp **out, struct loop *loop, const struct source *source,
 					 .refilled = on_refilled };
 	u->icmp = (struct pool_user){ .type = SOCK_RAW };
 	pool_join(pool, &u->sockets);
-	pool_join(pool, &u->icmp);
+	if (!source->direct)
+		pool_join(pool, &u->icmp);
 	rc = udp_table_init(&u->table);
 	if (!rc)
 		rc = udp_io_init(&u->io);

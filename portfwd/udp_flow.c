@@ -30,6 +30,8 @@ static void send_mark(const struct udp_flow *f, int ttl)
 	bool v4 = f->as.sa.sa_family == AF_INET;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 
+	if (f->port->u->source->direct)
+		return;
 	c->cmsg_level = v4 ? SOL_IP : SOL_IPV6;
 	c->cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT;
 	c->cmsg_len = CMSG_LEN(sizeof(ttl));

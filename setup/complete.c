@@ -198,6 +198,7 @@ static void put_argument(enum verb_args args, int at, int nth)
 			return;
 		}
 		break;
+	case VERB_TARGET:
 	case VERB_NO_ARGS:
 		break;
 	}

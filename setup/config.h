@@ -11,6 +11,7 @@
 #include "netstack/base/podnet.h"
 #include "portfwd/spec.h"
 #include "setup/caps.h"
+#include "setup/outlet.h"
 #include "setup/recorder.h"
 
 #define CONFIG_DNS_MAX	  8
@@ -22,7 +23,8 @@ enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
 
 /* NET: the options every verb that makes a pod's network has in common. */
 struct net_config {
-	struct podnet plan; /* plan.mtu_bytes 0: the host's uplink's */
+	enum outlet_kind forward; /* of `forward`: no pod, no TAP */
+	struct podnet plan;	  /* plan.mtu_bytes 0: the host's uplink's */
 	bool host_loopback; /* the gateway's address reaches the host's lo */
 	struct hostports host_ports; /* or only these ports of it */
 	bool serve_dns;

@@ -396,9 +396,8 @@ static int set_datapath(void *target, const char *value)
 	return -EINVAL;
 }
 
-static int add_publish(void *target, const char *value)
+int config_net_publish(struct net_config *cfg, const char *value)
 {
-	struct net_config *cfg = target;
 	char err[SPEC_ERR_MAX];
 	struct spec *specs = cfg->specs, spec;
 
@@ -412,6 +411,11 @@ static int add_publish(void *target, const char *value)
 	cfg->specs = specs;
 	specs[cfg->n_specs++] = spec;
 	return 0;
+}
+
+static int add_publish(void *target, const char *value)
+{
+	return config_net_publish(target, value);
 }
 
 static int set_pcap(void *target, const char *value)

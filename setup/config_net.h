@@ -31,6 +31,12 @@ int config_net_finish(struct net_config *cfg);
 void config_net_free(struct net_config *cfg);
 
 /**
+ * config_net_publish() - one more SPEC, the value of --publish
+ * Return: 0 or a negative errno with one line logged
+ */
+int config_net_publish(struct net_config *cfg, const char *value);
+
+/**
  * config_grow() - make room for one more element
  * @array: of @n elements of @size bytes
  *

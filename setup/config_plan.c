@@ -145,7 +145,7 @@ int config_net_finish(struct net_config *cfg)
 {
 	int rc = check_sense(cfg);
 
-	if (!rc)
+	if (!rc && !cfg->forward)
 		rc = fill_plan(&cfg->plan);
 	if (!rc)
 		rc = check_conflicts(cfg);

@@ -57,8 +57,10 @@ static json_t *pid_json(pid_t pid)
 static json_t *network_json(const struct control_facts *f)
 {
 	const struct podnet *p = f->plan;
-	bool v6 = p->has_ipv6;
+	bool v6 = p && p->has_ipv6;
 
+	if (!p)
+		return json_null();
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "cidr",
 			 net_json(&p->net4, p->prefix4), "address",
 			 ip_json(&p->pod4), "gateway", ip_json(&p->gw4), "dns",
@@ -110,8 +112,9 @@ static json_t *port_json(const struct spec *spec, size_t id, size_t first,
 		"id", (json_int_t)id, "proto",
 		spec->proto == SPEC_UDP ? "udp" : "tcp", "host_addr",
 		host_addr_json(spec), "host_port", (int)host[first], "count",
-		(int)n, "pod_addr", ip_json(&plan->pod4), "pod_port",
-		(int)(spec->pod_port + first), "source",
+		(int)n, "pod_addr",
+		ip_json(plan->pod4.family ? &plan->pod4 : &plan->pod6),
+		"pod_port", (int)(spec->pod_port + first), "source",
 		spec->source == SPEC_SOURCE_OFF ? "off" : "keep", "source_lost",
 		"flows", "bytes_in", "bytes_out", "errors");
 }
@@ -230,12 +233,13 @@ static json_t *memory_json(const struct query_stats *st,
 		mem_json(st->has[QUERY_MAKER], &st->maker.mem));
 }
 
-static json_t *missing_json(const struct query_stats *st)
+static json_t *missing_json(const struct control_facts *f,
+			    const struct query_stats *st)
 {
 	json_t *list = json_array();
 
 	for (int i = 0; i < QUERY_N_WHO; i++)
-		if (!st->has[i])
+		if (!st->has[i] && (i != QUERY_NETSTACK || f->plan))
 			(void)json_array_append_new(
 				list,
 				json_string(query_who_name((enum query_who)i)));
@@ -263,7 +267,7 @@ json_t *control_json_stats(const struct control_facts *f,
 			 flows_json(st), "traffic", traffic_json(st), "errors",
 			 errors_json(st), "dns", dns, "restarts", restarts,
 			 "memory", memory_json(st, own), "incomplete",
-			 missing_json(st));
+			 missing_json(f, st));
 }
 
 /* ---- flows ---- */

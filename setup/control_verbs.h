@@ -9,7 +9,7 @@
 
 /* What the supervisor knows of the pod; looked at when somebody asks. */
 struct control_facts {
-	const struct podnet *plan;
+	const struct podnet *plan; /* NULL: `forward`, which has no pod */
 	bool serve_dns;
 	const char *datapath;	     /* "splice", "slirp" */
 	const char *datapath_reason; /* why not splice, or NULL */

@@ -130,7 +130,8 @@ static int fork_maker_again(struct helpers *h, struct ends *e)
 			    ARRAY_SIZE(keep));
 
 	if (rc == 1)
-		_exit(maker_again(&h->hop, ctl[1], e->sockets[1]));
+		_exit(maker_again(&h->hop, h->net->forward, ctl[1],
+				  e->sockets[1]));
 	return rc;
 }
 
@@ -222,6 +223,7 @@ static int config_portfwd(const struct helpers *h)
 		.host_loopback = net->host_loopback,
 		.host_ports = net->host_ports,
 		.route6 = h->route6,
+		.direct = net->forward != OUTLET_HOP,
 		.splice = helpers_splice(h),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,
@@ -318,6 +320,40 @@ int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
 	if (rc == -EPIPE)
 		return child_failed(m);
 	return rc ? rc : hand_over(h);
+}
+
+static int start_portfwd(struct helpers *h)
+{
+	struct child *c = &h->children[HELPER_PORTFWD];
+	int rc = configured(c, config_portfwd(h));
+
+	if (!rc)
+		rc = wait_ready(c, PORTFWD_READY);
+	return rc ? rc : fd_nonblock(c->ctl);
+}
+
+int helpers_forward(struct helpers *h, int ns_user, int ns_net)
+{
+	struct child *m = &h->children[HELPER_MAKER];
+	struct ends e;
+	int rc;
+
+	h->hop.ns_user = ns_user;
+	h->hop.ns_hop = ns_net;
+	ends_init(&e);
+	rc = make_all_ends(&e);
+	if (!rc)
+		rc = fork_maker_again(h, &e);
+	if (!rc)
+		rc = fork_portfwd(h, &e);
+	take_ctl(h, &e, HELPER_MAKER);
+	take_ctl(h, &e, HELPER_PORTFWD);
+	ends_close(&e);
+	if (!rc)
+		rc = wait_ready(m, MAKER_READY);
+	if (!rc)
+		rc = fd_nonblock(m->ctl);
+	return rc ? rc : start_portfwd(h);
 }
 
 /* ---- starting again ---- */
@@ -559,7 +595,8 @@ int helpers_watch(struct helpers *h, struct loop *loop,
 	h->ops = *ops;
 	for (int i = 0; i < HELPER_N && !rc; i++) {
 		h->restarts[i].timer.fn = timers[i];
-		rc = watch(h, (enum helper)i);
+		if (h->children[i].pid) /* `forward` has no netstack */
+			rc = watch(h, (enum helper)i);
 	}
 	return rc;
 }

@@ -74,6 +74,13 @@ int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
 		  int *runner_ctl);
 
 /**
+ * helpers_forward() - the same without a pod: portfwd, and a maker of sockets
+ * that lead to the target of `forward`
+ * @ns_user, @ns_net: namespaces to make them in, owned; -1: where we are
+ */
+int helpers_forward(struct helpers *h, int ns_user, int ns_net);
+
+/**
  * helpers_watch() - from now on start again what dies
  *
  * netstack gets the same TAP, portfwd the same listeners, the maker the same

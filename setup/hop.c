@@ -158,8 +158,7 @@ static int set_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
 }
 
-/* What a relayed UDP socket wants. */
-static int prepare_udp(int fd, int family)
+int hop_prepare_udp(int fd, int family)
 {
 	/* more than the kernel allows is cut */
 	(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, HOP_UDP_BUFFER);
@@ -198,7 +197,7 @@ int hop_transparent(int family, int type)
 	if (type == SOCK_STREAM)
 		rc = relay_socket_prepare(fd);
 	else if (type == SOCK_DGRAM)
-		rc = prepare_udp(fd, family);
+		rc = hop_prepare_udp(fd, family);
 	else
 		/* nobody reads: the least there can be */
 		rc = set_int(fd, SOL_SOCKET, SO_RCVBUF, 0);

@@ -88,6 +88,9 @@ void hop_close(struct hop *hop);
  */
 int hop_transparent(int family, int type);
 
+/** hop_prepare_udp() - what a relayed UDP socket wants; Return: 0 or -errno */
+int hop_prepare_udp(int fd, int family);
+
 /**
  * hop_route6() - add or remove the pod's IPv6 default route
  * Forks; the child enters @hop's namespaces. For a live change.

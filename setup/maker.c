@@ -194,7 +194,8 @@ static int maker_3_hop(struct maker_config *cfg, int ctl)
 	return rc ? rc : send_hop(ctl, cfg->hop.plan, &hop);
 }
 
-static int serve_one(int fd, const struct maker_want *want)
+static int serve_one(int fd, const struct maker_want *want,
+		     enum outlet_kind kind)
 {
 	struct maker_want reply = { .family = want->family,
 				    .type = want->type };
@@ -203,7 +204,8 @@ static int serve_one(int fd, const struct maker_want *want)
 	int rc;
 
 	while (n < want->count && n < MSG_FDS_MAX) {
-		int s = hop_transparent(want->family, want->type);
+		int s = kind ? outlet_socket(want->family, want->type)
+			     : hop_transparent(want->family, want->type);
 
 		if (s < 0) {
 			if (n == 0)
@@ -225,7 +227,7 @@ static int serve_one(int fd, const struct maker_want *want)
 }
 
 /* A message of portfwd. Return: 1, 0 when it is gone, or -errno */
-static int serve(int fd)
+static int serve(int fd, enum outlet_kind kind)
 {
 	struct maker_want want;
 	struct msg m;
@@ -244,7 +246,7 @@ static int serve(int fd)
 	if (want.type != SOCK_STREAM && want.type != SOCK_DGRAM &&
 	    want.type != SOCK_RAW)
 		return 1;
-	rc = serve_one(fd, &want);
+	rc = serve_one(fd, &want, kind);
 	if (rc)
 		return rc == -EPIPE ? 0 : rc;
 	return 1;
@@ -288,7 +290,7 @@ static int told(int fd, int mem_fd, int *portfwd)
  * that can't be answered would wait for ever: both are better off with another
  * maker.
  */
-static int serve_both(int ctl, int portfwd, int mem_fd)
+static int serve_both(int ctl, int portfwd, int mem_fd, enum outlet_kind kind)
 {
 	for (;;) {
 		int rc;
@@ -302,7 +304,7 @@ static int serve_both(int ctl, int portfwd, int mem_fd)
 				continue;
 			return log_errno(errno, "poll");
 		}
-		rc = p[0].revents ? serve(portfwd) : 1;
+		rc = p[0].revents ? serve(portfwd, kind) : 1;
 		if (rc < 0)
 			return log_errno(-rc, "maker: message of portfwd");
 		if (rc == 0)
@@ -313,21 +315,35 @@ static int serve_both(int ctl, int portfwd, int mem_fd)
 	}
 }
 
+static int lock(enum outlet_kind kind)
+{
+	struct sandbox box;
+	int rc;
+
+	if (kind != OUTLET_HOST)
+		return sandbox_lock_maker(kind == OUTLET_HOP);
+	rc = sandbox_1_namespaces(&box, SANDBOX_MAKER);
+	return rc ? rc : sandbox_2_lock(&box);
+}
+
 /*
  * What is opened by name is opened before the lock.
  * After this: sockets were served until the supervisor had gone, with
- * CAP_NET_RAW over the hop and nothing else (sandbox.h).
+ * CAP_NET_RAW over the hop and nothing else, or not even that (sandbox.h).
  */
-static int maker_4_serve(int ctl, int portfwd)
+static int maker_4_serve(int ctl, int portfwd, enum outlet_kind kind)
 {
 	scoped_fd mem_fd = procmem_open();
 	int rc = fd_nonblock(ctl);
 
 	sys_null_stdio();
 	if (!rc)
-		rc = sandbox_lock_maker();
+		rc = lock(kind);
+	if (!rc && kind)
+		rc = msg_must_send(ctl, "the supervisor", MAKER_READY, NULL, 0,
+				   NULL, 0);
 	if (!rc)
-		rc = serve_both(ctl, portfwd, mem_fd);
+		rc = serve_both(ctl, portfwd, mem_fd, kind);
 	return rc ? 1 : 0;
 }
 
@@ -347,30 +363,35 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 		fd_drop(&cfg->runner.output[i]);
 	if (!rc)
 		rc = maker_3_hop(cfg, ctl);
-	return rc ? 1 : maker_4_serve(ctl, portfwd);
+	return rc ? 1 : maker_4_serve(ctl, portfwd, OUTLET_HOP);
 }
 
 /*
  * After this: in the hop, and nothing is left to enter it with. Not dumpable
  * already: nobody who lives there, if anybody does, may borrow our descriptors.
  */
-static int enter_hop(const struct hop *hop)
+static int enter_hop(const struct hop *hop, enum outlet_kind kind)
 {
 	scoped_fd user = hop->ns_user, net = hop->ns_hop;
 	int rc;
 
 	sys_sever();
-	rc = sys_enter_user(user);
+	rc = user < 0 ? 0 : sys_enter_user(user);
 	if (!rc)
 		rc = sys_setns(net, CLONE_NEWNET);
+	if (rc && kind == OUTLET_NETNS)
+		return log_errno(
+			-rc,
+			"the target's network namespace: can't be entered (run podsplice as the user who made it)");
 	return rc ? log_errno(-rc, "enter the hop") : 0;
 }
 
-int maker_again(const struct hop *hop, int ctl, int portfwd)
+int maker_again(const struct hop *hop, enum outlet_kind kind, int ctl,
+		int portfwd)
 {
-	if (enter_hop(hop))
+	if (kind != OUTLET_HOST && enter_hop(hop, kind))
 		return 1;
-	return maker_4_serve(ctl, portfwd);
+	return maker_4_serve(ctl, portfwd, kind);
 }
 
 static int recv_hop(struct msg *m, struct hop *out, struct podnet *plan)

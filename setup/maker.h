@@ -11,6 +11,7 @@
 
 #include "netstack/base/procmem.h"
 #include "setup/hop.h"
+#include "setup/outlet.h"
 #include "setup/runner.h"
 
 /* Between supervisor and maker: while the pod is made, then its memory. */
@@ -20,6 +21,7 @@ enum maker_setup_msg {
 	MAKER_POD,	     /* int32_t: the pod's pid 1, a child of yours */
 	MAKER_HOP,	     /* struct maker_hop; fds: as its flags say */
 	MAKER_STATS_ARE,     /* struct maker_totals */
+	MAKER_READY,	     /* of `forward`: locked up */
 	/* supervisor to maker */
 	MAKER_MAPPED = 64,
 	MAKER_PORTFWD, /* a new portfwd; fd: the socket to it */
@@ -62,9 +64,12 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner);
 /**
  * maker_again() - be the socket maker of a hop that exists
  * @hop: its ns_user and ns_hop are used, and closed; @ctl, @portfwd: owned
+ * @kind: if it isn't OUTLET_HOP they are those of `forward`'s target, and the
+ *	  sockets are outlet.h's
  * Return: exit status
  */
-int maker_again(const struct hop *hop, int ctl, int portfwd);
+int maker_again(const struct hop *hop, enum outlet_kind kind, int ctl,
+		int portfwd);
 
 /**
  * maker_hop_recv() - the supervisor's side of MAKER_HOP

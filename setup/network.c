@@ -111,6 +111,22 @@ static void warn_of_clash(const struct podnet *plan)
 			net);
 }
 
+static void plan_pod(struct network *n)
+{
+	if (n->plan.has_ipv6 && !uplink_can_ipv6()) {
+		log_info("IPv6: this kernel has none, nor has the pod");
+		n->plan.has_ipv6 = false;
+	}
+	if (n->cfg->forward)
+		return;
+	if (!n->plan.mtu_bytes)
+		n->plan.mtu_bytes = uplink_mtu();
+	n->route6 = n->plan.has_ipv6 && uplink_has_ipv6();
+	warn_of_clash(&n->plan);
+	/* no file, no servers: told by SERVFAIL when somebody asks */
+	(void)resolv_read(RESOLV_PATH, &n->resolv);
+}
+
 int network_1_bind(struct network *n, const char *control)
 {
 	for (size_t i = 0; i < n->cfg->n_specs; i++) {
@@ -120,16 +136,7 @@ int network_1_bind(struct network *n, const char *control)
 			return rc;
 	}
 	n->plan = n->cfg->plan;
-	if (n->plan.has_ipv6 && !uplink_can_ipv6()) {
-		log_info("IPv6: this kernel has none, nor has the pod");
-		n->plan.has_ipv6 = false;
-	}
-	if (!n->plan.mtu_bytes)
-		n->plan.mtu_bytes = uplink_mtu();
-	n->route6 = n->plan.has_ipv6 && uplink_has_ipv6();
-	warn_of_clash(&n->plan);
-	/* no file, no servers: told by SERVFAIL when somebody asks */
-	(void)resolv_read(RESOLV_PATH, &n->resolv);
+	plan_pod(n);
 	raise_nofile(n);
 	if (control) {
 		n->control_listener =
@@ -145,6 +152,14 @@ int network_1_bind(struct network *n, const char *control)
 	return publish(n);
 }
 
+static void tell_helpers(struct network *n)
+{
+	n->helpers.net = n->cfg;
+	n->helpers.plan = &n->plan;
+	n->helpers.resolv = &n->resolv;
+	n->helpers.published = n->published;
+}
+
 int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 		   int *runner_ctl)
 {
@@ -156,12 +171,9 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 	maker->hop.route6 = n->route6;
 	maker->hop.capture = n->pcap_file >= 0;
 	n->joined = maker->hop.joined;
-	n->helpers.net = n->cfg;
-	n->helpers.plan = &n->plan;
-	n->helpers.resolv = &n->resolv;
+	tell_helpers(n);
 	n->bare = maker->hop.bare;
 	n->helpers.route6 = n->route6 || n->bare;
-	n->helpers.published = n->published;
 	rc = helpers_start(&n->helpers, maker, init, runner_ctl);
 	if (!rc && n->pcap_file >= 0)
 		rc = recorder_start(&n->recorder, &n->cfg->pcap,
@@ -169,6 +181,12 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 	fd_drop(&n->helpers.hop.capture);
 	fd_drop(&n->pcap_file);
 	return rc;
+}
+
+int network_2_forward(struct network *n, int *ns_user, int *ns_net)
+{
+	tell_helpers(n);
+	return helpers_forward(&n->helpers, fd_take(ns_user), fd_take(ns_net));
 }
 
 /* ---- running ---- */
@@ -248,10 +266,10 @@ static int watch_all(struct network *n)
 	struct helpers_ops ops = { on_helper, on_degraded, n };
 	int rc = helpers_watch(&n->helpers, n->loop, &ops);
 
-	if (!rc)
-		rc = rtnl_alarm_new(&n->links, n->loop,
-				    fd_take(&n->helpers.hop.links), on_links,
-				    n);
+	if (rc || n->cfg->forward)
+		return rc;
+	rc = rtnl_alarm_new(&n->links, n->loop, fd_take(&n->helpers.hop.links),
+			    on_links, n);
 	if (!rc && n->cfg->serve_dns && !n->cfg->n_dns)
 		rc = watch_resolv(n);
 	if (!rc && n->plan.has_ipv6)
@@ -260,9 +278,14 @@ static int watch_all(struct network *n)
 	return rc;
 }
 
+static bool splices(const struct network *n)
+{
+	return n->cfg->forward || helpers_splice(&n->helpers);
+}
+
 static const char *why_slirp(const struct network *n)
 {
-	if (helpers_splice(&n->helpers))
+	if (splices(n))
 		return NULL;
 	return n->cfg->datapath == DATAPATH_SLIRP
 		       ? "asked for with --datapath slirp"
@@ -275,9 +298,9 @@ static int start_control(struct network *n, pid_t infra, int listener)
 	int rc;
 
 	n->facts = (struct control_facts){
-		.plan = &n->plan,
+		.plan = n->cfg->forward ? NULL : &n->plan,
 		.serve_dns = n->cfg->serve_dns,
-		.datapath = helpers_splice(&n->helpers) ? "splice" : "slirp",
+		.datapath = splices(n) ? "splice" : "slirp",
 		.datapath_reason = why_slirp(n),
 		.infra = infra,
 		.ports = n->ports,

@@ -77,6 +77,14 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 		   int *runner_ctl);
 
 /**
+ * network_2_forward() - the same for a cfg->forward: no pod, no TAP
+ * @ns_user, @ns_net: namespaces of the target to enter, -1: none; taken over
+ *
+ * Return: 0 or -errno, logged
+ */
+int network_2_forward(struct network *n, int *ns_user, int *ns_net);
+
+/**
  * network_3_watch() - serve the control socket, start again what dies
  * @loop:  borrowed until network_stop()
  * @infra: the pod's first process, for who asks

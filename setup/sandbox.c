@@ -345,7 +345,7 @@ int sandbox_2_lock(void *arg)
 	return load(s);
 }
 
-int sandbox_lock_maker(void)
+int sandbox_lock_maker(bool raw)
 {
 	struct sandbox s = { .role = SANDBOX_MAKER };
 	int rc = sys_unshare(CLONE_NEWNS);
@@ -356,8 +356,8 @@ int sandbox_lock_maker(void)
 	if (rc)
 		return rc;
 	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-			 CAP_NET_RAW) ||
+	if ((raw && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+				 CAP_NET_RAW)) ||
 	    capng_apply(CAPNG_SELECT_ALL))
 		return log_errno(EPERM, "sandbox: drop capabilities");
 	sys_sever();

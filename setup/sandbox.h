@@ -45,7 +45,8 @@ int sandbox_2_lock(void *arg);
 
 /**
  * sandbox_lock_maker() - the same for the socket maker, in the hop, when all is
- * set up: it keeps CAP_NET_RAW over the hop, for IP_TRANSPARENT
+ * set up
+ * @raw: it keeps CAP_NET_RAW over the hop, for IP_TRANSPARENT
  * Return: 0 or -errno, logged
  */
-int sandbox_lock_maker(void);
+int sandbox_lock_maker(bool raw);

@@ -24,6 +24,7 @@
 #include "setup/config_net.h"
 #include "setup/config_uplink.h"
 #include "setup/doctor.h"
+#include "setup/forward_verb.h"
 #include "setup/run.h"
 #include "setup/uplink_verb.h"
 #include "setup/verb_exec.h"
@@ -59,6 +60,19 @@ static int verb_uplink(int argc, char **argv)
 	return rc;
 }
 
+static int verb_forward(int argc, char **argv)
+{
+	struct forward_config cfg;
+	int rc = config_forward_parse(&cfg, argv + 1);
+
+	(void)argc;
+	if (rc)
+		return rc > 0 ? 0 : EXIT_OURS;
+	rc = forward_run(&cfg);
+	config_forward_free(&cfg);
+	return rc;
+}
+
 static int verb_help(int argc, char **argv);
 
 #define TABLES(...)                                                            \
@@ -80,6 +94,8 @@ const struct verb verbs[] = {
 	{ "uplink", "give an existing network namespace its network",
 	  verb_uplink, TABLES(&config_uplink_opts, &config_net_opts),
 	  VERB_NETNS },
+	{ "forward", "forward ports to a process, a namespace or an address",
+	  verb_forward, TABLES(&config_forward_opts), VERB_TARGET },
 	{ "doctor", "tell what works on this machine", verb_doctor,
 	  TABLES(&doctor_opts), VERB_NO_ARGS },
 	{ "logs", "print the output of a detached container", verb_logs,
@@ -106,7 +122,6 @@ const struct verb verbs[] = {
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
 	"bench",
-	"forward",
 	"kube",
 	"pod",
 };

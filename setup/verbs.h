@@ -20,6 +20,7 @@ enum verb_args {
 	VERB_CONTAINERS, /* and of more */
 	VERB_CONTAINER_COMMAND, /* the name, then a command there */
 	VERB_NETNS,		/* a process or a path */
+	VERB_TARGET,		/* of `forward` */
 	VERB_VERB,		/* a verb */
 };
 
