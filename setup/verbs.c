@@ -112,7 +112,8 @@ const struct verb verbs[] = {
 	{ "stop", "end containers", verb_stop, TABLES(&verb_stop_opts),
 	  VERB_CONTAINERS },
 	{ "help", "print the help of a verb", verb_help,
-	  (const struct opt_table *const[]){ NULL }, VERB_VERB },
+	  (const struct opt_table *const[]){ &config_global_opts, NULL },
+	  VERB_VERB },
 	{ "complete", NULL, complete_main, NULL, VERB_NO_ARGS },
 	{ "bench-load", NULL, bench_load_main, NULL, VERB_NO_ARGS },
 	{ "bench-sample", NULL, bench_sample_main, NULL, VERB_NO_ARGS },
@@ -220,18 +221,30 @@ int verbs_globals_parse(char **argv, bool *version, char ***rest)
 /* help, help VERB */
 static int verb_help(int argc, char **argv)
 {
+	const struct opt_group groups[] = { { &config_global_opts, NULL } };
+	const struct opt_cmd cmd = {
+		.name = argv[0],
+		.synopsis = "[VERB]",
+		.about = "Print the help of VERB, or the list of verbs.",
+		.groups = groups,
+		.n_groups = ARRAY_SIZE(groups),
+	};
 	char help[] = "--help", *words[] = { help, NULL, NULL }, **rest;
 	bool version = false;
+	int rc = opt_parse(&cmd, argv + 1, &rest);
 
-	if (argc > 2) {
+	(void)argc;
+	if (rc)
+		return rc > 0 ? 0 : EXIT_OURS;
+	if (rest[0] && rest[1]) {
 		log_error("help: one verb at a time (podsplice help VERB)");
 		return EXIT_OURS;
 	}
-	if (argc < 2 || strcmp(argv[1], "help") == 0)
+	if (!rest[0])
 		return verbs_globals_parse(words, &version, &rest) == 1
 			       ? 0
 			       : EXIT_OURS;
-	words[0] = argv[1];
+	words[0] = rest[0];
 	words[1] = help;
 	return verbs_call(words);
 }
