@@ -23,6 +23,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "portfwd/proxy.h"
 #include "portfwd/publication.h"
 #include "portfwd/relay_socket.h"
 #include "portfwd/source.h"
@@ -218,6 +219,16 @@ static void count_source(struct ingress *in, const struct flow *f)
 
 static void start_relay(struct ingress *in, struct flow *f)
 {
+	enum spec_proxy proxy = f->port->pub->spec.proxy;
+	int rc = 0;
+
+	if (proxy != SPEC_PROXY_NONE)
+		rc = proxy_send(proxy, f->relay.b.src.fd, f->client_fd,
+				&f->client);
+	if (rc) { /* the pod has reset it already */
+		give_up(in, f, -rc);
+		return;
+	}
 	f->relay.ended = on_relay_ended;
 	if (relay_start(in->relay, &f->relay, f->client_fd,
 			f->relay.b.src.fd)) {

@@ -16,7 +16,7 @@ libjansson-dev uidmap git ca-certificates'
 PACKAGE='build-essential dpkg-dev debhelper lintian mandoc'
 # what quickstart.sh shows itself with
 DEMO='busybox-static|busybox curl procps util-linux passwd'
-TEST='libcmocka-dev iperf3 nginx-light|nginx redis-server rsync gdb redis-tools
+TEST='libcmocka-dev iperf3 nginx-light|nginx haproxy redis-server rsync gdb redis-tools
 dnsmasq-base curl iproute2 nftables iptables busybox-static|busybox python3
 iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client
@@ -124,6 +124,7 @@ rm -f "$log"
 for p in $need; do
 	case $p in
 	nginx-light) unit=nginx ;;
+	haproxy) unit=haproxy ;;
 	redis-server) unit=redis-server ;;
 	*) continue ;;
 	esac

@@ -43,21 +43,6 @@ static void raise_nofile(struct network *n)
 	(void)setrlimit(RLIMIT_NOFILE, &all); /* raising to hard can't fail */
 }
 
-/* What can't be served yet is refused, so that nothing is taken and ignored. */
-static int can_publish(const struct spec *spec)
-{
-	char text[SPEC_TEXT_MAX];
-
-	spec_format(spec, text, sizeof(text));
-	if (spec->proxy != SPEC_PROXY_NONE) {
-		log_error(
-			"%s: proxy= is not supported yet (the pod sees the client's address without it)",
-			text);
-		return -EOPNOTSUPP;
-	}
-	return 0;
-}
-
 static int publish_one(const struct spec *spec, struct published *p)
 {
 	p->fds = malloc(spec->count * sizeof(*p->fds));
@@ -129,12 +114,6 @@ static void plan_pod(struct network *n)
 
 int network_1_bind(struct network *n, const char *control)
 {
-	for (size_t i = 0; i < n->cfg->n_specs; i++) {
-		int rc = can_publish(&n->cfg->specs[i]);
-
-		if (rc)
-			return rc;
-	}
 	n->plan = n->cfg->plan;
 	plan_pod(n);
 	raise_nofile(n);

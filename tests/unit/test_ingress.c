@@ -439,6 +439,31 @@ static void flows_beyond_the_limit_are_reset(void **state)
 		conn_close(&c[i]);
 }
 
+/* Whatever the pod sees as its client, the header has the true one. */
+static void proxy_header_is_the_first_the_pod_reads(void **state)
+{
+	struct ix *ix = *state;
+	char want[128], got[128] = "";
+	union endpoint me;
+	socklen_t len = sizeof(me);
+	struct conn c;
+
+	ix_pod_listen(ix, AF_INET);
+	ix_publish(ix, ",source=off,proxy=v1", 1);
+	c.client = ix_client(ix, "127.0.0.9", 0, true);
+	assert_int_equal(send(c.client, "first", 5, 0), 5);
+	c.pod = ix_accept(ix, AF_INET, &c.seen);
+	assert_true(ix_seen_as(&c, "127.0.0.3"));
+	assert_int_equal(getsockname(c.client, &me.sa, &len), 0);
+	(void)snprintf(want, sizeof(want),
+		       "PROXY TCP4 127.0.0.9 127.0.0.1 %u %u\r\nfirst",
+		       endpoint_port(&me), ix->port);
+	WAIT(&ix->loop, recv(c.pod, got, sizeof(got) - 1,
+			     MSG_DONTWAIT | MSG_PEEK) == (ssize_t)strlen(want));
+	assert_string_equal(got, want);
+	conn_close(&c);
+}
+
 static void port_published_later_is_served_too(void **state)
 {
 	struct ix *ix = *state;
@@ -706,6 +731,7 @@ int main(void)
 		TEST(accepted_sockets_inherit_what_a_relay_needs),
 		TEST(range_keeps_its_order),
 		TEST(flows_beyond_the_limit_are_reset),
+		TEST(proxy_header_is_the_first_the_pod_reads),
 		TEST(port_published_later_is_served_too),
 		TEST(clients_wait_while_the_pool_is_empty),
 		TEST(maker_without_sockets_is_asked_again),
