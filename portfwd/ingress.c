@@ -72,6 +72,7 @@ static void resume(struct loop_job *job);
 static void on_retry(struct loop_timer *t);
 static void on_connected(struct loop_source *src, uint32_t revents);
 static void fill_record(const struct flow_node *node, struct flow_record *out);
+static void on_failed(struct pool_user *user, int err);
 
 static void on_refilled(struct pool_user *user)
 {
@@ -104,6 +105,8 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 	in->pool = pool;
 	in->sockets.type = SOCK_STREAM;
 	in->sockets.refilled = on_refilled;
+	in->sockets.on_demand = source->connected;
+	in->sockets.failed = on_failed;
 	pool_join(pool, &in->sockets);
 	*out = in;
 	return 0;
@@ -124,9 +127,11 @@ static int try_rung(struct ingress *in, struct flow *f)
 
 	if (fd < 0)
 		return fd;
-	rc = source_connect(
-		fd, in->plan, f->rung, &f->client,
-		(uint16_t)(f->port->pub->spec.pod_port + f->port->index));
+	rc = in->source->connected
+		     ? 0
+		     : source_connect(fd, in->plan, f->rung, &f->client,
+				      (uint16_t)(f->port->pub->spec.pod_port +
+						 f->port->index));
 	if (!rc) {
 		f->relay.b.src =
 			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
@@ -167,6 +172,17 @@ static void give_up(struct ingress *in, struct flow *f, int err)
 	flow_free(f);
 }
 
+/* The target of `forward` takes no connections now; those behind try theirs. */
+static void on_failed(struct pool_user *user, int err)
+{
+	struct ingress *in = container_of(user, struct ingress, sockets);
+
+	if (!list_empty(&in->starved))
+		give_up(in, container_of(in->starved.next, struct flow, link),
+			err);
+	on_refilled(user);
+}
+
 /* Climb until something is under way or nothing is left. */
 static void climb(struct ingress *in, struct flow *f)
 {
@@ -177,7 +193,8 @@ static void climb(struct ingress *in, struct flow *f)
 			return;
 		if (rc == -EAGAIN) {
 			/* the pool was checked before accepting, but this is
-			 * a second socket: wait for the next refill */
+			 * a second socket, or one that is made on demand: wait
+			 * for the next refill */
 			list_del(&f->link);
 			list_append(&in->starved, &f->link);
 			(void)pool_has(
@@ -332,7 +349,7 @@ static bool accept_one(struct port *p)
 	uint32_t max = p->pub->spec.max_flows;
 	int fd;
 
-	if (!pool_has(in->pool, &in->sockets)) {
+	if (!in->sockets.on_demand && !pool_has(in->pool, &in->sockets)) {
 		in->stats.paused_pool++;
 		wait_turn(p); /* on_refilled() wakes it */
 		return false;
@@ -475,8 +492,10 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 	int family = source_family(p->in->plan, f->rung, &client);
 
 	out->direction = FLOW_INGRESS;
-	out->pod = endpoint_make(source_pod_ip(p->in->plan, family),
-				 (uint16_t)(p->pub->spec.pod_port + p->index));
+	if (!p->in->source->connected)
+		out->pod = endpoint_make(
+			source_pod_ip(p->in->plan, family),
+			(uint16_t)(p->pub->spec.pod_port + p->index));
 	out->remote = endpoint_make(&client, endpoint_port(&f->client));
 	if (f->client_fd < 0) {
 		flow_record_relay(&f->relay, out);

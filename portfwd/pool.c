@@ -20,7 +20,7 @@
 
 struct shelf {
 	int family, type;
-	bool used, asked;
+	bool used, asked, on_demand;
 	size_t n, want, max; /* kept now; how many to keep, now and at most */
 	int fds[POOL_SIZE];
 };
@@ -119,6 +119,25 @@ static void tell_refilled(struct pool *p, struct pool_user *user)
 	user->refilled(user);
 }
 
+/* Does time help? EAGAIN: the server has not accepted what waits already. */
+static bool is_shortage(int err)
+{
+	return err == EAGAIN || err == EMFILE || err == ENFILE ||
+	       err == ENOBUFS || err == ENOMEM;
+}
+
+static void tell_failed(struct pool *p, struct shelf *s, int err)
+{
+	s->asked = false;
+	list_for_each (e, &p->users) {
+		struct pool_user *user =
+			container_of(e, struct pool_user, link);
+
+		if (user->type == s->type)
+			user->failed(user, err);
+	}
+}
+
 static void put_on_shelf(struct pool *p, struct msg *m)
 {
 	struct maker_want reply;
@@ -127,13 +146,16 @@ static void put_on_shelf(struct pool *p, struct msg *m)
 	if (m->type != MAKER_SOCKETS || m->len != sizeof(reply))
 		return;
 	memcpy(&reply, m->body, sizeof(reply));
-	if (m->n_fds == 0) {
-		shortage(p, (int)reply.count, false);
-		return;
-	}
 	s = shelves_of(p, reply.type);
 	if (!s)
 		return;
+	if (m->n_fds == 0) {
+		if (s->on_demand && !is_shortage((int)reply.count))
+			tell_failed(p, s, (int)reply.count);
+		else
+			shortage(p, (int)reply.count, false);
+		return;
+	}
 	s += reply.family == AF_INET6;
 	s->asked = false;
 	if (s->want < s->max)
@@ -205,6 +227,9 @@ void pool_join(struct pool *p, struct pool_user *user)
 
 	s[0].used = true;
 	s[1].used = p->ipv6;
+	s[0].on_demand = user->on_demand;
+	if (user->on_demand)
+		s[0].want = s[0].max = 1;
 	user->wanted = false;
 	list_append(&p->users, &user->link);
 }
@@ -243,6 +268,8 @@ void pool_fill(struct pool *p, const struct pool_user *user)
 {
 	struct shelf *s = shelves_of(p, user->type);
 
+	if (user->on_demand && !user->wanted)
+		return;
 	ask(p, &s[0]);
 	ask(p, &s[1]);
 }
@@ -290,6 +317,7 @@ int pool_get(struct pool *p, const struct pool_user *user, int family)
 		return -EAGAIN;
 	}
 	fd = fd_take(&s->fds[--s->n]);
-	ask(p, s);
+	if (!s->on_demand)
+		ask(p, s);
 	return fd;
 }

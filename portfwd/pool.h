@@ -21,8 +21,12 @@ struct pool_user {
 	struct list link;
 	int type;    /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
 	bool wanted; /* pool_has() has said no */
+	/* they are connected when they come: none is kept in reserve */
+	bool on_demand;
 	/* called from the loop when sockets have come after that; or NULL */
 	void (*refilled)(struct pool_user *user);
+	/* on_demand: none will come for who waits longest: @err */
+	void (*failed)(struct pool_user *user, int err);
 };
 
 /**

@@ -63,6 +63,7 @@ static int configure(struct portfwd *pf, struct msg *m)
 	pf->source.plan = &pf->cfg.plan;
 	pf->source.no_route6 = !pf->cfg.route6;
 	pf->source.direct = pf->cfg.direct;
+	pf->source.connected = pf->cfg.connected;
 	rc = pool_new(&pf->pool, &pf->loop, fd_take(&pf->maker),
 		      pf->cfg.plan.has_ipv6);
 	if (!rc)

@@ -110,6 +110,8 @@ static size_t room(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len))
 		return 0; /* a socket always has it; stalls rather than spins */
 	queued = mem[SK_MEMINFO_WMEM_QUEUED];
+	if (!queued) /* a unix socket has only this one */
+		queued = mem[SK_MEMINFO_WMEM_ALLOC];
 	size = mem[SK_MEMINFO_SNDBUF];
 	if (size <= queued || size - queued < queued / 2)
 		return 0;

@@ -15,6 +15,8 @@ struct source {
 	bool no_route6;
 	/* no hop before it, but a target of `forward` */
 	bool direct;
+	/* that is a unix socket: what comes from the maker is connected */
+	bool connected;
 };
 
 enum source_rung {

@@ -23,9 +23,9 @@ enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
 
 /* NET: the options every verb that makes a pod's network has in common. */
 struct net_config {
-	enum outlet_kind forward; /* of `forward`: no pod, no TAP */
-	struct podnet plan;	  /* plan.mtu_bytes 0: the host's uplink's */
-	bool host_loopback; /* the gateway's address reaches the host's lo */
+	struct outlet forward; /* of `forward`: no pod, no TAP */
+	struct podnet plan;    /* plan.mtu_bytes 0: the host's uplink's */
+	bool host_loopback;    /* the gateway's address reaches the host's lo */
 	struct hostports host_ports; /* or only these ports of it */
 	bool serve_dns;
 	struct ip dns[CONFIG_DNS_MAX]; /* upstreams; none: the host's */

@@ -77,7 +77,7 @@ static int lead_to_netns(struct forward_config *cfg, const char *word,
 			  word, word);
 		return -EINVAL;
 	}
-	cfg->net.forward = OUTLET_NETNS;
+	cfg->net.forward.kind = OUTLET_NETNS;
 	cfg->netns = word;
 	lead_to(&cfg->net.plan, &lo4);
 	lead_to(&cfg->net.plan, &lo6);
@@ -90,7 +90,7 @@ static int lead_to_address(struct forward_config *cfg, const char *word)
 
 	if (ip_parse(word, &ip)) {
 		log_error(
-			"forward: %.64s: no target (pid:N, netns:PATH, or an address)",
+			"forward: %.64s: no target (pid:N, netns:PATH, unix:PATH, or an address)",
 			word);
 		return -EINVAL;
 	}
@@ -102,9 +102,27 @@ static int lead_to_address(struct forward_config *cfg, const char *word)
 			word);
 		return -EINVAL;
 	}
-	cfg->net.forward = OUTLET_HOST;
+	cfg->net.forward.kind = OUTLET_HOST;
 	lead_to(&cfg->net.plan, &ip);
 	return 0;
+}
+
+static int lead_to_unix(struct forward_config *cfg, const char *path)
+{
+	const struct ip any = { .family = AF_INET };
+	char text[SPEC_TEXT_MAX];
+
+	for (size_t i = 0; i < cfg->net.n_specs; i++) {
+		if (cfg->net.specs[i].proto == SPEC_TCP)
+			continue;
+		log_error("%s: UDP can't lead to a unix socket (drop /udp)",
+			  spec_format(&cfg->net.specs[i], text, sizeof(text)));
+		return -EINVAL;
+	}
+	cfg->net.forward.kind = OUTLET_UNIX;
+	cfg->net.forward.path = path;
+	lead_to(&cfg->net.plan, &any);
+	return outlet_path_ok(path);
 }
 
 static int lead(struct forward_config *cfg, const char *word)
@@ -113,6 +131,8 @@ static int lead(struct forward_config *cfg, const char *word)
 		return lead_to_netns(cfg, word + 4, true);
 	if (strncmp(word, "netns:", 6) == 0)
 		return lead_to_netns(cfg, word + 6, false);
+	if (strncmp(word, "unix:", 5) == 0)
+		return lead_to_unix(cfg, word + 5);
 	return lead_to_address(cfg, word);
 }
 
@@ -149,7 +169,7 @@ int config_forward_parse(struct forward_config *cfg, char **argv)
 		.synopsis = "-p SPEC [OPTION]... TARGET",
 		.about = "Forward ports of this host to TARGET: pid:N or "
 			 "netns:PATH (the loopback of that network namespace) "
-			 "or an address. Ends with its process or "
+			 "unix:PATH, or an address. Ends with its process or "
 			 "namespace; the exit status is 0 then, and after "
 			 "SIGTERM; 125 when podsplice failed.",
 		.groups = groups,

@@ -145,7 +145,7 @@ int config_net_finish(struct net_config *cfg)
 {
 	int rc = check_sense(cfg);
 
-	if (!rc && !cfg->forward)
+	if (!rc && !cfg->forward.kind)
 		rc = fill_plan(&cfg->plan);
 	if (!rc)
 		rc = check_conflicts(cfg);

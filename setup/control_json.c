@@ -102,9 +102,18 @@ static json_t *host_addr_json(const struct spec *spec)
 				      : json_string("::");
 }
 
+static json_t *pod_addr_json(const struct outlet *forward,
+			     const struct podnet *plan)
+{
+	if (forward->path)
+		return json_sprintf("unix:%s", forward->path);
+	return ip_json(plan->pod4.family ? &plan->pod4 : &plan->pod6);
+}
+
 /* @n ports from number @first of the range, that follow each other */
 static json_t *port_json(const struct spec *spec, size_t id, size_t first,
 			 size_t n, const uint16_t *host,
+			 const struct outlet *forward,
 			 const struct podnet *plan)
 {
 	return json_pack(
@@ -112,9 +121,8 @@ static json_t *port_json(const struct spec *spec, size_t id, size_t first,
 		"id", (json_int_t)id, "proto",
 		spec->proto == SPEC_UDP ? "udp" : "tcp", "host_addr",
 		host_addr_json(spec), "host_port", (int)host[first], "count",
-		(int)n, "pod_addr",
-		ip_json(plan->pod4.family ? &plan->pod4 : &plan->pod6),
-		"pod_port", (int)(spec->pod_port + first), "source",
+		(int)n, "pod_addr", pod_addr_json(forward, plan), "pod_port",
+		(int)(spec->pod_port + first), "source",
 		spec->source == SPEC_SOURCE_OFF ? "off" : "keep", "source_lost",
 		"flows", "bytes_in", "bytes_out", "errors");
 }
@@ -135,7 +143,7 @@ json_t *control_json_ports(const struct net_config *net,
 				continue;
 			(void)json_array_append_new(
 				list, port_json(spec, i + 1, first, k - first,
-						host, plan));
+						host, &net->forward, plan));
 			first = k;
 		}
 	}

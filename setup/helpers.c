@@ -130,7 +130,7 @@ static int fork_maker_again(struct helpers *h, struct ends *e)
 			    ARRAY_SIZE(keep));
 
 	if (rc == 1)
-		_exit(maker_again(&h->hop, h->net->forward, ctl[1],
+		_exit(maker_again(&h->hop, &h->net->forward, ctl[1],
 				  e->sockets[1]));
 	return rc;
 }
@@ -223,7 +223,8 @@ static int config_portfwd(const struct helpers *h)
 		.host_loopback = net->host_loopback,
 		.host_ports = net->host_ports,
 		.route6 = h->route6,
-		.direct = net->forward != OUTLET_HOP,
+		.direct = net->forward.kind != OUTLET_HOP,
+		.connected = net->forward.kind == OUTLET_UNIX,
 		.splice = helpers_splice(h),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,

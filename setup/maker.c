@@ -195,7 +195,7 @@ static int maker_3_hop(struct maker_config *cfg, int ctl)
 }
 
 static int serve_one(int fd, const struct maker_want *want,
-		     enum outlet_kind kind)
+		     const struct outlet *outlet)
 {
 	struct maker_want reply = { .family = want->family,
 				    .type = want->type };
@@ -204,8 +204,10 @@ static int serve_one(int fd, const struct maker_want *want,
 	int rc;
 
 	while (n < want->count && n < MSG_FDS_MAX) {
-		int s = kind ? outlet_socket(want->family, want->type)
-			     : hop_transparent(want->family, want->type);
+		int s = outlet->kind
+				? outlet_socket(outlet, want->family,
+						want->type)
+				: hop_transparent(want->family, want->type);
 
 		if (s < 0) {
 			if (n == 0)
@@ -227,7 +229,7 @@ static int serve_one(int fd, const struct maker_want *want,
 }
 
 /* A message of portfwd. Return: 1, 0 when it is gone, or -errno */
-static int serve(int fd, enum outlet_kind kind)
+static int serve(int fd, const struct outlet *outlet)
 {
 	struct maker_want want;
 	struct msg m;
@@ -246,7 +248,7 @@ static int serve(int fd, enum outlet_kind kind)
 	if (want.type != SOCK_STREAM && want.type != SOCK_DGRAM &&
 	    want.type != SOCK_RAW)
 		return 1;
-	rc = serve_one(fd, &want, kind);
+	rc = serve_one(fd, &want, outlet);
 	if (rc)
 		return rc == -EPIPE ? 0 : rc;
 	return 1;
@@ -290,7 +292,8 @@ static int told(int fd, int mem_fd, int *portfwd)
  * that can't be answered would wait for ever: both are better off with another
  * maker.
  */
-static int serve_both(int ctl, int portfwd, int mem_fd, enum outlet_kind kind)
+static int serve_both(int ctl, int portfwd, int mem_fd,
+		      const struct outlet *outlet)
 {
 	for (;;) {
 		int rc;
@@ -304,7 +307,7 @@ static int serve_both(int ctl, int portfwd, int mem_fd, enum outlet_kind kind)
 				continue;
 			return log_errno(errno, "poll");
 		}
-		rc = p[0].revents ? serve(portfwd, kind) : 1;
+		rc = p[0].revents ? serve(portfwd, outlet) : 1;
 		if (rc < 0)
 			return log_errno(-rc, "maker: message of portfwd");
 		if (rc == 0)
@@ -320,6 +323,8 @@ static int lock(enum outlet_kind kind)
 	struct sandbox box;
 	int rc;
 
+	if (kind == OUTLET_UNIX)
+		return sandbox_lock_connector();
 	if (kind != OUTLET_HOST)
 		return sandbox_lock_maker(kind == OUTLET_HOP);
 	rc = sandbox_1_namespaces(&box, SANDBOX_MAKER);
@@ -331,24 +336,25 @@ static int lock(enum outlet_kind kind)
  * After this: sockets were served until the supervisor had gone, with
  * CAP_NET_RAW over the hop and nothing else, or not even that (sandbox.h).
  */
-static int maker_4_serve(int ctl, int portfwd, enum outlet_kind kind)
+static int maker_4_serve(int ctl, int portfwd, const struct outlet *outlet)
 {
 	scoped_fd mem_fd = procmem_open();
 	int rc = fd_nonblock(ctl);
 
 	sys_null_stdio();
 	if (!rc)
-		rc = lock(kind);
-	if (!rc && kind)
+		rc = lock(outlet->kind);
+	if (!rc && outlet->kind)
 		rc = msg_must_send(ctl, "the supervisor", MAKER_READY, NULL, 0,
 				   NULL, 0);
 	if (!rc)
-		rc = serve_both(ctl, portfwd, mem_fd, kind);
+		rc = serve_both(ctl, portfwd, mem_fd, outlet);
 	return rc ? 1 : 0;
 }
 
 int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 {
+	static const struct outlet hop = { .kind = OUTLET_HOP };
 	int rc;
 
 	if (cfg->hop.joined) {
@@ -363,7 +369,7 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner)
 		fd_drop(&cfg->runner.output[i]);
 	if (!rc)
 		rc = maker_3_hop(cfg, ctl);
-	return rc ? 1 : maker_4_serve(ctl, portfwd, OUTLET_HOP);
+	return rc ? 1 : maker_4_serve(ctl, portfwd, &hop);
 }
 
 /*
@@ -386,12 +392,14 @@ static int enter_hop(const struct hop *hop, enum outlet_kind kind)
 	return rc ? log_errno(-rc, "enter the hop") : 0;
 }
 
-int maker_again(const struct hop *hop, enum outlet_kind kind, int ctl,
+int maker_again(const struct hop *hop, const struct outlet *outlet, int ctl,
 		int portfwd)
 {
-	if (kind != OUTLET_HOST && enter_hop(hop, kind))
+	bool there = outlet->kind == OUTLET_HOST || outlet->kind == OUTLET_UNIX;
+
+	if (!there && enter_hop(hop, outlet->kind))
 		return 1;
-	return maker_4_serve(ctl, portfwd, kind);
+	return maker_4_serve(ctl, portfwd, outlet);
 }
 
 static int recv_hop(struct msg *m, struct hop *out, struct podnet *plan)

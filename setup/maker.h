@@ -64,11 +64,11 @@ int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner);
 /**
  * maker_again() - be the socket maker of a hop that exists
  * @hop: its ns_user and ns_hop are used, and closed; @ctl, @portfwd: owned
- * @kind: if it isn't OUTLET_HOP they are those of `forward`'s target, and the
+ * @outlet: if it isn't OUTLET_HOP they are those of `forward`'s target, and the
  *	  sockets are outlet.h's
  * Return: exit status
  */
-int maker_again(const struct hop *hop, enum outlet_kind kind, int ctl,
+int maker_again(const struct hop *hop, const struct outlet *outlet, int ctl,
 		int portfwd);
 
 /**

@@ -102,7 +102,7 @@ static void plan_pod(struct network *n)
 		log_info("IPv6: this kernel has none, nor has the pod");
 		n->plan.has_ipv6 = false;
 	}
-	if (n->cfg->forward)
+	if (n->cfg->forward.kind)
 		return;
 	if (!n->plan.mtu_bytes)
 		n->plan.mtu_bytes = uplink_mtu();
@@ -245,7 +245,7 @@ static int watch_all(struct network *n)
 	struct helpers_ops ops = { on_helper, on_degraded, n };
 	int rc = helpers_watch(&n->helpers, n->loop, &ops);
 
-	if (rc || n->cfg->forward)
+	if (rc || n->cfg->forward.kind)
 		return rc;
 	rc = rtnl_alarm_new(&n->links, n->loop, fd_take(&n->helpers.hop.links),
 			    on_links, n);
@@ -259,7 +259,7 @@ static int watch_all(struct network *n)
 
 static bool splices(const struct network *n)
 {
-	return n->cfg->forward || helpers_splice(&n->helpers);
+	return n->cfg->forward.kind || helpers_splice(&n->helpers);
 }
 
 static const char *why_slirp(const struct network *n)
@@ -277,7 +277,7 @@ static int start_control(struct network *n, pid_t infra, int listener)
 	int rc;
 
 	n->facts = (struct control_facts){
-		.plan = n->cfg->forward ? NULL : &n->plan,
+		.plan = n->cfg->forward.kind ? NULL : &n->plan,
 		.serve_dns = n->cfg->serve_dns,
 		.datapath = splices(n) ? "splice" : "slirp",
 		.datapath_reason = why_slirp(n),

@@ -2,19 +2,33 @@
 #pragma once
 /* The sockets of `forward` that lead to its target. */
 
-/* What they are. */
 enum outlet_kind {
 	OUTLET_HOP,   /* of a pod, not of `forward`: transparent ones */
 	OUTLET_HOST,  /* of the host's network, for an address */
 	OUTLET_NETNS, /* of the target's network namespace */
+	OUTLET_UNIX,  /* connected ones, to a unix socket */
+};
+
+struct outlet {
+	enum outlet_kind kind;
+	const char *path; /* of the unix socket, borrowed; else NULL */
 };
 
 /**
- * outlet_socket() - a socket of the network namespace we are in
+ * outlet_path_ok() - can @path be that of a unix socket?
+ * Return: 0 or -EINVAL, logged
+ */
+int outlet_path_ok(const char *path);
+
+/**
+ * outlet_socket() - a socket of the network namespace we are in, or one that
+ * is connected to @o->path
  * @family: AF_INET or AF_INET6
  * @type: SOCK_STREAM or SOCK_DGRAM
+ *
+ * Never blocks: a unix socket whose backlog is full gives -EAGAIN.
  *
  * Return: descriptor, non-blocking, CLOEXEC, ready for the relay; or -errno,
  *	   not logged
  */
-int outlet_socket(int family, int type);
+int outlet_socket(const struct outlet *o, int family, int type);

@@ -179,7 +179,9 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				  INT_IS(2, PROT_EXEC, 0));
 
-	if (rc || role == SANDBOX_RECORDER)
+	if (!rc && role == SANDBOX_CONNECTOR)
+		rc = allow_socket(f, AF_UNIX, SOCK_STREAM, 0);
+	if (rc || role == SANDBOX_RECORDER || role == SANDBOX_CONNECTOR)
 		return rc;
 	rc = allow_sockets(f, role);
 	if (!rc)
@@ -202,6 +204,11 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	return rc;
 }
 
+/* By their paths, which no filter can look at. */
+static const int of_connector[] = {
+	SCMP_SYS(connect),
+};
+
 static bool has_loop(enum sandbox_role role)
 {
 	return role == SANDBOX_NETSTACK || role == SANDBOX_PORTFWD;
@@ -222,6 +229,9 @@ static int add_role(scmp_filter_ctx f, enum sandbox_role role)
 		rc = add(f, SCMP_ACT_ALLOW, of_portfwd, ARRAY_SIZE(of_portfwd));
 	if (!rc && !has_loop(role))
 		rc = add(f, SCMP_ACT_ALLOW, of_pollers, ARRAY_SIZE(of_pollers));
+	if (!rc && role == SANDBOX_CONNECTOR)
+		rc = add(f, SCMP_ACT_ALLOW, of_connector,
+			 ARRAY_SIZE(of_connector));
 	if (!rc && role == SANDBOX_RECORDER)
 		rc = add(f, SCMP_ACT_ALLOW, of_recorder,
 			 ARRAY_SIZE(of_recorder));
@@ -359,6 +369,23 @@ int sandbox_lock_maker(bool raw)
 	if ((raw && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
 				 CAP_NET_RAW)) ||
 	    capng_apply(CAPNG_SELECT_ALL))
+		return log_errno(EPERM, "sandbox: drop capabilities");
+	sys_sever();
+	rc = build(&s);
+	return rc ? rc : load(&s);
+}
+
+/* Who may connect to any socket may do so through us, as with root's tools. */
+int sandbox_lock_connector(void)
+{
+	struct sandbox s = { .role = SANDBOX_CONNECTOR };
+	bool any = capng_have_capability(CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE);
+	int rc;
+
+	capng_clear(CAPNG_SELECT_ALL);
+	if ((any && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+				 CAP_DAC_OVERRIDE)) ||
+	    capng_apply(CAPNG_SELECT_CAPS))
 		return log_errno(EPERM, "sandbox: drop capabilities");
 	sys_sever();
 	rc = build(&s);

@@ -11,6 +11,7 @@ enum sandbox_role {
 	SANDBOX_NETSTACK,
 	SANDBOX_PORTFWD,
 	SANDBOX_MAKER,
+	SANDBOX_CONNECTOR,
 	SANDBOX_RECORDER,
 };
 
@@ -50,3 +51,11 @@ int sandbox_2_lock(void *arg);
  * Return: 0 or -errno, logged
  */
 int sandbox_lock_maker(bool raw);
+
+/**
+ * sandbox_lock_connector() - for a maker whose sockets are connected to a unix
+ * socket: it makes those and connects them, and nothing else; it sees our
+ * files, because it needs one, but can't open any
+ * Return: 0 or -errno, logged
+ */
+int sandbox_lock_connector(void);

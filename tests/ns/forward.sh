@@ -193,6 +193,139 @@ reap "$SUP"
 is "$STATUS" 0 '... ends with it'
 leftovers path
 
+# To a unix socket: real servers, one that is not there, one that is busy
+
+redis()
+{
+	spawn redis "${AS_USER[@]}" redis-server --port 0 --save '' \
+		--unixsocket "$WORK/redis.sock" --dir "$WORK"
+	REDIS=$PID
+	wait_for 20 test -S "$WORK/redis.sock"
+}
+
+redis_cli()
+{
+	guard "${IN_PEER[@]}" redis-cli -h "$HOST4" -p 6380 "$@" 2>&1
+}
+
+pings()
+{
+	[ "$(redis_cli ping)" = PONG ]
+}
+
+redis || bail 'no redis'
+fwd unix 6380 -p 6380:6379 "unix:$WORK/redis.sock"
+is "$(redis_cli ping)" PONG 'redis on a unix socket'
+is "$("${AS_USER[@]}" redis-cli -s "$WORK/redis.sock" info clients |
+	sed -n 's/^connected_clients:\([0-9]*\).*/\1/p')" 1 \
+	'... no connection is made ahead of need'
+head -c 3000000 /dev/urandom | base64 >"$T/value"
+redis_cli -x set key <"$T/value" >"$T/set"
+is "$(cat "$T/set")" OK '... a long value'
+is "$(redis_cli get key | sha256sum)" "$( (cat "$T/value"; echo) | sha256sum)" \
+	'... comes back whole'
+is "$(guard "${IN_PEER[@]}" redis-benchmark -h "$HOST4" -p 6380 -q -n 2000 \
+	-c 40 -k 0 -t ping_mbulk 2>&1 | tr '\r' '\n' | grep -c 'per second')" 1 \
+	'... 2,000 connections, 40 at once'
+no_more_processes 'a unix socket'
+like "$(as_user "$PODSPLICE" port --json --control "$SOCKET")" \
+	"\"pod_addr\": *\"unix:$WORK/redis.sock\"" '... it is listed'
+MAKER=$(info_of 'i["pids"]["maker"]')
+is "$(grep -c '^Seccomp:	2$' "/proc/$MAKER/status")" 1 \
+	'... the maker is locked up'
+kill "$REDIS"
+reap "$REDIS"
+like "$(peer_net connect "$HOST4" 6380 2>&1)" 'reset|ECONNRESET' \
+	'... without its server: a reset'
+redis
+check '... and its successor is found' wait_for 10 pings
+p=maker OLD=$MAKER
+kill -KILL "$MAKER"
+check '... a new maker' wait_for 20 successor
+is "$(redis_cli ping)" PONG '... knows the path, too'
+kill "$REDIS"
+reap "$REDIS"
+up_end
+is "$STATUS" 0 '... SIGTERM ends it with status 0'
+
+install -d -m 1777 "$WORK/www"
+"$PY" -c 'import sys; sys.stdout.buffer.write(bytes(range(251)) * 80000)' \
+	>"$WORK/www/big"
+cat >"$WORK/nginx.conf" <<END
+error_log $WORK/error.log;
+pid $WORK/nginx.pid;
+events { }
+http {
+	access_log off;
+	client_body_temp_path $WORK/t1;
+	proxy_temp_path $WORK/t2;
+	fastcgi_temp_path $WORK/t3;
+	uwsgi_temp_path $WORK/t4;
+	scgi_temp_path $WORK/t5;
+	client_max_body_size 0;
+	server {
+		listen unix:$WORK/nginx.sock;
+		root $WORK/www;
+		location /up/ { dav_methods PUT; create_full_put_path on; }
+	}
+}
+END
+spawn nginx "${AS_USER[@]}" nginx -g 'daemon off;' -c "$WORK/nginx.conf"
+NGINX=$PID
+wait_for 20 test -S "$WORK/nginx.sock" || bail 'no nginx'
+fwd nginx 8080 -p 8080:80 "unix:$WORK/nginx.sock"
+BIG=$(sha256sum <"$WORK/www/big")
+for host in "$HOST4" "[$HOST6]"; do
+	is "$(guard "${IN_PEER[@]}" curl -sS "http://$host:8080/big" |
+		sha256sum)" "$BIG" "nginx on a unix socket, from $host: 20 MB"
+done
+guard "${IN_PEER[@]}" curl -sS -T "$WORK/www/big" "http://$HOST4:8080/up/big"
+is "$(sha256sum <"$WORK/www/up/big")" "$BIG" '... and 20 MB uploaded'
+kill "$NGINX"
+reap "$NGINX"
+up_end
+
+# it accepts nothing until it is told to
+cat >"$T/busy.py" <<'END'
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(0)
+sys.stdin.read(1)
+while True:
+    c, _ = s.accept()
+    c.sendall(b'hello\n')
+    c.close()
+END
+mkfifo "$T/go"
+exec {GO}<>"$T/go"
+"${AS_USER[@]}" "$PY" "$T/busy.py" "$WORK/busy.sock" <"$T/go" &
+BUSY=$!
+SPAWNED+=("$BUSY")
+wait_for 20 test -S "$WORK/busy.sock"
+fwd busy 8080 -p 8080:80 "unix:$WORK/busy.sock"
+for i in 1 2 3 4 5 6; do
+	spawn "wait$i" "${IN_PEER[@]}" "$PY" -c '
+import socket, sys
+print(socket.create_connection((sys.argv[1], 8080)).makefile().read())' "$HOST4"
+done
+all_wait()
+{
+	[ "$(in_host ss -Htn state established 'sport = :8080' | wc -l)" = 6 ]
+}
+check 'a server that accepts nothing: clients wait' wait_for 20 all_wait
+echo >&"$GO"
+all_served()
+{
+	[ "$(cat "$T"/wait?.out | grep -c hello)" = 6 ]
+}
+check '... and are served when it does' wait_for 20 all_served
+exec {GO}>&-
+kill "$BUSY"
+up_end
+rm -f "$WORK"/*.sock
+leftovers 'unix sockets'
+
 # What it refuses
 
 fails_to() # REGEX ARG...: one line, no more, and the status of failure
@@ -215,6 +348,9 @@ fails_to 'pid:x: not a process id' -p 8080:80 pid:x
 fails_to '4194304: there is no such process .*' -p 8080:80 pid:4194304
 fails_to '/nowhere: there is no such file .*' -p 8080:80 netns:/nowhere
 fails_to "process $HOLD: not ours to look into .*" -p 8080:80 "pid:$HOLD"
+fails_to "$PEER4.*UDP can't lead to a unix socket.*" \
+	-p "$PEER4:80:80/udp" unix:/nowhere
+fails_to 'unix: the path is empty' -p 8080:80 unix:
 spawn taken "${IN_HOST[@]}" "$PY" "$T/net.py" serve 8099
 wait_port host 8099
 fails_to '.*8099/tcp: address already in use.*' -p 8099:80 "$PEER4"

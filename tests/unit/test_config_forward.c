@@ -72,7 +72,8 @@ static void must_lead(const char *words, const char *pod4, const char *pod6,
 		assert_string_equal(l.cfg.netns, netns);
 	else
 		assert_null(l.cfg.netns);
-	assert_int_equal(l.cfg.net.forward, netns ? OUTLET_NETNS : OUTLET_HOST);
+	assert_int_equal(l.cfg.net.forward.kind,
+			 netns ? OUTLET_NETNS : OUTLET_HOST);
 	config_forward_free(&l.cfg);
 }
 
@@ -101,6 +102,18 @@ static void forward_can_keep_no_source(void **state)
 	config_forward_free(&l.cfg);
 }
 
+static void forward_leads_to_a_unix_socket(void **state)
+{
+	struct line l = { 0 };
+
+	(void)state;
+	assert_int_equal(parse(&l, "-p 80:81 unix:a/b"), 0);
+	assert_int_equal(l.cfg.net.forward.kind, OUTLET_UNIX);
+	assert_string_equal(l.cfg.net.forward.path, "a/b");
+	assert_false(l.cfg.net.plan.has_ipv6);
+	config_forward_free(&l.cfg);
+}
+
 static void forward_refuses_what_makes_no_sense(void **state)
 {
 	(void)state;
@@ -118,6 +131,13 @@ static void forward_refuses_what_makes_no_sense(void **state)
 	must_fail("-p 80:81 pid:1x", "pid:1x: not a process id");
 	must_fail("-p 80:81 netns:", "netns:: the path is empty");
 	must_fail("-p 80:81 netns:42", "netns:42: not a path");
+	must_fail("-p 80:81 unix:", "unix: the path is empty");
+	must_fail("-p 80:81/udp unix:/a", "UDP can't lead to a unix socket");
+	must_fail(
+		"-p 80:81 unix:/"
+		"123456789012345678901234567890123456789012345678901234567890"
+		"123456789012345678901234567890123456789012345678901234567890",
+		"longer than the 107 bytes");
 	must_fail("--control= -p 80:81 192.0.2.1", "--control: the path");
 }
 
@@ -126,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forward_leads_to_its_target),
 		cmocka_unit_test(forward_can_keep_no_source),
+		cmocka_unit_test(forward_leads_to_a_unix_socket),
 		cmocka_unit_test(forward_refuses_what_makes_no_sense),
 	};
 
