@@ -112,9 +112,9 @@ unlike "$(cat "$WORK/access.log" "$WORK/nginx-error.log")" '::ffff:' \
 pod_end
 leftovers proxy
 
-# a server that speaks first; max=
+# A server that speaks first (and takes a line, the header, for a request); max=
 SOCK=$WORK/proxy.sock
-pod first --control "$SOCK" -p 8080:80,proxy=v2 -p 8081:81,max=3 -- sh -c "
+pod first --control "$SOCK" -p 8080:80,proxy=v1 -p 8081:81,max=3 -- sh -c "
 	$PY $T/net.py serve 81 &
 	exec $PY $T/net.py serve 80 both '' hello" || bail 'the pod did not start'
 wait_port pod 80
@@ -134,8 +134,8 @@ is "$(guard "${IN_PEER[@]}" "$PY" - "$HOST4" 8081 <<'END' 2>&1
 import errno, socket, sys
 
 def served(byte):
-    s = socket.create_connection(sys.argv[1:], timeout=60)
-    try:
+    try: # the reset may be here before connect() has returned
+        s = socket.create_connection(sys.argv[1:], timeout=60)
         s.sendall(b'echo\n' + byte)
         if s.recv(1) == byte:
             return s
@@ -153,7 +153,7 @@ print(*words, three[0].recv(1).decode())
 END
 )" 'ECONNRESET ECONNRESET z' \
 	'max=3: a fourth is reset at once, until one of the three ends'
-like "$(policy_errors)" '^[2-9]' '... and counted'
+check '... and counted' test "$(policy_errors)" -ge 2
 pod_end
 leftovers max
 finish
