@@ -71,7 +71,8 @@ for pid in $OTHERS; do
 		"no way into process $pid of another pod"
 done
 # the same, of its own command: here it has the power
-like "$(outside processes "$(children "$POD" | tr -d ' ')")" \
+COMMAND=$(children "$POD" | tr -d ' ')
+like "$(outside processes "$COMMAND")" \
 	'ptrace works.*process_vm_readv works.*environ works.*pidfd_getfd [0-9]+ works.*pidfd, net works' \
 	'such attempts do work where they may'
 
@@ -89,7 +90,7 @@ like "$(outside hop "$MAKER")" '^tried 6$' 'no way into the hop'
 like "$(inside hop "$MAKER")" '^tried 6$' '... from its own pid namespace'
 like "$(outside hop "$SUP")" '^tried 6$' '... nor the host by the same means'
 like "$(outside hop "$OTHER_MAKER")" '^tried 6$' "... nor another pod's hop"
-like "$(nsenter -t "$MAKER" -U -- nsenter -t "$POD" -n -- "$PY" \
+like "$(nsenter -t "$MAKER" -U -- nsenter -t "$COMMAND" -n -- "$PY" \
 	"$T/attack.py" hop "$MAKER" 2>&1)" \
 	'look at.*make a device there works.*a process works.*on top of.*move our' \
 	"they do work for the hop's owner"

@@ -250,7 +250,7 @@ for dir in /nonexistent/dir relative /etc/passwd ''; do
 	STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
 	works_or_refuses "XDG_RUNTIME_DIR=$dir"
 done
-rm -rf "/tmp/podsplice-$ACCOUNT_UID"
+in_host rm -rf "/tmp/podsplice-$ACCOUNT_UID"
 
 # No processes left to fork, no descriptors
 timeout "$GUARD" "${AS_USER[@]}" sh -c "ulimit -n 12; exec $PODSPLICE run \

@@ -256,17 +256,27 @@ in_peer_net sh -ec "
 	ip -6 route add unreachable 2001:db8:dead::/48" || bail "the peer's network"
 link_up || bail "the host's network"
 
-# The host's files: flags as distributions mount them, /etc its own.
-mkdir "$T/etc"
+# The host's files: flags as distributions mount them, /etc and /tmp its own.
+mkdir "$T/etc" "$T/tmp"
 # shellcheck disable=SC2016 # for the inner shell
 ip netns exec "$HOSTNS" unshare --mount --propagation private sh -ec '
 	mount -t tmpfs -o mode=755,size=64m tmpfs "$1/etc"
 	cp -a /etc/. "$1/etc/"
 	# whatever is mounted there now is in the copy
 	mount --bind "$1/etc" /etc
+	mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
+	for dir in "$1" "$2"; do
+		case $dir in
+		/tmp/*)
+			mkdir -p "$1/tmp/${dir#/tmp/}"
+			mount --bind "$dir" "$1/tmp/${dir#/tmp/}"
+			;;
+		esac
+	done
+	mount --rbind "$1/tmp" /tmp
 	mount -o remount,bind,nosuid,nodev,noexec /proc
 	: >"$1/held"
-	exec sleep 7200' sh "$T" >"$T/hold.err" 2>&1 </dev/null &
+	exec sleep 7200' sh "$T" "$TOP" >"$T/hold.err" 2>&1 </dev/null &
 HOLD=$!
 SPAWNED+=("$HOLD")
 
@@ -557,14 +567,12 @@ leftovers()
 		"$1: no device is left"
 	# what a killed supervisor leaves is removed by who looks next
 	is "$(as_user "$PODSPLICE" ps -aq 2>&1)" '' "$1: no container is left"
-	# other runs of these tests have files of the account, too, and
-	# the checkout may be its own; a pod in a pod has no runtime directory
+	# a pod in a pod has no runtime directory
 	is "$(find "$RUNTIME" -mindepth 1 -not -path "$RUNTIME/podsplice" \
 		-not -path "$RUNTIME/podsplice/containers"
-		find /tmp -mindepth 1 -user "$ACCOUNT" -newer "$T/held" \
-			-not -path '/tmp/podsplice-ns.*' \
-			-not -path '/tmp/podsplice-0*' \
-			-not -path "$TOP*" 2>/dev/null)" '' \
+		in_host find /tmp -mindepth 1 -user "$ACCOUNT" \
+			-not -path "$T*" -not -path "$TOP*" \
+			-not -path '/tmp/podsplice-0*' 2>/dev/null)" '' \
 		"$1: no file is left"
 }
 
