@@ -456,7 +456,7 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 	int rc = 0;
 
 	if (!pub)
-		return log_errno(ENOMEM, "published port");
+		return -ENOMEM;
 	for (uint16_t i = 0; i < p->n && !rc; i++)
 		rc = port_add(in, pub, fds[i], (uint16_t)(p->first + i));
 	return rc;

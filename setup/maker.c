@@ -76,9 +76,11 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 
 	log_role("runner");
 	fd_drop(&mapped[1]); /* or its end would never come */
+	/* short of memory for a moment is no end: when we end before we have
+	 * maps, the maker has a reason of its own to tell */
 	do {
 		n = read(mapped[0], &go, 1);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == ENOMEM));
 	if (n < 0)
 		(void)log_errno(errno, "pod: wait for its id maps");
 	if (n != 1)
