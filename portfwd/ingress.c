@@ -265,7 +265,8 @@ static void on_connected(struct loop_source *src, uint32_t revents)
 	int err = 0, fd = src->fd;
 	socklen_t len = sizeof(err);
 
-	if (!(revents & (EPOLLERR | EPOLLHUP))) {
+	/* one that came connected may have said all it has to say */
+	if (in->source->connected || !(revents & (EPOLLERR | EPOLLHUP))) {
 		f->relay.b.seen |= revents;
 		if (f->relay.b.seen & EPOLLOUT)
 			start_relay(in, f);

@@ -320,6 +320,11 @@ all_served()
 	[ "$(cat "$T"/wait?.out | grep -c hello)" = 6 ]
 }
 check '... and are served when it does' wait_for 20 all_served
+is "$(guard "${IN_PEER[@]}" "$PY" -c '
+import socket, sys
+print({socket.create_connection((sys.argv[1], 8080)).makefile().read()
+       for _ in range(500)})' "$HOST4" 2>&1)" "{'hello\\n'}" \
+	'... one that speaks and closes at once is heard, 500 times'
 exec {GO}>&-
 kill "$BUSY"
 up_end
