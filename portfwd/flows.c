@@ -45,7 +45,6 @@ size_t flow_book_page(struct flow_book *b, struct mono now,
 			container_of(e, struct flow_node, link);
 
 		memset(&out[n], 0, sizeof(out[n]));
-		out[n].uid = FLOW_UID_UNKNOWN;
 		out[n].rtt_us = FLOW_RTT_UNKNOWN;
 		out[n].age_ms =
 			(uint64_t)(mono_sub(now, node->since).ns / 1000000);

@@ -15,7 +15,6 @@ struct relay_flow;
 #define FLOWS_A_PAGE 64
 
 #define FLOW_RTT_UNKNOWN UINT32_MAX
-#define FLOW_UID_UNKNOWN (-1)
 
 enum flow_direction { FLOW_EGRESS, FLOW_INGRESS };
 
@@ -30,7 +29,6 @@ enum flow_state {
 
 struct flow_record {
 	uint8_t direction, path, state; /* enum flow_… */
-	int32_t uid;			/* its owner in the pod */
 	uint32_t rtt_us;		/* of the remote's side */
 	uint64_t age_ms;
 	uint64_t bytes_in, bytes_out; /* in: towards the pod */

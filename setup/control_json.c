@@ -280,7 +280,7 @@ json_t *control_json_stats(const struct control_facts *f,
 
 /* ---- flows ---- */
 
-json_t *control_json_flow(const struct flow_record *r)
+json_t *control_json_flow(const struct flow_record *r, int32_t uid)
 {
 	static const char *const paths[] = { "splice", "copy", "udp" };
 	static const char *const states[] = { "connecting", "written", "open",
@@ -301,5 +301,5 @@ json_t *control_json_flow(const struct flow_record *r)
 							    : "open",
 		"age", (double)r->age_ms / 1e3, "bytes_in",
 		(json_int_t)r->bytes_in, "bytes_out", (json_int_t)r->bytes_out,
-		"rtt_ms", rtt, "uid", (int)r->uid);
+		"rtt_ms", rtt, "uid", (int)uid);
 }

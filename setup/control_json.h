@@ -30,4 +30,5 @@ json_t *control_json_stats(const struct control_facts *facts,
 			   const struct query_stats *st,
 			   const struct procmem *own);
 
-json_t *control_json_flow(const struct flow_record *r);
+/** @uid: of its socket in the pod; -1: not known */
+json_t *control_json_flow(const struct flow_record *r, int32_t uid);

@@ -14,6 +14,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "setup/control_json.h"
+#include "setup/sockdiag.h"
 
 /* The calls that wait for one sort of answer. */
 struct gather {
@@ -27,6 +28,7 @@ struct control_verbs {
 	size_t n_controls;
 	struct loop *loop;
 	struct query *query;
+	struct sockdiag sockets;
 	int mem_fd;
 	struct gather gathers[QUERY_N_WHAT];
 	bool dump, dump_now;  /* the next round of stats, this one */
@@ -127,6 +129,13 @@ static void on_stats(void *arg, const struct query_stats *st)
 	begin(v, QUERY_STATS);
 }
 
+static int32_t owner(struct control_verbs *v, const struct flow_record *r)
+{
+	return sockdiag_owner(&v->sockets,
+			      r->path == FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+			      &r->pod, &r->remote);
+}
+
 static void on_flows(void *arg, const struct flow_record *r, size_t n)
 {
 	struct control_verbs *v = arg;
@@ -135,7 +144,8 @@ static void on_flows(void *arg, const struct flow_record *r, size_t n)
 		if (v->comma)
 			text_puts(v->listing, ",");
 		v->comma = true;
-		text_json(v->listing, control_json_flow(&r[i]));
+		text_json(v->listing,
+			  control_json_flow(&r[i], owner(v, &r[i])));
 	}
 }
 
@@ -240,6 +250,7 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
 	if (!v)
 		return log_errno(ENOMEM, "control socket");
 	v->facts = facts;
+	v->sockets.fd = facts->sockets;
 	v->loop = loop;
 	v->mem_fd = procmem_open();
 	for (size_t i = 0; i < QUERY_N_WHAT; i++) {

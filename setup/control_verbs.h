@@ -18,6 +18,7 @@ struct control_facts {
 	pid_t pids[QUERY_N_WHO];     /* 0: not there */
 	unsigned int restarts[QUERY_N_WHO];
 	const json_t *ports; /* control_json_ports(), or NULL */
+	int sockets;	     /* sockdiag_socket() of the pod; -1: none */
 	/*
 	 * Let pid 1 of the pod serve an `exec` on @conn, borrowed; NULL: it
 	 * isn't ours. Return: does it?

@@ -37,6 +37,7 @@
 #include "setup/nft.h"
 #include "setup/poddev.h"
 #include "setup/rtnl_alarm.h"
+#include "setup/sockdiag.h"
 #include "setup/sys.h"
 
 #define P0	    "p0"
@@ -406,6 +407,7 @@ void hop_close(struct hop *hop)
 	}
 	fd_drop(&hop->links);
 	fd_drop(&hop->capture);
+	fd_drop(&hop->sockets);
 	fd_drop(&hop->ns_user);
 	fd_drop(&hop->ns_hop);
 	fd_drop(&hop->ns_pod);
@@ -453,6 +455,14 @@ static int watch_packets(struct hop *hop)
 	return hop->capture < 0 ? hop->capture : 0;
 }
 
+static int watch_sockets(void *arg)
+{
+	struct hop *hop = arg;
+
+	hop->sockets = sockdiag_socket();
+	return hop->sockets < 0 ? hop->sockets : 0;
+}
+
 int hop_setup(const struct hop_config *cfg, struct hop *out)
 {
 	struct link_copy had = LINK_COPY_NULL;
@@ -473,6 +483,8 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 	}
 	if (!rc && cfg->capture)
 		rc = watch_packets(&hop);
+	if (!rc)
+		rc = netconf_in(hop.ns_pod, watch_sockets, &hop);
 	if (!rc) {
 		hop.ns_hop = sys_open_ns(0, "net");
 		rc = hop.ns_hop < 0 ? hop.ns_hop : 0;

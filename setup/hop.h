@@ -35,13 +35,14 @@ struct hop {
 	int dns[2];    /* listeners on the DNS addresses, TCP */
 	int links;     /* rtnl_alarm.h: devices of the hop change */
 	int capture; /* recorder.h: packets of p0, as the pod's veth has them */
+	int sockets; /* sockdiag.h: the pod's */
 	/* the helper's user namespace, the hop's and the pod's network ones */
 	int ns_user, ns_hop, ns_pod;
 };
 
 #define HOP_NULL                                                               \
 	{                                                                      \
-		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1,            \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1, -1,        \
 	}
 
 /**

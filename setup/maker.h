@@ -35,7 +35,7 @@ struct maker_totals {
 
 /* Which descriptors of struct hop follow, in the order of its fields. */
 struct maker_hop {
-	bool has[11];
+	bool has[12];
 	struct podnet plan; /* as hop_setup() left it */
 };
 

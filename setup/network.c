@@ -283,6 +283,7 @@ static int start_control(struct network *n, pid_t infra, int listener)
 		.datapath_reason = why_slirp(n),
 		.infra = infra,
 		.ports = n->ports,
+		.sockets = n->helpers.hop.sockets,
 		.session = n->ops.session,
 		.arg = n->ops.arg,
 	};

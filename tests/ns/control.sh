@@ -112,7 +112,7 @@ talk egress "$PEER4" 9000 1000000 "${IN_POD[@]}"
 EGRESS=$TALK
 soon '[(x["path"], x["direction"], x["pod"], x["remote"], x["state"],
 	x["bytes_in"], x["bytes_out"], x["uid"]) for x in f["flows"]]' \
-	"[('splice', 'egress', '$POD4:$PORT', '$PEER4:9000', 'open', 0, 1000000, -1)]" \
+	"[('splice', 'egress', '$POD4:$PORT', '$PEER4:9000', 'open', 0, 1000000, 65534)]" \
 	'a spliced egress flow: its ends and its bytes'
 HOST_END=$(ask 'f["flows"][0]["host"]')
 is "$(in_host ss -Htn dst "$PEER4:9000" | awk '{ print $4 }')" "$HOST_END" \
