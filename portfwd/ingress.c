@@ -10,6 +10,11 @@
  * instead of being taken out of epoll, so that a pause costs the same with one
  * port as with ten thousand.
  *
+ * A pod that takes no more connections of a port (its backlog is full) would
+ * cost two descriptors for every client that tries, until none is left for the
+ * other ports. So only some wait for the pod at a time; where to wait for them
+ * is the listener's backlog, as it would be without us.
+ *
  * Accepted sockets inherit their options (relay_socket.h) from their listener:
  * SO_OOBINLINE must be there before data comes, which may be before accept().
  */
@@ -29,6 +34,8 @@
 #include "portfwd/source.h"
 
 #define ACCEPTS_A_TURN 32
+/* Clients of a port that wait for the pod; the others stay in the backlog. */
+#define CONNECTING_MAX 256
 #define RETRY_MS       100
 
 struct port {
@@ -37,7 +44,8 @@ struct port {
 	struct list waiting;	/* on in->waiting: may have more to accept */
 	struct ingress *in;
 	struct publication *pub;
-	uint16_t index; /* in the range */
+	uint16_t index;	       /* in the range */
+	uint16_t n_connecting; /* flows not yet relayed */
 };
 
 struct flow {
@@ -144,6 +152,23 @@ static int try_rung(struct ingress *in, struct flow *f)
 	return rc;
 }
 
+static void wait_turn(struct port *p)
+{
+	if (!list_linked(&p->waiting))
+		list_append(&p->in->waiting, &p->waiting);
+}
+
+/* @f is relayed now, or about to be freed. */
+static void not_connecting(struct flow *f)
+{
+	struct port *p = f->port;
+
+	if (p->n_connecting-- < CONNECTING_MAX)
+		return;
+	wait_turn(p);
+	loop_defer(p->in->loop, &p->in->resume);
+}
+
 static void flow_free(struct flow *f)
 {
 	int fd = f->relay.b.src.fd;
@@ -151,6 +176,8 @@ static void flow_free(struct flow *f)
 	loop_forget(f->port->in->loop, &f->relay.b.src);
 	fd_drop(&fd);
 	f->relay.b.src.fd = -1;
+	if (f->client_fd >= 0)
+		not_connecting(f);
 	fd_drop(&f->client_fd); /* lingers: resets the client */
 	list_del(&f->link);
 	list_del(&f->node.link);
@@ -253,6 +280,7 @@ static void start_relay(struct ingress *in, struct flow *f)
 		return;
 	}
 	f->client_fd = -1;
+	not_connecting(f);
 	count_source(in, f);
 	list_del(&f->link);
 	list_append(&in->relaying, &f->link);
@@ -309,13 +337,8 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 	list_append(&in->connecting, &f->link);
 	flow_book_add(&in->book, &f->node, loop_now(in->loop));
 	p->pub->n_flows++;
+	p->n_connecting++;
 	climb(in, f);
-}
-
-static void wait_turn(struct port *p)
-{
-	if (!list_linked(&p->waiting))
-		list_append(&p->in->waiting, &p->waiting);
 }
 
 /* No descriptors: wait for a flow to end, or look again in a while. */
@@ -350,6 +373,10 @@ static bool accept_one(struct port *p)
 	uint32_t max = p->pub->spec.max_flows;
 	int fd;
 
+	if (p->n_connecting >= CONNECTING_MAX) {
+		in->stats.paused_pod++;
+		return false; /* not_connecting() wakes it */
+	}
 	if (!in->sockets.on_demand && !pool_has(in->pool, &in->sockets)) {
 		in->stats.paused_pool++;
 		wait_turn(p); /* on_refilled() wakes it */

@@ -22,6 +22,7 @@ struct ingress_stats {
 	uint64_t lost[SOURCE_LOST_N];  /* source address lost, by reason */
 	uint64_t port_changed;	       /* address kept, port not */
 	uint64_t paused_fds, paused_pool;
+	uint64_t paused_pod; /* too many wait for the pod's answer */
 	uint64_t over_max;
 };
 

@@ -37,6 +37,7 @@ static void add_ingress(const struct ingress *in, struct portfwd_totals *t)
 
 	t->refused += s->refused;
 	t->unreachable += s->unreachable;
+	t->timeout += s->paused_pod;
 	t->emfile += s->paused_fds;
 	t->policy += s->over_max;
 	for (size_t i = 0; i < SOURCE_LOST_N; i++)

@@ -510,6 +510,42 @@ static void clients_wait_while_the_pool_is_empty(void **state)
 		conn_close(&c[i]);
 }
 
+/*
+ * Its backlog is full: whoever else connects waits in ours, not in descriptors.
+ */
+static void pod_that_never_accepts_costs_a_limited_number(void **state)
+{
+	static int clients[600];
+	struct ix *ix = *state;
+	union endpoint from;
+	size_t before;
+
+	ix_pod_listen(ix, AF_INET);
+	assert_int_equal(listen(ix->server[0], 1), 0);
+	ix_publish(ix, "", 1);
+	settle(&ix->loop);
+	before = count_fds();
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		clients[i] = ix_client(ix, NULL, 0, false);
+	WAIT(&ix->loop, ingress_stats(ix->in)->paused_pod > 0);
+	settle(&ix->loop);
+	/* two in the pod's backlog are relayed already */
+	assert_in_range(ingress_stats(ix->in)->accepted, 256, 260);
+	assert_in_range(count_fds() - before, ARRAY_SIZE(clients),
+			ARRAY_SIZE(clients) + 2 * 260);
+	/* it wakes up: all are served */
+	assert_int_equal(listen(ix->server[0], 4096), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		int fd = ix_accept(ix, AF_INET, &from);
+
+		fd_drop(&fd);
+	}
+	assert_int_equal(ingress_stats(ix->in)->accepted, ARRAY_SIZE(clients));
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		fd_drop(&clients[i]);
+	WAIT(&ix->loop, ix->relay.n_flows == 0);
+}
+
 static void maker_without_sockets_is_asked_again(void **state)
 {
 	struct ix *ix = *state;
@@ -734,6 +770,7 @@ int main(void)
 		TEST(proxy_header_is_the_first_the_pod_reads),
 		TEST(port_published_later_is_served_too),
 		TEST(clients_wait_while_the_pool_is_empty),
+		TEST(pod_that_never_accepts_costs_a_limited_number),
 		TEST(maker_without_sockets_is_asked_again),
 		TEST(pool_is_refilled_before_it_is_empty),
 		TEST(no_descriptors_pause_accepting_and_it_resumes),
