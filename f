@@ -1,0 +1,16 @@
+2026-11-22T07:12:22.494Z podsplice[8738] error: --rootfs /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --workdir /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --volume /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --tmpfs /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --rootfs r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --workdir r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --volume r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:12:22.494Z podsplice[8738] error: --tmpfs r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --rootfs /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --workdir /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --volume /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --tmpfs /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --rootfs r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --workdir r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --volume r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
+2026-11-22T07:13:52.791Z podsplice[24514] error: --tmpfs r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: the path is too long
