@@ -37,7 +37,7 @@
 #define BACKLOG 4096
 
 /* The kernel cuts it to net.core.rmem_max. */
-#define UDP_BUFFER (4 << 20)
+#define UDP_BUFFER (1 << 20)
 
 /* How many taken ports a search for a block of free ones walks past. */
 #define WALK_STEPS 256

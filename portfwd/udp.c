@@ -319,8 +319,6 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 {
 	const struct udp_flow *f = container_of(node, struct udp_flow, book);
 	const struct udp_key *key = &f->node.key;
-	union endpoint host;
-	socklen_t len = sizeof(host);
 
 	out->path = FLOW_UDP;
 	out->direction = FLOW_INGRESS;
@@ -329,8 +327,8 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 		source_pod_ip(f->port->u->plan, f->as.sa.sa_family),
 		key->pod_port);
 	out->remote = endpoint_make(&key->client, key->client_port);
-	if (key->local.family && !getsockname(f->port->src.fd, &host.sa, &len))
-		out->host = endpoint_make(&key->local, endpoint_port(&host));
+	if (key->local.family)
+		out->host = endpoint_make(&key->local, f->port->host_port);
 	out->bytes_in = f->bytes_in;
 	out->bytes_out = f->bytes_out;
 }
@@ -371,9 +369,6 @@ int udp_new(struct udp **out, struct loop *loop, const struct source *source,
 	u->sockets = (struct pool_user){ .type = SOCK_DGRAM,
 					 .refilled = on_refilled };
 	u->icmp = (struct pool_user){ .type = SOCK_RAW };
-	pool_join(pool, &u->sockets);
-	if (!source->direct)
-		pool_join(pool, &u->icmp);
 	rc = udp_table_init(&u->table);
 	if (!rc)
 		rc = udp_io_init(&u->io);
@@ -384,7 +379,7 @@ int udp_new(struct udp **out, struct loop *loop, const struct source *source,
 }
 
 static int port_add(struct udp *u, struct publication *pub, int fd,
-		    uint16_t index)
+		    uint16_t index, uint16_t host_port)
 {
 	struct udp_port *p = calloc(1, sizeof(*p));
 	union endpoint to[2] = { { .sa.sa_family = AF_INET },
@@ -395,6 +390,7 @@ static int port_add(struct udp *u, struct publication *pub, int fd,
 	p->u = u;
 	p->pub = pub;
 	p->index = index;
+	p->host_port = host_port;
 	p->src = (struct loop_source){ fd, EPOLLIN | EPOLLET, on_port };
 	list_init(&p->waiting);
 	list_append(&u->ports, &p->link);
@@ -413,8 +409,15 @@ int udp_publish(struct udp *u, const struct portfwd_publish *p, const int *fds)
 
 	if (!pub)
 		return -ENOMEM;
+	/* a pod without such ports needs no sockets for them */
+	if (list_empty(&u->ports)) {
+		pool_join(u->pool, &u->sockets);
+		if (!u->source->direct)
+			pool_join(u->pool, &u->icmp);
+	}
 	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(u, pub, fds[i], (uint16_t)(p->first + i));
+		rc = port_add(u, pub, fds[i], (uint16_t)(p->first + i),
+			      p->host_ports[i]);
 	return rc;
 }
 

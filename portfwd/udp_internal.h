@@ -17,7 +17,8 @@ struct udp_port {
 	struct udp *u;
 	struct publication *pub;
 	uint16_t index; /* in the range */
-	bool whole[2];	/* what it sends isn't fragmented: IPv4, IPv6 */
+	uint16_t host_port;
+	bool whole[2]; /* what it sends isn't fragmented: IPv4, IPv6 */
 };
 
 /*
