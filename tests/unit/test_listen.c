@@ -243,7 +243,8 @@ static void listen_owner_is_silent_about_a_free_port(void **state)
 	char text[OWNER_TEXT_MAX];
 
 	(void)state;
-	assert_string_equal(owner_find(SPEC_TCP, &any, (uint16_t)free_port(), text), "");
+	assert_string_equal(
+		owner_find(SPEC_TCP, &any, (uint16_t)free_port(), text), "");
 }
 
 static void listen_binds_a_range_whole_or_not_at_all(void **state)
