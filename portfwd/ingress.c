@@ -44,6 +44,7 @@ struct port {
 	struct list waiting;	/* on in->waiting: may have more to accept */
 	struct ingress *in;
 	struct publication *pub;
+	uint32_t n_flows;
 	uint16_t index;	       /* in the range */
 	uint16_t n_connecting; /* flows not yet relayed */
 };
@@ -163,17 +164,34 @@ static void not_connecting(struct flow *f)
 {
 	struct port *p = f->port;
 
-	if (p->n_connecting-- < CONNECTING_MAX)
+	if (p->n_connecting-- < CONNECTING_MAX || p->src.fd < 0)
 		return;
 	wait_turn(p);
 	loop_defer(p->in->loop, &p->in->resume);
 }
 
+/* A closed port goes with its last flow, and a removed SPEC with its last port.
+ */
+static void port_unref(struct port *p)
+{
+	struct publication *pub = p->pub;
+
+	if (p->src.fd >= 0 || p->n_flows)
+		return;
+	list_del(&p->link);
+	free(p);
+	if (--pub->n_ports || !pub->removed)
+		return;
+	list_del(&pub->link);
+	free(pub);
+}
+
 static void flow_free(struct flow *f)
 {
+	struct port *p = f->port;
 	int fd = f->relay.b.src.fd;
 
-	loop_forget(f->port->in->loop, &f->relay.b.src);
+	loop_forget(p->in->loop, &f->relay.b.src);
 	fd_drop(&fd);
 	f->relay.b.src.fd = -1;
 	if (f->client_fd >= 0)
@@ -181,8 +199,10 @@ static void flow_free(struct flow *f)
 	fd_drop(&f->client_fd); /* lingers: resets the client */
 	list_del(&f->link);
 	list_del(&f->node.link);
-	f->port->pub->n_flows--;
 	free(f);
+	p->n_flows--;
+	p->pub->n_flows--;
+	port_unref(p);
 }
 
 static void give_up(struct ingress *in, struct flow *f, int err)
@@ -193,6 +213,7 @@ static void give_up(struct ingress *in, struct flow *f, int err)
 		in->stats.refused++;
 	else
 		in->stats.unreachable++;
+	f->port->pub->errors++;
 	if (log_wants(LOG_DEBUG))
 		log_debug("%s: not connected to the pod: %s",
 			  endpoint_format(&f->client, text), strerror(err));
@@ -243,6 +264,8 @@ static void on_relay_ended(struct relay_flow *rf, bool clean)
 	struct ingress *in = f->port->in;
 
 	(void)clean;
+	f->port->pub->bytes_in += f->relay.a.bytes;
+	f->port->pub->bytes_out += f->relay.b.bytes;
 	flow_free(f);
 	/* descriptors came free: those who wait for them may go on */
 	if (!list_empty(&in->waiting))
@@ -252,13 +275,14 @@ static void on_relay_ended(struct relay_flow *rf, bool clean)
 static void count_source(struct ingress *in, const struct flow *f)
 {
 	struct ip client = endpoint_ip(&f->client);
-	enum source_lost why = source_lost_at(in->source, &f->port->pub->spec,
-					      &client, f->rung);
+	struct publication *pub = f->port->pub;
+	enum source_lost why =
+		source_lost_at(in->source, &pub->spec, &client, f->rung);
 
 	if (f->rung == SOURCE_CLIENT_ADDR)
 		in->stats.port_changed++;
 	else if (why)
-		in->stats.lost[why]++;
+		publication_lost(pub, why, in->stats.lost);
 }
 
 static void start_relay(struct ingress *in, struct flow *f)
@@ -336,6 +360,7 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 	list_init(&f->link);
 	list_append(&in->connecting, &f->link);
 	flow_book_add(&in->book, &f->node, loop_now(in->loop));
+	p->n_flows++;
 	p->pub->n_flows++;
 	p->n_connecting++;
 	climb(in, f);
@@ -393,6 +418,7 @@ static bool accept_one(struct port *p)
 	}
 	if (max && p->pub->n_flows >= max) {
 		in->stats.over_max++;
+		p->pub->errors++;
 		fd_drop(&fd);
 		return true;
 	}
@@ -455,7 +481,8 @@ static void on_retry(struct loop_timer *t)
 
 /* ---- publishing ---- */
 
-static int port_add(struct ingress *in, struct publication *pub, int fd,
+/* @fd: taken */
+static int port_add(struct ingress *in, struct publication *pub, int *fd,
 		    uint16_t index)
 {
 	struct port *p = calloc(1, sizeof(*p));
@@ -463,7 +490,7 @@ static int port_add(struct ingress *in, struct publication *pub, int fd,
 
 	if (!p)
 		return log_errno(ENOMEM, "published port");
-	rc = relay_socket_prepare_host(fd);
+	rc = relay_socket_prepare_host(*fd);
 	if (rc) {
 		free(p);
 		return log_errno(-rc, "listener: socket options");
@@ -471,14 +498,16 @@ static int port_add(struct ingress *in, struct publication *pub, int fd,
 	p->in = in;
 	p->pub = pub;
 	p->index = index;
-	p->src = (struct loop_source){ fd, EPOLLIN | EPOLLET, on_listener };
+	p->src = (struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET,
+				       on_listener };
 	list_init(&p->waiting);
 	list_append(&in->ports, &p->link);
+	pub->n_ports++;
 	return in->started ? loop_add(in->loop, &p->src) : 0;
 }
 
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
-		    const int *fds)
+		    int *fds)
 {
 	struct publication *pub = publication_get(&in->publications, p);
 	int rc = 0;
@@ -486,8 +515,72 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 	if (!pub)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(in, pub, fds[i], (uint16_t)(p->first + i));
+		rc = port_add(in, pub, &fds[i], (uint16_t)(p->first + i));
 	return rc;
+}
+
+static void drop_flows(struct list *flows, const struct publication *pub)
+{
+	list_for_each_safe (e, flows) {
+		struct flow *f = container_of(e, struct flow, link);
+
+		if (f->port->pub != pub)
+			continue;
+		if (f->client_fd < 0)
+			relay_abort(&f->relay);
+		else
+			flow_free(f);
+	}
+}
+
+void ingress_unpublish(struct ingress *in, uint32_t id, bool drop)
+{
+	struct publication *pub = publication_find(&in->publications, id);
+
+	if (!pub)
+		return;
+	if (drop) {
+		drop_flows(&in->relaying, pub);
+		drop_flows(&in->connecting, pub);
+		drop_flows(&in->starved, pub);
+	}
+	pub->n_ports++; /* it stays until we are done */
+	list_for_each_safe (e, &in->ports) {
+		struct port *p = container_of(e, struct port, link);
+
+		if (p->pub != pub)
+			continue;
+		loop_close(in->loop, &p->src);
+		list_del(&p->waiting);
+		port_unref(p);
+	}
+	pub->removed = true;
+	if (--pub->n_ports)
+		return;
+	list_del(&pub->link);
+	free(pub);
+}
+
+void ingress_tally(struct ingress *in)
+{
+	list_for_each (e, &in->publications) {
+		struct publication *pub =
+			container_of(e, struct publication, link);
+
+		pub->live_in = pub->live_out = 0;
+	}
+	list_for_each (e, &in->relaying) {
+		const struct flow *f = container_of(e, struct flow, link);
+
+		f->port->pub->live_in += f->relay.a.bytes;
+		f->port->pub->live_out += f->relay.b.bytes;
+	}
+}
+
+size_t ingress_ports_page(const struct ingress *in, uint32_t after,
+			  struct port_record *out, size_t max)
+{
+	return publications_page(&in->publications, after, out, max);
 }
 
 int ingress_start(struct ingress *in)

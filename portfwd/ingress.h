@@ -39,11 +39,25 @@ struct ingress *ingress_free(struct ingress *in);
 /**
  * ingress_publish() - add listeners of a SPEC; nothing is accepted before
  * ingress_start()
- * @fds: @p->n listening sockets, owned on success
+ * @fds: @p->n listening sockets; those that are owned afterwards, all on
+ *	 success, are -1
  * Return: 0 or -errno, logged
  */
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
-		    const int *fds);
+		    int *fds);
+
+/**
+ * ingress_unpublish() - close the ports of SPEC @id, if there is one
+ * @drop: reset its flows, too; else they go on to their end
+ */
+void ingress_unpublish(struct ingress *in, uint32_t id, bool drop);
+
+/** ingress_tally() - count what the flows have moved, for the next pages */
+void ingress_tally(struct ingress *in);
+
+/** ingress_ports_page() - publications_page() of its ports */
+size_t ingress_ports_page(const struct ingress *in, uint32_t after,
+			  struct port_record *out, size_t max);
 
 /** ingress_start() - accept from now on; Return: 0 or -errno, logged */
 int ingress_start(struct ingress *in);

@@ -173,7 +173,7 @@ static void on_maker(struct loop_source *src, uint32_t revents)
 	int rc = msg_recv(src->fd, &m);
 
 	(void)revents;
-	if (rc == -EPROTO) { /* truncated: no descriptors left on our side */
+	if (rc == -EMFILE) { /* no descriptors left on our side */
 		shortage(p, EMFILE, true);
 		return;
 	}

@@ -34,6 +34,7 @@ struct portfwd {
 	struct ingress *ingress;
 	struct udp *udp;
 	struct report report;
+	bool started;
 };
 
 static int start_egress(struct portfwd *pf, struct msg *m)
@@ -79,6 +80,23 @@ static int configure(struct portfwd *pf, struct msg *m)
 	return rc;
 }
 
+/*
+ * Part of a SPEC is lost for want of descriptors or memory. At the start that
+ * is fatal; later the open flows are worth more, and the supervisor sees in
+ * the next PORTS_ARE that ports are missing.
+ */
+static int publish_failed(struct portfwd *pf, const struct msg *m)
+{
+	struct portfwd_publish p;
+
+	if (m->len != sizeof(p) || !pf->started)
+		return -EMFILE;
+	memcpy(&p, m->body, sizeof(p));
+	ingress_unpublish(pf->ingress, p.id, true);
+	udp_unpublish(pf->udp, p.id);
+	return 0;
+}
+
 static int publish(struct portfwd *pf, struct msg *m)
 {
 	struct portfwd_publish p;
@@ -92,9 +110,18 @@ static int publish(struct portfwd *pf, struct msg *m)
 	rc = p.spec.proto == SPEC_UDP
 		     ? udp_publish(pf->udp, &p, m->fds)
 		     : ingress_publish(pf->ingress, &p, m->fds);
-	/* after a failure the process ends: nothing can leak */
-	m->n_fds = 0;
-	return rc;
+	return rc ? publish_failed(pf, m) : 0;
+}
+
+static void unpublish(struct portfwd *pf, const struct msg *m)
+{
+	struct portfwd_unpublish u;
+
+	if (m->len != sizeof(u) || !pf->ingress)
+		return;
+	memcpy(&u, m->body, sizeof(u));
+	ingress_unpublish(pf->ingress, u.id, u.drop);
+	udp_unpublish(pf->udp, u.id);
 }
 
 static int start(struct portfwd *pf)
@@ -108,6 +135,7 @@ static int start(struct portfwd *pf)
 		rc = ingress_start(pf->ingress);
 	if (!rc)
 		rc = udp_start(pf->udp);
+	pf->started = !rc;
 	return rc ? rc
 		  : msg_must_send(pf->ctl.fd, "the supervisor", PORTFWD_READY,
 				  NULL, 0, NULL, 0);
@@ -125,11 +153,24 @@ static int new_end(struct portfwd *pf, struct msg *m)
 	return 0;
 }
 
-/* Return: 0 or -errno, which ends the process */
-static int take(struct portfwd *pf, struct msg *m)
+static void ask(struct portfwd *pf, const struct msg *m)
 {
 	uint32_t cookie;
 
+	if (m->len != sizeof(cookie))
+		return;
+	memcpy(&cookie, m->body, sizeof(cookie));
+	if (m->type == PORTFWD_STATS)
+		report_stats(&pf->report, cookie);
+	else if (m->type == PORTFWD_FLOWS)
+		report_flows(&pf->report, cookie);
+	else
+		report_ports(&pf->report, cookie);
+}
+
+/* Return: 0 or -errno, which ends the process */
+static int take(struct portfwd *pf, struct msg *m)
+{
 	switch (m->type) {
 	case PORTFWD_CONFIG:
 		return configure(pf, m);
@@ -144,15 +185,13 @@ static int take(struct portfwd *pf, struct msg *m)
 		if (m->len == 1)
 			pf->source.no_route6 = !m->body[0];
 		return 0;
+	case PORTFWD_UNPUBLISH:
+		unpublish(pf, m);
+		return 0;
 	case PORTFWD_STATS:
 	case PORTFWD_FLOWS:
-		if (m->len != sizeof(cookie))
-			return 0;
-		memcpy(&cookie, m->body, sizeof(cookie));
-		if (m->type == PORTFWD_STATS)
-			report_stats(&pf->report, cookie);
-		else
-			report_flows(&pf->report, cookie);
+	case PORTFWD_PORTS:
+		ask(pf, m);
 		return 0;
 	default:
 		return 0;
@@ -169,6 +208,9 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		report_room(&pf->report);
 	rc = msg_recv(src->fd, &m);
 	if (msg_again(rc))
+		return;
+	if (rc == -EMFILE && m.type == PORTFWD_PUBLISH &&
+	    !publish_failed(pf, &m))
 		return;
 	if (rc < 0)
 		(void)log_errno(-rc, "portfwd: message of the supervisor");

@@ -26,10 +26,13 @@ enum portfwd_msg {
 	PORTFWD_ROUTE6,	    /* uint8_t: the new struct portfwd_config.route6 */
 	PORTFWD_STATS,	    /* uint32_t cookie; reply STATS_ARE */
 	PORTFWD_FLOWS,	    /* uint32_t cookie; reply FLOWS_ARE, to the last */
+	PORTFWD_UNPUBLISH,  /* struct portfwd_unpublish */
+	PORTFWD_PORTS,	    /* uint32_t cookie; reply PORTS_ARE, to the last */
 	/* portfwd to supervisor; the bodies are in report.h */
 	PORTFWD_READY = 64,
 	PORTFWD_STATS_ARE, /* struct portfwd_totals */
 	PORTFWD_FLOWS_ARE, /* struct portfwd_flows, cut behind flows[n] */
+	PORTFWD_PORTS_ARE, /* struct portfwd_ports, cut behind ports[n] */
 	/* portfwd to the socket maker */
 	MAKER_WANT = 128, /* struct maker_want */
 	/* socket maker to portfwd */
@@ -54,6 +57,23 @@ struct portfwd_publish {
 	uint16_t first; /* index in the range of the first listener here */
 	uint16_t n;
 	uint16_t host_ports[PORTFWD_BATCH]; /* as bound */
+};
+
+/* Its ports are closed when what is asked next is answered. */
+struct portfwd_unpublish {
+	uint32_t id;
+	uint32_t drop; /* not 0: reset its open flows, too */
+};
+
+/* What portfwd knows of one SPEC. */
+struct port_record {
+	uint32_t id;
+	uint32_t n_ports; /* fewer than the SPEC has: it couldn't take them */
+	uint64_t flows;
+	uint64_t bytes_in, bytes_out; /* in: towards the pod */
+	uint64_t errors;  /* clients turned away: the pod refused, max= */
+	uint64_t lost;	  /* clients whose address the pod didn't see */
+	uint8_t lost_why; /* the last one's: enum source_lost */
 };
 
 /* Sockets of the hop: with IP_TRANSPARENT; SOCK_RAW: of ICMP, to send with. */

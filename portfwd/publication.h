@@ -2,24 +2,56 @@
 #pragma once
 /* What the ports of one SPEC have in common, in whoever serves them. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "netstack/base/list.h"
 #include "portfwd/portfwd.h"
+#include "portfwd/source.h"
 
 struct publication {
 	struct list link;
 	struct spec spec;
 	uint32_t id;
-	size_t n_flows; /* its owner's to count */
+	/* its owner's to count: */
+	bool removed;	  /* it is there for its open flows only */
+	uint32_t n_ports; /* those with an open flow stay until its end */
+	size_t n_flows;
+	uint64_t bytes_in, bytes_out; /* of flows that have ended */
+	uint64_t live_in, live_out;   /* of the others, at the last tally */
+	uint64_t errors;	      /* clients turned away */
+	uint64_t lost;		      /* clients not seen by the pod */
+	uint8_t lost_why;	      /* the last one's enum source_lost */
 };
 
 /**
  * publication_get() - that of @p, made and put on @list when there is none yet
+ *
+ * All of a SPEC comes before the next one, whose id is higher: the list is
+ * sorted, and only its last one is looked at.
+ *
  * Return: it, or NULL without memory, logged
  */
 struct publication *publication_get(struct list *list,
 				    const struct portfwd_publish *p);
+
+/** publication_find() - Return: the one of that id that isn't removed, or NULL
+ */
+struct publication *publication_find(struct list *list, uint32_t id);
+
+/**
+ * publications_page() - records of those behind id @after, by id
+ * Return: how many; fewer than @max: there are no more
+ */
+size_t publications_page(const struct list *list, uint32_t after,
+			 struct port_record *out, size_t max);
+
+/**
+ * publication_lost() - a client isn't seen by the pod with its own address
+ * @lost: the counters of its owner, by reason
+ */
+void publication_lost(struct publication *pub, enum source_lost why,
+		      uint64_t lost[SOURCE_LOST_N]);
 
 /** publications_free() - all of @list */
 void publications_free(struct list *list);

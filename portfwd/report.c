@@ -19,6 +19,8 @@
 
 _Static_assert(sizeof(struct portfwd_flows) <= MSG_BODY_MAX,
 	       "a page fits in a message");
+_Static_assert(sizeof(struct portfwd_ports) <= MSG_BODY_MAX,
+	       "a page fits in a message");
 
 static void add_egress(const struct egress *e, struct portfwd_totals *t)
 {
@@ -126,9 +128,12 @@ static void fill_page(struct report *r)
 	p->last = n < FLOWS_A_PAGE;
 }
 
-static void watch_room(struct report *r, bool on)
+static void watch_room(struct report *r, int rc)
 {
-	uint32_t events = EPOLLIN | (on ? (uint32_t)EPOLLOUT : 0);
+	uint32_t events;
+
+	r->full = rc == -EAGAIN || rc == -ENOBUFS;
+	events = EPOLLIN | (r->full ? (uint32_t)EPOLLOUT : 0);
 
 	if (r->ctl->events != events)
 		(void)loop_mod(r->loop, r->ctl, events);
@@ -143,11 +148,41 @@ static void send_page(struct report *r)
 		fill_page(r);
 	len += r->page.n * sizeof(r->page.flows[0]);
 	rc = msg_send(r->ctl->fd, PORTFWD_FLOWS_ARE, &r->page, len, NULL, 0);
-	r->held = rc == -EAGAIN || rc == -ENOBUFS;
-	watch_room(r, r->held);
+	watch_room(r, rc);
+	r->held = r->full;
 	/* any other error: the supervisor is gone, on_ctl() sees it */
 	if (!r->held && (rc || r->page.last))
 		r->wants_flows = false;
+}
+
+/* A page that waits for room is made anew: ids tell where the walk is. */
+static void send_ports(struct report *r)
+{
+	struct portfwd_ports page = { .cookie = r->ports_cookie };
+	size_t n = 0;
+	int rc;
+
+	if (r->ports_udp && r->udp)
+		n = udp_ports_page(r->udp, r->ports_after, page.ports,
+				   PORTS_A_PAGE);
+	else if (!r->ports_udp && r->ingress)
+		n = ingress_ports_page(r->ingress, r->ports_after, page.ports,
+				       PORTS_A_PAGE);
+	page.n = (uint16_t)n;
+	page.last = r->ports_udp && n < PORTS_A_PAGE;
+	rc = msg_send(r->ctl->fd, PORTFWD_PORTS_ARE, &page,
+		      offsetof(struct portfwd_ports, ports) +
+			      n * sizeof(page.ports[0]),
+		      NULL, 0);
+	watch_room(r, rc);
+	if (!rc && n == PORTS_A_PAGE) {
+		r->ports_after = page.ports[n - 1].id;
+	} else if (!rc) {
+		r->ports_udp = true;
+		r->ports_after = 0;
+	}
+	if (!r->full && (rc || page.last))
+		r->wants_ports = false;
 }
 
 static void send_next(struct loop_job *job)
@@ -157,10 +192,12 @@ static void send_next(struct loop_job *job)
 	if (r->wants_stats) {
 		r->wants_stats = false;
 		send_stats(r);
+	} else if (r->wants_ports) {
+		send_ports(r);
 	} else if (r->wants_flows) {
 		send_page(r);
 	}
-	if (r->wants_flows && !r->held)
+	if ((r->wants_flows || r->wants_ports) && !r->full)
 		loop_defer(r->loop, &r->job);
 }
 
@@ -207,8 +244,21 @@ void report_flows(struct report *r, uint32_t cookie)
 	loop_defer(r->loop, &r->job);
 }
 
+void report_ports(struct report *r, uint32_t cookie)
+{
+	r->ports_cookie = cookie;
+	r->ports_after = 0;
+	r->ports_udp = false;
+	r->wants_ports = true;
+	if (r->ingress)
+		ingress_tally(r->ingress);
+	if (r->udp)
+		udp_tally(r->udp);
+	loop_defer(r->loop, &r->job);
+}
+
 void report_room(struct report *r)
 {
-	watch_room(r, false);
+	watch_room(r, 0);
 	loop_defer(r->loop, &r->job);
 }

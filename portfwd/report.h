@@ -7,14 +7,15 @@
 #include "netstack/base/procmem.h"
 #include "netstack/loop.h"
 #include "portfwd/flows.h"
+#include "portfwd/portfwd.h"
 
 struct egress;
 struct ingress;
 struct udp;
 struct relay;
 
-/* The bodies of PORTFWD_STATS_ARE and PORTFWD_FLOWS_ARE; @cookie: the asker's
- */
+/* The bodies of PORTFWD_STATS_ARE, PORTFWD_FLOWS_ARE and PORTFWD_PORTS_ARE;
+ * @cookie: the asker's */
 struct portfwd_totals {
 	uint32_t cookie;
 	struct procmem mem;
@@ -33,6 +34,15 @@ struct portfwd_flows {
 	struct flow_record flows[FLOWS_A_PAGE];
 };
 
+#define PORTS_A_PAGE 128
+
+struct portfwd_ports {
+	uint32_t cookie;
+	uint16_t n;
+	uint8_t last; /* as above */
+	struct port_record ports[PORTS_A_PAGE];
+};
+
 struct report {
 	struct loop *loop;
 	struct loop_source *ctl; /* to the supervisor; its events are ours */
@@ -42,10 +52,13 @@ struct report {
 	struct udp *udp;	 /* the same */
 	int mem_fd;
 	struct loop_job job;
-	bool wants_stats, wants_flows;
-	uint32_t stats_cookie;
-	bool held;	 /* page waits for room in the socket */
-	unsigned int at; /* the book that the walk has come to */
+	bool wants_stats, wants_flows, wants_ports;
+	uint32_t stats_cookie, ports_cookie;
+	uint32_t ports_after; /* the id that the walk has come to */
+	bool ports_udp;	      /* it has come to UDP */
+	bool full;	      /* no room in the socket */
+	bool held;	      /* page waits for it */
+	unsigned int at;      /* the book that the walk has come to */
 	struct portfwd_flows page;
 };
 
@@ -56,10 +69,12 @@ void report_init(struct report *r, struct loop *loop, struct loop_source *ctl,
 /** report_deinit() - idempotent */
 void report_deinit(struct report *r);
 
-/** report_stats(), report_flows() - the supervisor asks; a new walk ends the
- * one under way. Answers follow from the loop, one message a turn. */
+/** report_stats(), report_flows(), report_ports() - the supervisor asks; a new
+ * walk ends the one under way. Answers follow from the loop, one message a
+ * turn. */
 void report_stats(struct report *r, uint32_t cookie);
 void report_flows(struct report *r, uint32_t cookie);
+void report_ports(struct report *r, uint32_t cookie);
 
 /** report_room() - EPOLLOUT on ctl */
 void report_room(struct report *r);

@@ -160,6 +160,7 @@ static struct udp_flow *new_flow(struct udp_port *p, const struct udp_key *key,
 
 	if (max && p->pub->n_flows >= max) {
 		u->stats.over_max++;
+		p->pub->errors++;
 		return NULL;
 	}
 	if (u->table.n >= u->max_flows) {
@@ -378,7 +379,8 @@ int udp_new(struct udp **out, struct loop *loop, const struct source *source,
 	return rc;
 }
 
-static int port_add(struct udp *u, struct publication *pub, int fd,
+/* @fd: taken */
+static int port_add(struct udp *u, struct publication *pub, int *fd,
 		    uint16_t index, uint16_t host_port)
 {
 	struct udp_port *p = calloc(1, sizeof(*p));
@@ -391,9 +393,11 @@ static int port_add(struct udp *u, struct publication *pub, int fd,
 	p->pub = pub;
 	p->index = index;
 	p->host_port = host_port;
-	p->src = (struct loop_source){ fd, EPOLLIN | EPOLLET, on_port };
+	p->src =
+		(struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET, on_port };
 	list_init(&p->waiting);
 	list_append(&u->ports, &p->link);
+	pub->n_ports++;
 	/* whatever an earlier process has left it at */
 	for (int i = 0; i < 2; i++) {
 		p->whole[i] = true;
@@ -402,7 +406,7 @@ static int port_add(struct udp *u, struct publication *pub, int fd,
 	return u->started ? loop_add(u->loop, &p->src) : 0;
 }
 
-int udp_publish(struct udp *u, const struct portfwd_publish *p, const int *fds)
+int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds)
 {
 	struct publication *pub = publication_get(&u->publications, p);
 	int rc = 0;
@@ -416,9 +420,67 @@ int udp_publish(struct udp *u, const struct portfwd_publish *p, const int *fds)
 			pool_join(u->pool, &u->icmp);
 	}
 	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(u, pub, fds[i], (uint16_t)(p->first + i),
+		rc = port_add(u, pub, &fds[i], (uint16_t)(p->first + i),
 			      p->host_ports[i]);
 	return rc;
+}
+
+static void port_free(struct udp_port *p)
+{
+	loop_close(p->u->loop, &p->src);
+	list_del(&p->waiting);
+	list_del(&p->link);
+	free(p);
+}
+
+void udp_unpublish(struct udp *u, uint32_t id)
+{
+	struct publication *pub = publication_find(&u->publications, id);
+
+	if (!pub)
+		return;
+	list_for_each_safe (e, &u->table.ages) {
+		struct udp_flow *f = container_of(e, struct udp_flow, node.age);
+
+		if (f->port->pub == pub)
+			udp_flow_close(f);
+	}
+	list_for_each_safe (e, &u->ports) {
+		struct udp_port *p = container_of(e, struct udp_port, link);
+
+		if (p->pub == pub)
+			port_free(p);
+	}
+	list_del(&pub->link);
+	free(pub);
+	/* udp_publish() joins with the first port */
+	if (list_empty(&u->ports)) {
+		pool_leave(&u->sockets);
+		pool_leave(&u->icmp);
+	}
+}
+
+void udp_tally(struct udp *u)
+{
+	list_for_each (e, &u->publications) {
+		struct publication *pub =
+			container_of(e, struct publication, link);
+
+		pub->live_in = pub->live_out = 0;
+	}
+	list_for_each (e, &u->table.ages) {
+		const struct udp_flow *f =
+			container_of(e, struct udp_flow, node.age);
+
+		f->port->pub->live_in += f->bytes_in;
+		f->port->pub->live_out += f->bytes_out;
+	}
+}
+
+size_t udp_ports_page(const struct udp *u, uint32_t after,
+		      struct port_record *out, size_t max)
+{
+	return publications_page(&u->publications, after, out, max);
 }
 
 int udp_start(struct udp *u)
@@ -467,15 +529,8 @@ struct udp *udp_free(struct udp *u)
 		return NULL;
 	while ((node = udp_table_oldest(&u->table)))
 		udp_flow_close(container_of(node, struct udp_flow, node));
-	while (!list_empty(&u->ports)) {
-		struct udp_port *p =
-			container_of(u->ports.next, struct udp_port, link);
-
-		loop_close(u->loop, &p->src);
-		list_del(&p->waiting);
-		list_del(&p->link);
-		free(p);
-	}
+	while (!list_empty(&u->ports))
+		port_free(container_of(u->ports.next, struct udp_port, link));
 	publications_free(&u->publications);
 	list_del(&u->resume.link);
 	loop_timer_stop(u->loop, &u->retry);

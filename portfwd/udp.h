@@ -42,10 +42,24 @@ struct udp *udp_free(struct udp *u);
 
 /**
  * udp_publish() - add ports of a SPEC; nothing is read before udp_start()
- * @fds: @p->n sockets of listen_open(), owned on success
+ * @fds: @p->n sockets of listen_open(); those that are owned afterwards, all on
+ *	 success, are -1
  * Return: 0 or -errno, logged
  */
-int udp_publish(struct udp *u, const struct portfwd_publish *p, const int *fds);
+int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds);
+
+/**
+ * udp_unpublish() - close the ports of SPEC @id, if there is one
+ * Its flows end with it: they answer through the port's socket.
+ */
+void udp_unpublish(struct udp *u, uint32_t id);
+
+/** udp_tally() - count what the flows have moved, for the next pages */
+void udp_tally(struct udp *u);
+
+/** udp_ports_page() - publications_page() of its ports */
+size_t udp_ports_page(const struct udp *u, uint32_t after,
+		      struct port_record *out, size_t max);
 
 /** udp_start() - serve from now on; Return: 0 or -errno, logged */
 int udp_start(struct udp *u);

@@ -106,7 +106,7 @@ static void count_source(const struct udp_flow *f)
 	if (f->rung == SOURCE_CLIENT_ADDR)
 		u->stats.port_changed++;
 	else if (why)
-		u->stats.lost[why]++;
+		publication_lost(f->port->pub, why, u->stats.lost);
 }
 
 static void keep_first(struct udp_flow *f, const struct udp_msg *m)
@@ -191,6 +191,8 @@ void udp_flow_close(struct udp_flow *f)
 	udp_table_del(&f->port->u->table, &f->node);
 	list_del(&f->book.link);
 	f->port->pub->n_flows--;
+	f->port->pub->bytes_in += f->bytes_in;
+	f->port->pub->bytes_out += f->bytes_out;
 	free(f);
 }
 
@@ -220,5 +222,6 @@ void udp_flow_refused(struct udp_flow *f)
 	if (f->first && !go_on(f))
 		return;
 	f->port->u->stats.refused++;
+	f->port->pub->errors++;
 	udp_flow_close(f);
 }

@@ -146,6 +146,18 @@ int container_started(struct container *c, pid_t init, json_t *ports)
 	return rc;
 }
 
+void container_ports(struct container *c, json_t *ports)
+{
+	/* before its start: container_started() brings them */
+	if (c->own.dir < 0 || !c->rec.started_ms) {
+		json_decref(ports);
+		return;
+	}
+	json_decref(c->rec.ports);
+	c->rec.ports = ports;
+	(void)state_save(&c->own, &c->rec);
+}
+
 void container_ended(struct container *c, int status)
 {
 	bool stays = c->again || (c->rec.detached && !c->rec.remove &&

@@ -47,6 +47,13 @@ const char *container_name(const struct container *c);
 int container_started(struct container *c, pid_t init, json_t *ports);
 
 /**
+ * container_ports() - other ports are published now
+ * @ports: stolen
+ * What can't be saved is logged, and told by nobody else.
+ */
+void container_ports(struct container *c, json_t *ports);
+
+/**
  * container_ended() - nothing of it runs any more
  * @status: of the command; -1: it was never started
  *

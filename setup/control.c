@@ -202,7 +202,7 @@ void control_reply(struct control_call *call, struct text *reply)
 	begin_reply(container_of(call, struct client, call), text_ref(reply));
 }
 
-static void reply_json(struct control_call *call, json_t *envelope)
+void control_envelope(struct control_call *call, json_t *envelope)
 {
 	struct text *t = text_new();
 
@@ -217,7 +217,7 @@ static void reply_json(struct control_call *call, json_t *envelope)
 
 void control_return(struct control_call *call, json_t *value)
 {
-	reply_json(call, json_pack("{s:o}", "return", value));
+	control_envelope(call, json_pack("{s:o}", "return", value));
 }
 
 void control_error(struct control_call *call, const char *fmt, ...)
@@ -232,7 +232,7 @@ void control_error(struct control_call *call, const char *fmt, ...)
 	for (char *p = desc; *p; p++)
 		if ((unsigned char)*p >= 0x7f || (unsigned char)*p < ' ')
 			*p = '?';
-	reply_json(call, json_pack("{s:{s:s}}", "error", "desc", desc));
+	control_envelope(call, json_pack("{s:{s:s}}", "error", "desc", desc));
 }
 
 int control_take_fd(struct control_call *call)

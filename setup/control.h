@@ -23,10 +23,12 @@ struct control;
 
 /*
  * A request that is being answered. It may be kept on a list while the answer
- * is gathered; a client that goes takes it off.
+ * is gathered; a client that goes takes it off. The rest is its verb's own.
  */
 struct control_call {
 	struct list link;
+	int state;
+	uint32_t id;
 };
 
 /**
@@ -66,6 +68,9 @@ int control_take_fd(struct control_call *call);
 
 /** control_return() - {"return": @value}; @value is stolen */
 void control_return(struct control_call *call, json_t *value);
+
+/** control_envelope() - the whole reply; @envelope is stolen */
+void control_envelope(struct control_call *call, json_t *envelope);
 
 /** control_error() - {"error": {"desc": ...}} */
 void control_error(struct control_call *call, const char *fmt, ...)

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -108,33 +107,50 @@ static json_t *open_envelope(const char *name, const struct text *reply)
 	return value;
 }
 
-json_t *control_ask(const struct control_peer *peer, const char *verb)
-{
-	return control_ask_with(peer, verb, -1);
-}
-
-json_t *control_ask_with(const struct control_peer *peer, const char *verb,
-			 int pass)
+/* As control_ask(); @arguments: stolen, or NULL; @pass: a descriptor or -1 */
+static json_t *ask(const struct control_peer *peer, const char *verb,
+		   json_t *arguments, int pass)
 {
 	scoped_fd fd = open_socket(peer);
-	struct text *reply;
+	struct text *request = text_new(), *reply = text_new();
 	json_t *value = NULL;
-	char request[128];
-	int rc;
+	int rc = request && reply ? 0 : -ENOMEM;
 
-	if (fd < 0)
-		return NULL;
-	reply = text_new();
-	rc = snprintf(request, sizeof(request), "{\"execute\":\"%s\"}\n", verb);
-	rc = reply ? send_all(fd, request, (size_t)rc, pass) : -ENOMEM;
-	if (!rc)
+	if (!rc) {
+		text_json(request, json_pack("{s:s, s:O*}", "execute", verb,
+					     "arguments", arguments));
+		text_puts(request, "\n");
+		rc = request->err;
+	}
+	json_decref(arguments);
+	if (!rc && fd >= 0)
+		rc = send_all(fd, request->data, request->len, pass);
+	if (!rc && fd >= 0)
 		rc = read_all(fd, reply);
 	if (rc == -EAGAIN)
 		log_error("%s: no answer within %d s", peer->name, LIMIT_S);
 	else if (rc)
 		(void)log_errno(-rc, "%s", peer->name);
-	else
+	else if (fd >= 0)
 		value = open_envelope(peer->name, reply);
+	text_unref(request);
 	text_unref(reply);
 	return value;
+}
+
+json_t *control_ask(const struct control_peer *peer, const char *verb)
+{
+	return ask(peer, verb, NULL, -1);
+}
+
+json_t *control_ask_args(const struct control_peer *peer, const char *verb,
+			 json_t *arguments)
+{
+	return ask(peer, verb, arguments, -1);
+}
+
+json_t *control_ask_with(const struct control_peer *peer, const char *verb,
+			 int pass)
+{
+	return ask(peer, verb, NULL, pass);
 }

@@ -19,6 +19,10 @@ struct control_peer {
  */
 json_t *control_ask(const struct control_peer *peer, const char *verb);
 
-/** control_ask_with() - the same, and send @pass, a descriptor, along */
+/** control_ask_args() - the same, with @arguments, stolen; NULL: no memory */
+json_t *control_ask_args(const struct control_peer *peer, const char *verb,
+			 json_t *arguments);
+
+/** control_ask_with() - control_ask(), and send @pass, a descriptor, along */
 json_t *control_ask_with(const struct control_peer *peer, const char *verb,
 			 int pass);

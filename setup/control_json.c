@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "setup/config.h"
-#include "setup/helpers.h"
+#include "portfwd/source.h"
+#include "setup/publisher.h"
 
 static json_t *number(uint64_t n)
 {
@@ -102,50 +102,116 @@ static json_t *host_addr_json(const struct spec *spec)
 				      : json_string("::");
 }
 
-static json_t *pod_addr_json(const struct outlet *forward,
-			     const struct podnet *plan)
+static json_t *pod_addr_json(const struct control_facts *f)
 {
-	if (forward->path)
-		return json_sprintf("unix:%s", forward->path);
-	return ip_json(plan->pod4.family ? &plan->pod4 : &plan->pod6);
+	const struct podnet *p = f->pod;
+
+	if (f->forward->path)
+		return json_sprintf("unix:%s", f->forward->path);
+	return ip_json(p->pod4.family ? &p->pod4 : &p->pod6);
 }
 
-/* @n ports from number @first of the range, that follow each other */
-static json_t *port_json(const struct spec *spec, size_t id, size_t first,
-			 size_t n, const uint16_t *host,
-			 const struct outlet *forward,
-			 const struct podnet *plan)
+static const char *proto_text(const struct spec *spec)
 {
+	return spec->proto == SPEC_UDP ? "udp" : "tcp";
+}
+
+static json_t *lost_json(const struct port_record *r)
+{
+	static const char *const why[SOURCE_LOST_N] = {
+		[SOURCE_LOST_OFF] = "source=off",
+		[SOURCE_LOST_LOCAL] = "loopback or link-local client",
+		[SOURCE_LOST_POD] = "client in the pod's own subnets",
+		[SOURCE_LOST_FAMILY] = "the pod serves the other family only",
+		[SOURCE_LOST_ROUTE] = "the pod has no IPv6 route",
+		[SOURCE_LOST_ADDRESS] = "the client's address can't be bound",
+	};
+
+	return json_pack("{s:I, s:s?}", "n", (json_int_t)r->lost, "why",
+			 r->lost && r->lost_why < SOURCE_LOST_N
+				 ? why[r->lost_why]
+				 : NULL);
+}
+
+static json_t *port_json(const struct published *p,
+			 const struct control_facts *f, bool whole)
+{
+	const struct spec *spec = &p->spec;
+	const struct port_record *r = &p->record;
+	bool told = whole && p->told;
+
 	return json_pack(
-		"{s:I, s:s, s:o, s:i, s:i, s:o, s:i, s:s, s:n, s:n, s:n, s:n, s:n}",
-		"id", (json_int_t)id, "proto",
-		spec->proto == SPEC_UDP ? "udp" : "tcp", "host_addr",
-		host_addr_json(spec), "host_port", (int)host[first], "count",
-		(int)n, "pod_addr", pod_addr_json(forward, plan), "pod_port",
-		(int)(spec->pod_port + first), "source",
+		"{s:I, s:s, s:o, s:i, s:i, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o}",
+		"id", (json_int_t)p->id, "proto", proto_text(spec), "host_addr",
+		host_addr_json(spec), "host_port", (int)p->ports[0], "count",
+		(int)spec->count, "pod_addr", pod_addr_json(f), "pod_port",
+		(int)spec->pod_port, "source",
 		spec->source == SPEC_SOURCE_OFF ? "off" : "keep", "source_lost",
-		"flows", "bytes_in", "bytes_out", "errors");
+		told ? lost_json(r) : json_null(), "flows",
+		number_if(told, r->flows), "bytes_in",
+		number_if(told, r->bytes_in), "bytes_out",
+		number_if(told, r->bytes_out), "errors",
+		number_if(told, r->errors));
 }
 
-json_t *control_json_ports(const struct net_config *net,
-			   const struct published *ports,
-			   const struct podnet *plan)
+/* @id: only that one; 0: all */
+static json_t *port_list(const struct control_facts *f, uint32_t id, bool whole)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < net->n_specs; i++) {
-		const struct spec *spec = &net->specs[i];
-		const uint16_t *host = ports[i].ports;
-		size_t first = 0;
+	list_for_each (e, &f->publisher->specs) {
+		const struct published *p =
+			container_of(e, struct published, link);
 
-		for (size_t k = 1; k <= spec->count; k++) {
-			if (k < spec->count && host[k] == host[k - 1] + 1)
-				continue;
-			(void)json_array_append_new(
-				list, port_json(spec, i + 1, first, k - first,
-						host, &net->forward, plan));
-			first = k;
-		}
+		if (!p->removed && (!id || p->id == id))
+			(void)json_array_append_new(list,
+						    port_json(p, f, whole));
+	}
+	return list;
+}
+
+json_t *control_json_missing(bool whole)
+{
+	return whole ? json_array() : json_pack("[s]", "portfwd");
+}
+
+json_t *control_json_ports(const struct control_facts *f, uint32_t id,
+			   bool whole)
+{
+	return json_pack("{s:i, s:o, s:o}", "schema", CONTROL_SCHEMA, "ports",
+			 port_list(f, id, whole), "incomplete",
+			 control_json_missing(whole));
+}
+
+json_t *control_json_port_list(const struct control_facts *f)
+{
+	return port_list(f, 0, false);
+}
+
+static json_t *hostfwd_json(const struct published *p, unsigned int i,
+			    const struct control_facts *f)
+{
+	const struct ip *host = &p->spec.host_addr;
+
+	return json_pack(
+		"{s:I, s:s, s:o, s:i, s:o, s:i}", "id", (json_int_t)p->id,
+		"proto", proto_text(&p->spec), "host_addr",
+		host->family ? ip_json(host) : json_string("0.0.0.0"),
+		"host_port", (int)p->ports[i], "guest_addr", pod_addr_json(f),
+		"guest_port", (int)(p->spec.pod_port + i));
+}
+
+json_t *control_json_hostfwd(const struct control_facts *f)
+{
+	json_t *list = json_array();
+
+	list_for_each (e, &f->publisher->specs) {
+		const struct published *p =
+			container_of(e, struct published, link);
+
+		for (unsigned int i = 0; !p->removed && i < p->spec.count; i++)
+			(void)json_array_append_new(list,
+						    hostfwd_json(p, i, f));
 	}
 	return list;
 }

@@ -12,18 +12,21 @@
 json_t *control_json_info(const struct control_facts *facts);
 
 /**
- * control_json_ports() - an array of what is published
- * @ports: the host's, one list for each of @net->specs, as bound
- * @plan: the pod's, for its address
- *
- * A range whose host ports were chosen by the kernel may be several entries of
- * one id. What only portfwd counts is null.
+ * control_json_ports() - the reply of ports and add_port
+ * @id: only this one; 0: all
+ * @whole: portfwd has answered; else what only it counts is null
  */
-struct net_config;
-struct published;
-json_t *control_json_ports(const struct net_config *net,
-			   const struct published *ports,
-			   const struct podnet *plan);
+json_t *control_json_ports(const struct control_facts *facts, uint32_t id,
+			   bool whole);
+
+/** control_json_port_list() - what is published, an array without counters */
+json_t *control_json_port_list(const struct control_facts *facts);
+
+/** control_json_hostfwd() - the same as slirp4netns has it: a port, an entry */
+json_t *control_json_hostfwd(const struct control_facts *facts);
+
+/** control_json_missing() - "incomplete", when only portfwd was asked */
+json_t *control_json_missing(bool whole);
 
 /** @own: the supervisor's memory; who didn't answer is under "incomplete" */
 json_t *control_json_stats(const struct control_facts *facts,

@@ -14,6 +14,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "setup/control_json.h"
+#include "setup/control_ports.h"
 #include "setup/sockdiag.h"
 
 /* The calls that wait for one sort of answer. */
@@ -44,6 +45,9 @@ static void begin(struct control_verbs *v, enum query_what what)
 	struct gather *g = &v->gathers[what];
 
 	g->active = !list_empty(&g->next) || (what == QUERY_STATS && v->dump);
+	/* the question goes behind the changes: control_verbs_sent() */
+	if (what == QUERY_PORTS && publisher_busy(v->facts->publisher))
+		g->active = false;
 	if (!g->active)
 		return;
 	list_move(&g->now, &g->next);
@@ -58,7 +62,15 @@ static void begin(struct control_verbs *v, enum query_what what)
 			text_puts(v->listing,
 				  "{\"return\":{\"schema\":1,\"flows\":[");
 	}
+	if (what == QUERY_PORTS)
+		publisher_ask(v->facts->publisher);
 	query_begin(v->query, what);
+}
+
+void control_verbs_sent(struct control_verbs *v)
+{
+	if (v && !v->gathers[QUERY_PORTS].active)
+		begin(v, QUERY_PORTS);
 }
 
 static void gather(struct control_verbs *v, enum query_what what,
@@ -165,6 +177,28 @@ static void on_flows_end(void *arg, bool whole)
 	begin(v, QUERY_FLOWS);
 }
 
+static void on_ports(void *arg, const struct port_record *r, size_t n)
+{
+	struct control_verbs *v = arg;
+
+	publisher_tell(v->facts->publisher, r, n);
+}
+
+static void on_ports_end(void *arg, bool whole)
+{
+	struct control_verbs *v = arg;
+	struct list *now = &v->gathers[QUERY_PORTS].now;
+
+	if (whole)
+		v->facts->judge(v->facts->arg);
+	while (!list_empty(now))
+		control_ports_end(
+			v->facts,
+			container_of(now->next, struct control_call, link),
+			whole);
+	begin(v, QUERY_PORTS);
+}
+
 /* ---- verbs ---- */
 
 static void verb_info(struct control_verbs *v, struct control_call *call,
@@ -172,17 +206,6 @@ static void verb_info(struct control_verbs *v, struct control_call *call,
 {
 	(void)arguments;
 	control_return(call, control_json_info(v->facts));
-}
-
-static void verb_ports(struct control_verbs *v, struct control_call *call,
-		       const json_t *arguments)
-{
-	(void)arguments;
-	control_return(call, json_pack("{s:i, s:o}", "schema", CONTROL_SCHEMA,
-				       "ports",
-				       v->facts->ports
-					       ? json_deep_copy(v->facts->ports)
-					       : json_array()));
 }
 
 static void verb_stats(struct control_verbs *v, struct control_call *call,
@@ -210,7 +233,8 @@ static void verb_exec(struct control_verbs *v, struct control_call *call,
 			      "bad request: exec: no socket came with it");
 		return;
 	}
-	if (!v->facts->session || !v->facts->session(v->facts->arg, conn)) {
+	if (!v->facts->session ||
+	    !v->facts->session(v->facts->session_arg, conn)) {
 		control_error(call, "no command runs there");
 		return;
 	}
@@ -222,19 +246,29 @@ static const struct {
 	void (*fn)(struct control_verbs *v, struct control_call *call,
 		   const json_t *arguments);
 } verbs[] = {
-	{ "exec", verb_exec },	 { "flows", verb_flows }, { "info", verb_info },
-	{ "ports", verb_ports }, { "stats", verb_stats },
+	{ "exec", verb_exec },
+	{ "flows", verb_flows },
+	{ "info", verb_info },
+	{ "stats", verb_stats },
 };
 
 static void on_request(void *arg, struct control_call *call, const char *verb,
 		       const json_t *arguments)
 {
+	struct control_verbs *v = arg;
+	enum control_ports_next next;
+
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verbs[i].name, verb) != 0)
 			continue;
-		verbs[i].fn(arg, call, arguments);
+		verbs[i].fn(v, call, arguments);
 		return;
 	}
+	next = control_ports_begin(v->facts, call, verb, arguments);
+	if (next == CONTROL_PORTS_LATER)
+		gather(v, QUERY_PORTS, call);
+	if (next != CONTROL_PORTS_UNKNOWN)
+		return;
 	control_error(call, "bad request: execute: no such verb: %.64s", verb);
 }
 
@@ -244,7 +278,8 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
 		      const struct control_facts *facts)
 {
 	struct control_verbs *v = calloc(1, sizeof(*v));
-	struct query_ops ops = { on_stats, on_flows, on_flows_end, v };
+	struct query_ops ops = { on_stats, on_flows,	 on_flows_end,
+				 on_ports, on_ports_end, v };
 	int rc;
 
 	if (!v)

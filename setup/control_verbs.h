@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What can be asked over the control socket: exec, info, ports, stats, flows.
- */
+/* What can be asked over the control socket: exec, info, stats, flows, and what
+ * control_ports.h has. */
 
 #include "netstack/base/podnet.h"
 #include "setup/control.h"
+#include "setup/publisher.h"
 #include "setup/query.h"
 
 /* What the supervisor knows of the pod; looked at when somebody asks. */
@@ -17,14 +18,24 @@ struct control_facts {
 	pid_t infra;		     /* the pod's first process */
 	pid_t pids[QUERY_N_WHO];     /* 0: not there */
 	unsigned int restarts[QUERY_N_WHO];
-	const json_t *ports; /* control_json_ports(), or NULL */
-	int sockets;	     /* sockdiag_socket() of the pod; -1: none */
+	int sockets; /* sockdiag_socket() of the pod; -1: none */
+	struct publisher *publisher;
+	/* where the ports lead: the pod, or the target of `forward` */
+	const struct podnet *pod;
+	const struct outlet *forward;
+	/* Return: 0 or -errno, logged */
+	int (*publish)(void *arg, const struct spec *spec, uint32_t *id);
+	/* @p is free afterwards */
+	void (*unpublish)(void *arg, struct published *p, bool drop);
+	/* portfwd has told what it has */
+	void (*judge)(void *arg);
+	void *arg; /* theirs */
 	/*
 	 * Let pid 1 of the pod serve an `exec` on @conn, borrowed; NULL: it
 	 * isn't ours. Return: does it?
 	 */
 	bool (*session)(void *arg, int conn);
-	void *arg;
+	void *session_arg;
 };
 
 struct control_verbs;
@@ -43,6 +54,9 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
  * Return: 0 or -errno, logged
  */
 int control_verbs_listen(struct control_verbs *v, int listener);
+
+/** control_verbs_sent() - publisher.sent() */
+void control_verbs_sent(struct control_verbs *v);
 
 /** control_verbs_dump() - write info and stats into the log, a line a section
  */

@@ -190,30 +190,6 @@ static int config_netstack(const struct helpers *h)
 	return rc;
 }
 
-static int send_spec(const struct helpers *h, size_t i)
-{
-	const struct spec *spec = &h->net->specs[i];
-	const struct published *p = &h->published[i];
-	int rc = 0;
-
-	for (size_t at = 0; at < spec->count && !rc; at += PORTFWD_BATCH) {
-		struct portfwd_publish body = {
-			.spec = *spec,
-			.id = (uint32_t)i + 1,
-			.first = (uint16_t)at,
-		};
-		size_t left = spec->count - at;
-
-		body.n =
-			(uint16_t)(left < PORTFWD_BATCH ? left : PORTFWD_BATCH);
-		memcpy(body.host_ports, p->ports + at,
-		       body.n * sizeof(body.host_ports[0]));
-		rc = msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_PUBLISH,
-			      &body, sizeof(body), p->fds + at, body.n);
-	}
-	return rc;
-}
-
 static int config_portfwd(const struct helpers *h)
 {
 	const struct net_config *net = h->net;
@@ -238,8 +214,8 @@ static int config_portfwd(const struct helpers *h)
 		if (cfg.has_tproxy[i])
 			fds[n++] = hop->tproxy[i];
 	rc = msg_send(ctl, PORTFWD_CONFIG, &cfg, sizeof(cfg), fds, n);
-	for (size_t i = 0; i < net->n_specs && !rc; i++)
-		rc = send_spec(h, i);
+	if (!rc)
+		rc = publisher_send(h->publisher, ctl);
 	if (!rc)
 		rc = msg_send(ctl, PORTFWD_START, NULL, 0, NULL, 0);
 	return rc;

@@ -12,15 +12,10 @@
 #include "netstack/loop.h"
 #include "setup/child.h"
 #include "setup/maker.h"
+#include "setup/publisher.h"
 #include "setup/resolv.h"
 
 enum helper { HELPER_NETSTACK, HELPER_PORTFWD, HELPER_MAKER, HELPER_N };
-
-/* The host sockets of one SPEC; -1 where there is none yet. */
-struct published {
-	int *fds;
-	uint16_t *ports;
-};
 
 struct helpers_ops {
 	/* @who speaks over @ctl (non-blocking, borrowed) from now on; -1: it
@@ -38,7 +33,7 @@ struct helpers {
 	struct podnet *plan; /* completed by helpers_start() */
 	const struct resolv *resolv;
 	bool route6; /* the pod has an IPv6 route to the world */
-	const struct published *published; /* one for each of net->specs */
+	struct publisher *publisher;
 	/* the rest is kept here */
 	struct child children[HELPER_N];
 	struct hop hop;

@@ -8,7 +8,6 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
-#include "portfwd/listen.h"
 #include "setup/control_json.h"
 #include "setup/log_path.h"
 
@@ -28,6 +27,7 @@ void network_init(struct network *n, const struct net_config *cfg,
 		.recorder = RECORDER_NULL,
 	};
 	helpers_init(&n->helpers);
+	publisher_init(&n->publisher);
 }
 
 /* ---- before anything is forked ---- */
@@ -43,47 +43,18 @@ static void raise_nofile(struct network *n)
 	(void)setrlimit(RLIMIT_NOFILE, &all); /* raising to hard can't fail */
 }
 
-static int publish_one(const struct spec *spec, struct published *p)
+static int publish_all(struct network *n)
 {
-	p->fds = malloc(spec->count * sizeof(*p->fds));
-	p->ports = calloc(spec->count, sizeof(*p->ports));
-	if (!p->fds || !p->ports)
-		return log_errno(ENOMEM, "published ports");
-	for (size_t k = 0; k < spec->count; k++)
-		p->fds[k] = -1;
-	return listen_open(spec, p->fds, p->ports);
-}
-
-static int publish(struct network *n)
-{
-	const struct net_config *cfg = n->cfg;
 	int rc = 0;
 
-	n->published =
-		calloc(cfg->n_specs ? cfg->n_specs : 1, sizeof(*n->published));
-	if (!n->published)
-		return log_errno(ENOMEM, "published ports");
-	for (size_t i = 0; i < cfg->n_specs && !rc; i++)
-		rc = publish_one(&cfg->specs[i], &n->published[i]);
-	if (!rc)
-		n->ports = control_json_ports(cfg, n->published, &n->plan);
+	for (size_t i = 0; i < n->cfg->n_specs && !rc; i++)
+		rc = publisher_add(&n->publisher, &n->cfg->specs[i], NULL);
 	return rc;
 }
 
-static void unpublish(struct network *n)
+json_t *network_ports(const struct network *n)
 {
-	for (size_t i = 0; n->published && i < n->cfg->n_specs; i++) {
-		struct published *p = &n->published[i];
-
-		for (size_t k = 0; p->fds && k < n->cfg->specs[i].count; k++)
-			fd_drop(&p->fds[k]);
-		free(p->fds);
-		free(p->ports);
-	}
-	free(n->published);
-	n->published = NULL;
-	json_decref(n->ports);
-	n->ports = NULL;
+	return control_json_port_list(&n->facts);
 }
 
 static void warn_of_clash(const struct podnet *plan)
@@ -128,7 +99,7 @@ int network_1_bind(struct network *n, const char *control)
 		if (n->pcap_file < 0)
 			return n->pcap_file;
 	}
-	return publish(n);
+	return publish_all(n);
 }
 
 static void tell_helpers(struct network *n)
@@ -136,7 +107,7 @@ static void tell_helpers(struct network *n)
 	n->helpers.net = n->cfg;
 	n->helpers.plan = &n->plan;
 	n->helpers.resolv = &n->resolv;
-	n->helpers.published = n->published;
+	n->helpers.publisher = &n->publisher;
 }
 
 int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
@@ -179,6 +150,8 @@ static void on_helper(void *arg, enum helper who, pid_t pid, int ctl)
 	};
 	struct network *n = arg;
 
+	if (who == HELPER_PORTFWD)
+		publisher_attach(&n->publisher, n->loop, ctl);
 	if (!n->control)
 		return;
 	n->facts.pids[ask[who]] = pid;
@@ -271,6 +244,55 @@ static const char *why_slirp(const struct network *n)
 		       : "the kernel can't steer packets for it here";
 }
 
+static void ports_changed(const struct network *n)
+{
+	if (n->ops.ports)
+		n->ops.ports(n->ops.arg);
+}
+
+static int on_publish(void *arg, const struct spec *spec, uint32_t *id)
+{
+	struct network *n = arg;
+	struct published *p = NULL;
+	char text[SPEC_TEXT_MAX];
+	int rc;
+
+	if (spec->proto == SPEC_UDP && n->cfg->forward.kind == OUTLET_UNIX) {
+		log_error("%s: UDP can't lead to a unix socket (drop /udp)",
+			  spec_format(spec, text, sizeof(text)));
+		return -EINVAL;
+	}
+	rc = publisher_add(&n->publisher, spec, &p);
+	if (rc)
+		return rc;
+	*id = p->id;
+	ports_changed(n);
+	return 0;
+}
+
+static void on_unpublish(void *arg, struct published *p, bool drop)
+{
+	struct network *n = arg;
+
+	publisher_remove(&n->publisher, p, drop);
+	ports_changed(n);
+}
+
+static void on_judge(void *arg)
+{
+	struct network *n = arg;
+
+	if (publisher_judge(&n->publisher))
+		ports_changed(n);
+}
+
+static void on_sent(void *arg)
+{
+	struct network *n = arg;
+
+	control_verbs_sent(n->control);
+}
+
 /* @listener: besides that of --control, owned; -1: none */
 static int start_control(struct network *n, pid_t infra, int listener)
 {
@@ -282,11 +304,19 @@ static int start_control(struct network *n, pid_t infra, int listener)
 		.datapath = splices(n) ? "splice" : "slirp",
 		.datapath_reason = why_slirp(n),
 		.infra = infra,
-		.ports = n->ports,
 		.sockets = n->helpers.hop.sockets,
+		.publisher = &n->publisher,
+		.pod = &n->plan,
+		.forward = &n->cfg->forward,
+		.publish = on_publish,
+		.unpublish = on_unpublish,
+		.judge = on_judge,
+		.arg = n,
 		.session = n->ops.session,
-		.arg = n->ops.arg,
+		.session_arg = n->ops.arg,
 	};
+	n->publisher.sent = on_sent;
+	n->publisher.arg = n;
 	rc = control_verbs_new(&n->control, n->loop, &n->facts);
 	if (rc)
 		fd_drop(&listener);
@@ -375,5 +405,5 @@ void network_stop(struct network *n, pid_t init)
 	/* after the last packet */
 	recorder_stop(&n->recorder);
 	fd_drop(&n->pcap_file);
-	unpublish(n);
+	publisher_deinit(&n->publisher);
 }

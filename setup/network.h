@@ -24,6 +24,8 @@ struct network_ops {
 	void (*cut_off)(void *arg);
 	/* as in struct control_facts; NULL: there is no command of ours */
 	bool (*session)(void *arg, int conn);
+	/* other ports are published now; NULL: nobody cares */
+	void (*ports)(void *arg);
 	void *arg;
 };
 
@@ -40,12 +42,11 @@ struct network {
 	struct network_ops ops;
 	bool joined; /* the pod is somebody else's */
 	struct loop *loop;
-	struct published *published; /* one for each of cfg->specs */
+	struct publisher publisher;
 	struct own_file control_path;
 	int control_listener;	       /* until it is given to control */
 	struct control_verbs *control; /* NULL: nobody can ask */
 	struct control_facts facts;
-	json_t *ports; /* what is published, control_json_ports() */
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
 	struct rtnl_alarm *links;
@@ -100,6 +101,9 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
  * After network_3_watch(). Return: 0 or -errno, logged
  */
 int network_dump_on_usr1(struct network *n);
+
+/** network_ports() - what is published, for the record; a new reference */
+json_t *network_ports(const struct network *n);
 
 /** network_stop() - as helpers_stop(), and all the rest; idempotent */
 void network_stop(struct network *n, pid_t init);

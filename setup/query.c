@@ -50,9 +50,10 @@ static const struct {
 	const char *name;
 	uint32_t ask[QUERY_N_WHAT]; /* 0: has nothing to tell */
 } whos[QUERY_N_WHO] = {
-	[QUERY_NETSTACK] = { "netstack", { NETSTACK_STATS, 0 } },
-	[QUERY_PORTFWD] = { "portfwd", { PORTFWD_STATS, PORTFWD_FLOWS } },
-	[QUERY_MAKER] = { "maker", { MAKER_STATS, 0 } },
+	[QUERY_NETSTACK] = { "netstack", { NETSTACK_STATS } },
+	[QUERY_PORTFWD] = { "portfwd",
+			    { PORTFWD_STATS, PORTFWD_FLOWS, PORTFWD_PORTS } },
+	[QUERY_MAKER] = { "maker", { MAKER_STATS } },
 };
 
 const char *query_who_name(enum query_who who)
@@ -71,8 +72,10 @@ static void on_end(struct loop_job *job)
 	r->active = false;
 	if (r == &q->rounds[QUERY_STATS])
 		q->ops.stats(q->ops.arg, &q->stats);
-	else
+	else if (r == &q->rounds[QUERY_FLOWS])
 		q->ops.flows_end(q->ops.arg, !r->waiting && !r->missed);
+	else
+		q->ops.ports_end(q->ops.arg, !r->waiting && !r->missed);
 }
 
 static void on_limit(struct loop_timer *t)
@@ -182,6 +185,26 @@ static void take_flows(struct query *q, const struct msg *m)
 		progress(r);
 }
 
+static void take_ports(struct query *q, const struct msg *m)
+{
+	struct round *r = &q->rounds[QUERY_PORTS];
+	size_t head = offsetof(struct portfwd_ports, ports);
+	struct portfwd_ports page;
+
+	if (m->len < head || m->len > sizeof(page))
+		return;
+	memcpy(&page, m->body, m->len);
+	if (page.n > PORTS_A_PAGE ||
+	    m->len != head + page.n * sizeof(page.ports[0]) || !r->active ||
+	    page.cookie != r->cookie)
+		return;
+	q->ops.ports(q->ops.arg, page.ports, page.n);
+	if (page.last)
+		answered(r, QUERY_PORTFWD);
+	else
+		progress(r);
+}
+
 static void take(struct query *q, enum query_who who, const struct msg *m)
 {
 	if (who == QUERY_NETSTACK && m->type == NETSTACK_STATS_ARE)
@@ -192,6 +215,8 @@ static void take(struct query *q, enum query_who who, const struct msg *m)
 			   sizeof(q->stats.portfwd));
 	else if (who == QUERY_PORTFWD && m->type == PORTFWD_FLOWS_ARE)
 		take_flows(q, m);
+	else if (who == QUERY_PORTFWD && m->type == PORTFWD_PORTS_ARE)
+		take_ports(q, m);
 	else if (who == QUERY_MAKER && m->type == MAKER_STATS_ARE)
 		take_stats(q, who, m, &q->stats.maker, sizeof(q->stats.maker));
 }

@@ -12,7 +12,7 @@
 enum query_who { QUERY_NETSTACK, QUERY_PORTFWD, QUERY_MAKER, QUERY_N_WHO };
 
 /* One of each may be under way. */
-enum query_what { QUERY_STATS, QUERY_FLOWS, QUERY_N_WHAT };
+enum query_what { QUERY_STATS, QUERY_FLOWS, QUERY_PORTS, QUERY_N_WHAT };
 
 /* How long a process may say nothing while it is waited for. */
 #define QUERY_PATIENCE_MS 2000
@@ -33,6 +33,9 @@ struct query_ops {
 	/* some flows, and the end of a QUERY_FLOWS; @whole: none is missing */
 	void (*flows)(void *arg, const struct flow_record *r, size_t n);
 	void (*flows_end)(void *arg, bool whole);
+	/* the same for a QUERY_PORTS */
+	void (*ports)(void *arg, const struct port_record *r, size_t n);
+	void (*ports_end)(void *arg, bool whole);
 	void *arg;
 };
 

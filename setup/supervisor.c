@@ -163,7 +163,7 @@ static void on_started(void *arg)
 {
 	struct supervisor *s = arg;
 	int rc = container_started(&s->container, s->init,
-				   json_incref(s->net.ports));
+				   network_ports(&s->net));
 
 	/* in the foreground the command runs all the same */
 	if (!s->background)
@@ -206,6 +206,13 @@ static bool on_session(void *arg, int conn)
 	struct supervisor *s = arg;
 
 	return front_session(s->front, conn);
+}
+
+static void on_ports(void *arg)
+{
+	struct supervisor *s = arg;
+
+	container_ports(&s->container, network_ports(&s->net));
 }
 
 static void on_cut_off(void *arg)
@@ -259,8 +266,8 @@ static void tear_down(struct supervisor *s)
 int supervisor_run(const struct run_config *cfg, struct background *background)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
-	const struct network_ops ops = { on_resolv, on_route6, on_cut_off,
-					 on_session, s };
+	const struct network_ops ops = { on_resolv,  on_route6, on_cut_off,
+					 on_session, on_ports,	s };
 	int rc;
 
 	if (!s) {

@@ -228,7 +228,8 @@ static void tear_down(struct uplink_verb *u)
 int uplink_run(const struct uplink_config *cfg)
 {
 	struct uplink_verb *u = calloc(1, sizeof(*u));
-	const struct network_ops ops = { NULL, on_route6, on_cut_off, NULL, u };
+	const struct network_ops ops = { NULL, on_route6, on_cut_off,
+					 NULL, NULL,	  u };
 	int rc;
 
 	if (!u) {

@@ -100,7 +100,7 @@ const struct verb verbs[] = {
 	  TABLES(&doctor_opts), VERB_NO_ARGS },
 	{ "logs", "print the output of a detached container", verb_logs,
 	  TABLES(&verb_logs_opts), VERB_CONTAINER },
-	{ "port", "list the published ports of a pod", verb_port,
+	{ "port", "list or change the published ports of a pod", verb_port,
 	  TABLES(&verb_port_opts), VERB_CONTAINER },
 	{ "ps", "list containers", verb_ps, TABLES(&verb_ps_opts),
 	  VERB_NO_ARGS },

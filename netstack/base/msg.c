@@ -69,7 +69,7 @@ int msg_must_send(int fd, const char *to, uint32_t type, const void *body,
 /* Collect descriptors; false when something is in there that isn't ours. */
 static bool take_fds(struct msghdr *mh, struct msg *out)
 {
-	bool ok = !(mh->msg_flags & (MSG_CTRUNC | MSG_TRUNC));
+	bool ok = !(mh->msg_flags & MSG_TRUNC);
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
@@ -128,6 +128,12 @@ int msg_recv(int fd, struct msg *out)
 	if (n == 0)
 		return 0;
 	out->len = (size_t)n - sizeof(out->type);
+	if (mh.msg_flags & MSG_CTRUNC) {
+		bool many = out->n_fds == MSG_FDS_MAX;
+
+		msg_drop(out);
+		return many ? -EPROTO : -EMFILE;
+	}
 	return 1;
 }
 

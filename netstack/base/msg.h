@@ -53,7 +53,9 @@ int msg_must_send(int fd, const char *to, uint32_t type, const void *body,
  * @out: on success its descriptors are the caller's, all CLOEXEC
  *
  * A message that was truncated or carries foreign control data is refused
- * whole, with its descriptors closed: -EPROTO.
+ * whole, with its descriptors closed: -EPROTO. One whose descriptors found no
+ * room in this process's table is -EMFILE: those that did are closed, @out has
+ * its type and body.
  *
  * Return: 1, 0 when the peer is gone, -EAGAIN, or another -errno, not logged
  */

@@ -267,9 +267,13 @@ static void descriptors_we_have_no_room_for_refuse_the_message(void **state)
 		low.rlim_cur = (rlim_t)fd + 1;
 	}
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	assert_int_equal(msg_recv(fx->fd[1], &fx->m), -EPROTO);
+	assert_int_equal(msg_recv(fx->fd[1], &fx->m), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(fx->m.n_fds, 0);
+	/* it still tells what was lost */
+	assert_int_equal(fx->m.type, 1);
+	assert_int_equal(fx->m.len, 1);
+	assert_int_equal(fx->m.body[0], 'x');
 	assert_int_equal(count_fds(), before);
 }
 

@@ -51,7 +51,10 @@ static void on_flows_end(void *arg, bool whole)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct query_ops ops = { on_stats, on_flows, on_flows_end, f };
+	struct query_ops ops = { .stats = on_stats,
+				 .flows = on_flows,
+				 .flows_end = on_flows_end,
+				 .arg = f };
 
 	assert_non_null(f);
 	assert_int_equal(loop_init(&f->loop), 0);
