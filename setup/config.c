@@ -337,7 +337,6 @@ const struct opt_table config_exec_opts = { "Command", exec_opts,
 /* In the manual's plan, not in this version. */
 static const struct opt_later later[] = {
 	{ "pod", 0 },
-	{ "publish-all", 'P' },
 };
 
 int config_run_parse(struct run_config *cfg, char **argv)

@@ -26,6 +26,7 @@ struct net_config {
 	struct outlet forward; /* of `forward`: no pod, no TAP */
 	struct podnet plan;    /* plan.mtu_bytes 0: the host's uplink's */
 	bool host_loopback;    /* the gateway's address reaches the host's lo */
+	bool publish_all;      /* what the pod listens on: autopublish.h */
 	struct hostports host_ports; /* or only these ports of it */
 	bool serve_dns;
 	struct ip dns[CONFIG_DNS_MAX]; /* upstreams; none: the host's */

@@ -244,6 +244,15 @@ static int add_dns(void *target, const char *value)
 	return 0;
 }
 
+static int set_publish_all(void *target, const char *value)
+{
+	struct net_config *cfg = target;
+
+	(void)value;
+	cfg->publish_all = true;
+	return 0;
+}
+
 static int set_no_dns(void *target, const char *value)
 {
 	struct net_config *cfg = target;
@@ -430,6 +439,8 @@ static const struct opt net_opts[] = {
 	  "publish a port: [ADDR:][HOST:]POD[/tcp|/udp], ranges too; may be "
 	  "repeated (none)",
 	  add_publish },
+	{ "publish-all", 'P', NULL,
+	  "publish what the pod listens on, while it does", set_publish_all },
 	{ "cidr", 0, "A.B.C.0/N",
 	  "the pod's IPv4 network: gateway .2, DNS .3, pod .100 (10.0.2.0/24)",
 	  set_cidr },

@@ -116,11 +116,6 @@ static const struct opt uplink_opts[] = {
 const struct opt_table config_uplink_opts = { "Uplink", uplink_opts,
 					      ARRAY_SIZE(uplink_opts) };
 
-/* In the manual's plan, not in this version. */
-static const struct opt_later later[] = {
-	{ "publish-all", 'P' },
-};
-
 static int finish(struct uplink_config *cfg, char **rest)
 {
 	static const uint8_t none[6];
@@ -164,8 +159,6 @@ int config_uplink_parse(struct uplink_config *cfg, char **argv)
 			"and after SIGTERM; 125 when podsplice failed.",
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),
-		.later = later,
-		.n_later = ARRAY_SIZE(later),
 	};
 	char **rest;
 	int rc;

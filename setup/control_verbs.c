@@ -15,7 +15,6 @@
 #include "netstack/base/log.h"
 #include "setup/control_json.h"
 #include "setup/control_ports.h"
-#include "setup/sockdiag.h"
 
 /* The calls that wait for one sort of answer. */
 struct gather {
@@ -29,7 +28,6 @@ struct control_verbs {
 	size_t n_controls;
 	struct loop *loop;
 	struct query *query;
-	struct sockdiag sockets;
 	int mem_fd;
 	struct gather gathers[QUERY_N_WHAT];
 	bool dump, dump_now;  /* the next round of stats, this one */
@@ -141,9 +139,11 @@ static void on_stats(void *arg, const struct query_stats *st)
 	begin(v, QUERY_STATS);
 }
 
-static int32_t owner(struct control_verbs *v, const struct flow_record *r)
+static int32_t owner(const struct control_verbs *v, const struct flow_record *r)
 {
-	return sockdiag_owner(&v->sockets,
+	if (!v->facts->sockets)
+		return -1;
+	return sockdiag_owner(v->facts->sockets,
 			      r->path == FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
 			      &r->pod, &r->remote);
 }
@@ -285,7 +285,6 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
 	if (!v)
 		return log_errno(ENOMEM, "control socket");
 	v->facts = facts;
-	v->sockets.fd = facts->sockets;
 	v->loop = loop;
 	v->mem_fd = procmem_open();
 	for (size_t i = 0; i < QUERY_N_WHAT; i++) {

@@ -7,6 +7,7 @@
 #include "setup/control.h"
 #include "setup/publisher.h"
 #include "setup/query.h"
+#include "setup/sockdiag.h"
 
 /* What the supervisor knows of the pod; looked at when somebody asks. */
 struct control_facts {
@@ -18,7 +19,7 @@ struct control_facts {
 	pid_t infra;		     /* the pod's first process */
 	pid_t pids[QUERY_N_WHO];     /* 0: not there */
 	unsigned int restarts[QUERY_N_WHO];
-	int sockets; /* sockdiag_socket() of the pod; -1: none */
+	struct sockdiag *sockets; /* of the pod; NULL: none */
 	struct publisher *publisher;
 	/* where the ports lead: the pod, or the target of `forward` */
 	const struct podnet *pod;

@@ -298,13 +298,14 @@ static int start_control(struct network *n, pid_t infra, int listener)
 {
 	int rc;
 
+	n->sockets.fd = n->helpers.hop.sockets;
 	n->facts = (struct control_facts){
 		.plan = n->cfg->forward.kind ? NULL : &n->plan,
 		.serve_dns = n->cfg->serve_dns,
 		.datapath = splices(n) ? "splice" : "slirp",
 		.datapath_reason = why_slirp(n),
 		.infra = infra,
-		.sockets = n->helpers.hop.sockets,
+		.sockets = &n->sockets,
 		.publisher = &n->publisher,
 		.pod = &n->plan,
 		.forward = &n->cfg->forward,
@@ -349,6 +350,19 @@ static void on_log_check(struct loop_timer *t)
 	(void)watch_log(container_of(t, struct network, log_check));
 }
 
+static void on_followed(void *arg)
+{
+	ports_changed(arg);
+}
+
+static int follow_ports(struct network *n)
+{
+	if (!n->cfg->publish_all)
+		return 0;
+	return autopublish_new(&n->autopublish, n->loop, &n->publisher,
+			       &n->sockets, &n->plan, on_followed, n);
+}
+
 int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 		    int listener)
 {
@@ -365,7 +379,8 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 		fd_drop(&listener);
 		return rc;
 	}
-	return start_control(n, infra, listener);
+	rc = start_control(n, infra, listener);
+	return rc ? rc : follow_ports(n);
 }
 
 static void on_usr1(struct loop_source *src, uint32_t revents)
@@ -393,6 +408,7 @@ void network_stop(struct network *n, pid_t init)
 		loop_close(n->loop, &n->usr1);
 		loop_timer_stop(n->loop, &n->log_check);
 	}
+	n->autopublish = autopublish_free(n->autopublish);
 	n->control = control_verbs_free(n->control);
 	fd_drop(&n->control_listener);
 	own_file_drop(&n->control_path);

@@ -8,6 +8,7 @@
 
 #include <sys/resource.h>
 
+#include "setup/autopublish.h"
 #include "setup/control_path.h"
 #include "setup/control_verbs.h"
 #include "setup/helpers.h"
@@ -49,6 +50,8 @@ struct network {
 	struct control_facts facts;
 	struct resolv_watch *resolv_watch;
 	struct uplink_watch *uplink_watch;
+	struct sockdiag sockets; /* its descriptor is the hop's */
+	struct autopublish *autopublish;
 	struct rtnl_alarm *links;
 	struct loop_source usr1;
 	struct loop_timer log_check;

@@ -278,9 +278,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tape t = { data, size };
 
 	check_framing((const char *)data, size);
-	w.facts = (struct control_facts){ .plan = &w.plan,
-					  .datapath = "splice",
-					  .sockets = -1 };
+	w.facts =
+		(struct control_facts){ .plan = &w.plan, .datapath = "splice" };
 	check(loop_init(&w.loop) == 0);
 	w.stop.fn = on_stop;
 	list_init(&w.stop.link);

@@ -335,8 +335,6 @@ static const struct {
 	{ "--name= x", "--name : no name" },
 	{ "--name a/b x", "no name" },
 	{ "--pod p x", "'--pod' is not supported yet" },
-	{ "-P x", "'-P' is not supported yet" },
-	{ "--publish-all x", "'--publish-all' is not supported yet" },
 	{ "--host-port 0 x", "--host-port 0: no port" },
 	{ "--host-port 80:x x", "--host-port 80:x: no port" },
 	{ "--host-port 80:70000 x", "--host-port 80:70000: no port" },

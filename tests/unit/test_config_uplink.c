@@ -110,7 +110,6 @@ static void uplink_refuses_what_makes_no_sense(void **state)
 	must_fail("--exit-fd 19999 1", "--exit-fd 19999: Bad file");
 	must_fail("--pidfile= 1", "--pidfile: the path is empty");
 	must_fail("--dns-search a 1", "--dns-search: uplink writes no");
-	must_fail("--publish-all 1", "not supported yet");
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	(void)snprintf(words, sizeof(words), "--ready-fd %d --exit-fd %d 1",
 		       fds[0], fds[0]);
