@@ -28,6 +28,7 @@ struct world {
 	struct loop loop;
 	struct loop_job stop;
 	struct podnet plan;
+	struct publisher publisher;
 	struct control_facts facts;
 	struct control_verbs *verbs;
 	struct sockaddr_un at;
@@ -46,6 +47,37 @@ static void turn(struct world *w)
 	w->loop.stopped = false;
 	loop_defer(&w->loop, &w->stop);
 	check(loop_run(&w->loop) == 0);
+}
+
+/* What is published here has no sockets. */
+static int publish(void *arg, const struct spec *spec, uint32_t *id)
+{
+	struct world *w = arg;
+	struct published *p = calloc(1, sizeof(*p));
+
+	check(p && spec->count);
+	p->fds = malloc(spec->count * sizeof(*p->fds));
+	p->ports = calloc(spec->count, sizeof(*p->ports));
+	check(p->fds && p->ports);
+	memset(p->fds, -1, spec->count * sizeof(*p->fds));
+	p->spec = *spec;
+	p->id = *id = ++w->publisher.last_id;
+	list_append(&w->publisher.specs, &p->link);
+	return 0;
+}
+
+static void unpublish(void *arg, struct published *p, bool drop)
+{
+	struct world *w = arg;
+
+	publisher_remove(&w->publisher, p, drop);
+}
+
+static void judge(void *arg)
+{
+	struct world *w = arg;
+
+	check(!publisher_judge(&w->publisher)); /* no portfwd was told */
 }
 
 /* Where a request ends doesn't depend on how much of the next is there. */
@@ -265,6 +297,7 @@ static void world_end(struct world *w)
 		client_close(&w->clients[i]);
 	}
 	control_verbs_free(w->verbs);
+	publisher_deinit(&w->publisher);
 	for (size_t i = 0; i < QUERY_N_WHO; i++) {
 		fd_drop(&w->ours[i]);
 		fd_drop(&w->theirs[i]);
@@ -274,12 +307,21 @@ static void world_end(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct outlet none;
 	struct world w = { .plan = fuzz_plan() };
 	struct tape t = { data, size };
 
 	check_framing((const char *)data, size);
-	w.facts =
-		(struct control_facts){ .plan = &w.plan, .datapath = "splice" };
+	w.facts = (struct control_facts){ .plan = &w.plan,
+					  .datapath = "splice",
+					  .publisher = &w.publisher,
+					  .pod = &w.plan,
+					  .forward = &none,
+					  .publish = publish,
+					  .unpublish = unpublish,
+					  .judge = judge,
+					  .arg = &w };
+	publisher_init(&w.publisher);
 	check(loop_init(&w.loop) == 0);
 	w.stop.fn = on_stop;
 	list_init(&w.stop.link);
