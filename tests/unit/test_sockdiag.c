@@ -102,11 +102,13 @@ static void listeners_are_listed_and_nothing_else(void **state)
 	int pair[2];
 
 	NETNS_OR_SKIP(&netns);
-	scoped_fd any = bound(SOCK_STREAM, "0.0.0.0", 80);
-	scoped_fd v6 = bound(SOCK_STREAM, "::", 8080);
-	scoped_fd lo = bound(SOCK_STREAM, "127.0.0.1", 81);
-	scoped_fd u = bound(SOCK_DGRAM, "0.0.0.0", 53);
-	scoped_fd u6 = bound(SOCK_DGRAM, "::1", 54);
+	int fds[] = {
+		bound(SOCK_STREAM, "0.0.0.0", 80),
+		bound(SOCK_STREAM, "::", 8080),
+		bound(SOCK_STREAM, "127.0.0.1", 81),
+		bound(SOCK_DGRAM, "0.0.0.0", 53),
+		bound(SOCK_DGRAM, "::1", 54),
+	};
 	scoped_fd connected = bound(SOCK_DGRAM, "0.0.0.0", 55);
 	union endpoint peer = at("127.0.0.1", 53);
 
@@ -123,6 +125,8 @@ static void listeners_are_listed_and_nothing_else(void **state)
 	assert_int_equal(udp.n, 2);
 	assert_non_null(strstr(udp.text, "0.0.0.0:53 "));
 	assert_non_null(strstr(udp.text, "[::1]:54 "));
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -173,13 +177,15 @@ static void owner_of_a_server_is_told_for_its_clients(void **state)
 			 -1);
 	assert_int_equal(sockdiag_owner(&f->sd, IPPROTO_TCP, &local, &remote),
 			 -1);
-	scoped_fd udp = bound(SOCK_DGRAM, "0.0.0.0", 5353);
-	scoped_fd tcp = bound(SOCK_STREAM, "0.0.0.0", 5353);
+	int udp = bound(SOCK_DGRAM, "0.0.0.0", 5353);
+	int tcp = bound(SOCK_STREAM, "0.0.0.0", 5353);
 
 	assert_int_equal(sockdiag_owner(&f->sd, IPPROTO_UDP, &local, &remote),
 			 0);
 	assert_int_equal(sockdiag_owner(&f->sd, IPPROTO_TCP, &local, &remote),
 			 0);
+	close(udp);
+	close(tcp);
 	remote.sa.sa_family = 0;
 	assert_int_equal(sockdiag_owner(&f->sd, IPPROTO_TCP, &local, &remote),
 			 -1);
