@@ -232,6 +232,42 @@ check '... it is served by the next' wait_for 20 eval \
 pod_end
 is "$STATUS" 143 'the end'
 
+# Real servers, in the background, and what is told about them
+if command -v redis-server >/dev/null && command -v nginx >/dev/null; then
+	cat >"$WORK/nginx.conf" <<-END
+		daemon off; pid $WORK/nginx.pid; error_log stderr;
+		events {}
+		http {
+			access_log off;
+			client_body_temp_path $WORK/n1; proxy_temp_path $WORK/n2;
+			fastcgi_temp_path $WORK/n3; uwsgi_temp_path $WORK/n4;
+			scgi_temp_path $WORK/n5;
+			server { listen 8000; listen [::]:8000; return 200 "nginx \$remote_addr"; }
+		}
+	END
+	cat >"$WORK/both.sh" <<-END
+		redis-server --port 6379 --bind '*' --save '' --protected-mode no &
+		exec nginx -c $WORK/nginx.conf
+	END
+	is "$(as_user "$PODSPLICE" run -d --name real -P -- \
+		sh "$WORK/both.sh" 2>&1)" real 'nginx and redis in the background'
+	# shellcheck disable=SC2317 # by wait_for
+	real_ports()
+	{
+		[[ $(as_user "$PODSPLICE" ps) =~ 6379.*8000|8000.*6379 ]]
+	}
+	check '... ps has their ports' wait_for 20 real_ports
+	is "$(guard "${IN_PEER[@]}" curl -sS "http://$HOST4:8000/"
+		guard "${IN_PEER[@]}" curl -sS "http://[$HOST6]:8000/")" \
+		"nginx ${PEER4}nginx $PEER6" '... nginx answers, and sees its clients'
+	is "$(guard "${IN_PEER[@]}" redis-cli -h "$HOST4" ping)" PONG \
+		'... redis answers'
+	as_user "$PODSPLICE" stop real >/dev/null
+	as_user "$PODSPLICE" rm real >/dev/null
+else
+	skip 'nginx and redis' 'nginx or redis-server is not installed'
+fi
+
 # uplink
 target theirs -Urn
 up theirs-up -P --control "$SOCK" "$POD" || bail 'no uplink'
