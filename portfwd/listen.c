@@ -61,8 +61,8 @@ static int set_flag(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
 }
 
-/* portfwd/udp.c: addresses of datagrams, and what became of sent ones. */
-static int prepare_udp(int fd, int family, bool dual)
+/* Addresses of datagrams, and what became of sent ones. */
+int listen_prepare_udp(int fd, int family, bool dual)
 {
 	int rc = 0;
 
@@ -100,7 +100,7 @@ static int prepare(int fd, const struct spec *spec, int family, bool dual,
 	}
 	if (!rc && spec->proto == SPEC_UDP) {
 		*step = "socket options";
-		rc = prepare_udp(fd, family, dual);
+		rc = listen_prepare_udp(fd, family, dual);
 	}
 	return rc;
 }

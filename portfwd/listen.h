@@ -2,6 +2,7 @@
 #pragma once
 /* Host-side sockets of a published port or range. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "portfwd/spec.h"
@@ -20,6 +21,13 @@
  *         then.
  */
 int listen_open(const struct spec *spec, int *fds, uint16_t *host_ports);
+
+/**
+ * listen_prepare_udp() - what portfwd/udp.c wants of a port's socket
+ * @dual: of both families, else of @family
+ * Return: 0 or -errno, not logged
+ */
+int listen_prepare_udp(int fd, int family, bool dual);
 
 /** listen_close() - close @n descriptors and make them -1 */
 void listen_close(int *fds, unsigned int n);

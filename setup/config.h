@@ -11,6 +11,7 @@
 #include "netstack/base/podnet.h"
 #include "portfwd/spec.h"
 #include "setup/caps.h"
+#include "setup/manager.h"
 #include "setup/outlet.h"
 #include "setup/recorder.h"
 
@@ -23,10 +24,11 @@ enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
 
 /* NET: the options every verb that makes a pod's network has in common. */
 struct net_config {
-	struct outlet forward; /* of `forward`: no pod, no TAP */
-	struct podnet plan;    /* plan.mtu_bytes 0: the host's uplink's */
-	bool host_loopback;    /* the gateway's address reaches the host's lo */
-	bool publish_all;      /* what the pod listens on: autopublish.h */
+	struct manager manager; /* what our starter has passed in */
+	struct outlet forward;	/* of `forward`: no pod, no TAP */
+	struct podnet plan;	/* plan.mtu_bytes 0: the host's uplink's */
+	bool host_loopback; /* the gateway's address reaches the host's lo */
+	bool publish_all;   /* what the pod listens on: autopublish.h */
 	struct hostports host_ports; /* or only these ports of it */
 	bool serve_dns;
 	struct ip dns[CONFIG_DNS_MAX]; /* upstreams; none: the host's */

@@ -19,7 +19,7 @@ DEMO='busybox-static|busybox curl procps util-linux passwd'
 TEST='libcmocka-dev iperf3 nginx-light|nginx haproxy redis-server rsync gdb redis-tools
 dnsmasq-base curl iproute2 nftables iptables busybox-static|busybox python3
 iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
-ethtool tcpdump python3-pyte python3-prometheus-client
+ethtool tcpdump python3-pyte python3-prometheus-client systemd
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
 passt slirp4netns rootlesskit bash-completion zsh fish'
 

@@ -135,7 +135,10 @@ static int forward_2_serve(struct forward_verb *f)
 		rc = network_dump_on_usr1(&f->net);
 	if (!rc)
 		rc = watch_target(f);
-	return rc ? rc : loop_run(&f->loop);
+	if (rc)
+		return rc;
+	manager_ready(&f->net.manager);
+	return loop_run(&f->loop);
 }
 
 static void tear_down(struct forward_verb *f)

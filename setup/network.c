@@ -19,6 +19,7 @@ void network_init(struct network *n, const struct net_config *cfg,
 {
 	*n = (struct network){
 		.cfg = cfg,
+		.manager = cfg->manager,
 		.ops = *ops,
 		.control_path = OWN_FILE_NULL,
 		.control_listener = -1,
@@ -47,8 +48,11 @@ static int publish_all(struct network *n)
 {
 	int rc = 0;
 
+	n->publisher.passed = n->manager.fds;
+	n->publisher.n_passed = n->manager.n_fds;
 	for (size_t i = 0; i < n->cfg->n_specs && !rc; i++)
 		rc = publisher_add(&n->publisher, &n->cfg->specs[i], NULL);
+	manager_close_rest(&n->manager);
 	return rc;
 }
 
@@ -404,6 +408,7 @@ int network_dump_on_usr1(struct network *n)
 
 void network_stop(struct network *n, pid_t init)
 {
+	manager_stopping(&n->manager);
 	if (n->loop) {
 		loop_close(n->loop, &n->usr1);
 		loop_timer_stop(n->loop, &n->log_check);
@@ -422,4 +427,5 @@ void network_stop(struct network *n, pid_t init)
 	recorder_stop(&n->recorder);
 	fd_drop(&n->pcap_file);
 	publisher_deinit(&n->publisher);
+	manager_free(&n->manager);
 }

@@ -41,7 +41,8 @@ struct network {
 	/* the rest is kept here */
 	const struct net_config *cfg;
 	struct network_ops ops;
-	bool joined; /* the pod is somebody else's */
+	struct manager manager; /* taken over from cfg; manager_ready() it */
+	bool joined;		/* the pod is somebody else's */
 	struct loop *loop;
 	struct publisher publisher;
 	struct own_file control_path;
@@ -59,7 +60,7 @@ struct network {
 	struct recorder recorder;
 };
 
-/** network_init() - the sentinel state; @cfg is borrowed */
+/** network_init() - the sentinel state; @cfg is borrowed but for its manager */
 void network_init(struct network *n, const struct net_config *cfg,
 		  const struct network_ops *ops);
 

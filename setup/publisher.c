@@ -19,6 +19,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "portfwd/adopt.h"
 #include "portfwd/listen.h"
 
 /* Descriptors that a SPEC must leave: for flows, restarts, and questions. */
@@ -179,7 +180,7 @@ static bool leaves_spare(const struct published *p)
 	       (rlim_t)p->fds[p->spec.count - 1] + SPARE_FDS < lim.rlim_cur;
 }
 
-static int open_all(struct published *p)
+static int open_all(const struct publisher *pb, struct published *p)
 {
 	unsigned int n = p->spec.count;
 	char text[SPEC_TEXT_MAX];
@@ -191,7 +192,7 @@ static int open_all(struct published *p)
 		memset(p->fds, -1, n * sizeof(*p->fds));
 	if (!p->fds || !p->ports)
 		return log_errno(ENOMEM, "published ports");
-	rc = listen_open(&p->spec, p->fds, p->ports);
+	rc = adopt_open(pb->passed, pb->n_passed, &p->spec, p->fds, p->ports);
 	if (rc || leaves_spare(p))
 		return rc;
 	log_error("%s: too many open files (ulimit -Hn shows how many are "
@@ -210,7 +211,7 @@ int publisher_add(struct publisher *pb, const struct spec *spec,
 		return log_errno(ENOMEM, "published ports");
 	list_init(&p->link);
 	p->spec = *spec;
-	rc = open_all(p);
+	rc = open_all(pb, p);
 	if (rc) {
 		published_free(p);
 		return rc;

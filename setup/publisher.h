@@ -32,6 +32,8 @@ typedef void (*publisher_sent_fn)(void *arg);
 
 struct publisher {
 	struct list specs; /* struct published, by id */
+	int *passed;	   /* adopt_open()'s, borrowed; or NULL */
+	size_t n_passed;
 	uint32_t last_id;
 	struct loop *loop;
 	int ctl; /* to portfwd; -1: there is none */
@@ -47,7 +49,7 @@ void publisher_init(struct publisher *pb);
 void publisher_deinit(struct publisher *pb);
 
 /**
- * publisher_add() - listen_open(), and tell portfwd when there is one
+ * publisher_add() - adopt_open(), and tell portfwd when there is one
  * @out: set to what was added, or NULL
  * Return: 0 or -errno, logged; then nothing has changed
  */

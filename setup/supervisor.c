@@ -165,6 +165,7 @@ static void on_started(void *arg)
 	int rc = container_started(&s->container, s->init,
 				   network_ports(&s->net));
 
+	manager_ready(&s->net.manager);
 	/* in the foreground the command runs all the same */
 	if (!s->background)
 		return;

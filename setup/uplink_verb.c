@@ -209,6 +209,7 @@ static int uplink_3_serve(struct uplink_verb *u)
 	if (rc)
 		return rc;
 	tell_ready(u);
+	manager_ready(&u->net.manager);
 	return loop_run(&u->loop);
 }
 
@@ -223,6 +224,25 @@ static void tear_down(struct uplink_verb *u)
 	fd_drop(&u->ready_fd);
 	fd_drop(&u->exit_fd);
 	loop_deinit(&u->loop);
+}
+
+/* What was opened by others, but for what was passed in to us, is closed. */
+static int keep_passed(struct uplink_verb *u)
+{
+	struct manager *m = &u->net.manager;
+	scoped_free int **all = calloc(m->n_fds + 4, sizeof(*all));
+	size_t n = 0;
+
+	if (!all)
+		return log_errno(ENOMEM, "uplink");
+	all[n++] = &u->ready_fd;
+	all[n++] = &u->exit_fd;
+	all[n++] = log_file_ref();
+	all[n++] = &m->notify;
+	for (size_t i = 0; i < m->n_fds; i++)
+		all[n++] = &m->fds[i];
+	sys_keep_fds(all, n);
+	return 0;
 }
 
 int uplink_run(const struct uplink_config *cfg)
@@ -247,11 +267,12 @@ int uplink_run(const struct uplink_config *cfg)
 		.ready_fd = cfg->ready_fd,
 		.exit_fd = cfg->exit_fd,
 	};
-	sys_keep_fds((int *const[]){ &u->ready_fd, &u->exit_fd }, 2);
 	/* nobody may end us by not reading */
 	(void)signal(SIGPIPE, SIG_IGN);
 	network_init(&u->net, &cfg->net, &ops);
-	rc = uplink_1_bind(u);
+	rc = keep_passed(u);
+	if (!rc)
+		rc = uplink_1_bind(u);
 	if (!rc)
 		rc = uplink_2_fork(u);
 	if (!rc)

@@ -42,7 +42,7 @@ static int verb_run(int argc, char **argv)
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	rc = run_main(&cfg);
+	rc = manager_take(&cfg.net.manager) ? EXIT_OURS : run_main(&cfg);
 	config_run_free(&cfg);
 	return rc;
 }
@@ -55,7 +55,7 @@ static int verb_uplink(int argc, char **argv)
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	rc = uplink_run(&cfg);
+	rc = manager_take(&cfg.net.manager) ? EXIT_OURS : uplink_run(&cfg);
 	config_uplink_free(&cfg);
 	return rc;
 }
@@ -68,7 +68,7 @@ static int verb_forward(int argc, char **argv)
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	rc = forward_run(&cfg);
+	rc = manager_take(&cfg.net.manager) ? EXIT_OURS : forward_run(&cfg);
 	config_forward_free(&cfg);
 	return rc;
 }
