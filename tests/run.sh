@@ -366,7 +366,7 @@ fi
 # The namespace tests, several at a time: each makes hosts of its own. They run
 # the sandboxed binary, and these, or with --long all, the one with sanitizers
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
-SANITIZED='bad_input control detach dns egress hostile_frames life publish relay'
+SANITIZED='bad_input control detach dns egress life publish relay'
 SANITIZED="$SANITIZED publish_proxy restart shortage splice_clients splice_tcp"
 SANITIZED="$SANITIZED uplink_tap uplink_verb"
 

@@ -204,6 +204,8 @@ run_pod slirp --datapath slirp
 attack slirp
 AS_USER+=(PODSPLICE_FAIL_HOP=1)
 run_pod user-hop
+# a flood of SYNs costs a minute here until libslirp gives them up, as above
+[ "$LONG" ] || CLASSES=${CLASSES/syn_flood/}
 attack user-hop
 is "$(reached)" "$REACHED" "nothing reached the host's loopback"
 like "$(senders)" "^($HOST4 |$HOST6 )*$" \

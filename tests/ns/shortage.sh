@@ -28,9 +28,16 @@ limited() # N PATH
 	SUP=$PID
 	pod_waits "nofile-$1"
 }
-for n in 64 40 36 33; do
+for n in 64 41 40 39 38 37 36; do
 	for path in auto slirp; do
-		limited $n $path || bail "the pod did not start with $n"
+		if ! limited $n $path >/dev/null; then
+			# fewer than it takes: never a pod that serves nobody
+			[ $n -lt 40 ] || bail "the pod did not start with $n"
+			like "$(cat "$T/nofile-$n.err")" \
+				'^podsplice: [^[:cntrl:]]*$' \
+				"$n descriptors, $path: one line says so"
+			continue
+		fi
 		wait_port pod 80
 		serves "$n descriptors, $path"
 		is "$(peer_net many "$HOST4" 8080 60)" 60 \
