@@ -266,6 +266,9 @@ static void read_some(struct udp_port *p)
 			return;
 		if (n > 0)
 			sort_out(p, (unsigned int)n);
+		/* it was empty then: what comes later is another edge */
+		if (n > 0 && (unsigned int)n < max)
+			return;
 		/* an error is that of a datagram sent: it was read now */
 	}
 	wait_turn(p);
