@@ -237,6 +237,27 @@ static void listen_conflict_names_the_process_that_has_the_port(void **state)
 	}
 }
 
+/* UDP has no listen() that would tell: two sockets could share the port. */
+static void listen_refuses_a_udp_port_twice_and_not_beside_tcp(void **state)
+{
+	struct opened tcp, udp, again;
+	unsigned int port;
+	char want[96];
+
+	(void)state;
+	must_open(&udp, "127.0.0.1::80/udp", 0);
+	port = udp.ports[0];
+	must_open(&tcp, "127.0.0.1:@:80", port);
+	must_fail(&again, "@:80/udp", port, -EADDRINUSE);
+	(void)snprintf(want, sizeof(want),
+		       "podsplice: *:%u/udp: address already in use (by %d ",
+		       port, (int)getpid());
+	assert_memory_equal(again.text, want, strlen(want));
+	must_fail(&again, "127.0.0.1:@:80/udp", port, -EADDRINUSE);
+	opened_drop(&tcp);
+	opened_drop(&udp);
+}
+
 static void listen_owner_is_silent_about_a_free_port(void **state)
 {
 	const struct ip any = { 0 };
@@ -416,6 +437,8 @@ int main(void)
 		cmocka_unit_test(listen_refuses_what_overlaps_a_listener),
 		cmocka_unit_test(
 			listen_conflict_names_the_process_that_has_the_port),
+		cmocka_unit_test(
+			listen_refuses_a_udp_port_twice_and_not_beside_tcp),
 		cmocka_unit_test(listen_owner_is_silent_about_a_free_port),
 		cmocka_unit_test(listen_binds_a_range_whole_or_not_at_all),
 		cmocka_unit_test(listen_finds_a_free_block_between_taken_ports),
