@@ -368,7 +368,7 @@ fi
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
 SANITIZED='bad_input control detach dns egress life publish relay'
 SANITIZED="$SANITIZED publish_proxy publish_udp restart shortage"
-SANITIZED="$SANITIZED splice_clients splice_tcp"
+SANITIZED="$SANITIZED ports_live splice_clients splice_tcp"
 SANITIZED="$SANITIZED uplink_tap uplink_verb"
 
 ns_seconds() # NAME: after which it hangs
