@@ -234,10 +234,14 @@ static void send_singly(struct udp_io *io, unsigned int i,
 
 		for (size_t at = 0; at < m->len; at += iov.iov_len) {
 			size_t left = m->len - at;
+			int rc;
 
 			iov.iov_base = m->data + at;
 			iov.iov_len = left < g->seg ? left : g->seg;
-			if (send_one(way, h) && send_one(way, h)) {
+			rc = send_one(way, h);
+			if (rc)
+				rc = send_one(way, h);
+			if (rc) {
 				sent->lost++;
 				continue;
 			}
