@@ -152,8 +152,10 @@ check '... run tells a socket without a file' wait_for 20 \
 pod_end
 check '... and its end' told '^STOPPING=1$'
 
-: >"$T/states.out"
-MAIN=$(guard env "NOTIFY_SOCKET=@podsplice-$$" "${START[@]}" tcpd,::,80 -- \
+kill "$MANAGER"
+reap "$MANAGER"
+states "@podsplice-$$-2"
+MAIN=$(guard env "NOTIFY_SOCKET=@podsplice-$$-2" "${START[@]}" tcpd,::,80 -- \
 	"${DROP[@]}" sh -c 'echo $$; exec "$@"' sh "$PODSPLICE" run -d \
 	--name detached -p 80:80 -- "$PY" "$T/net.py" serve 80)
 check 'run -d: tells, too' wait_for 20 told '^READY=1 MAINPID='
