@@ -5,7 +5,10 @@
  *
  *  set udp4  { ipv4_addr . port . ipv4_addr . port; timeout 60s }
  *  set frag4 { ipv4_addr . ipv4_addr . id; timeout 30s }
+ *  chain from_tap { ...
+ *   UDP: meta mark set 2
  *  chain to_pod { egress device p0
+ *   meta mark 2                                         accept
  *   UDP, not the first fragment                         accept
  *   UDP, ttl 1: delete @udp { reversed key }            drop
  *   UDP: update @udp { reversed key }
@@ -19,11 +22,11 @@
  *   key @udp                                            accept
  *
  * The hop's stack sends to the pod what portfwd's sockets send, and nothing
- * else; frames that are forwarded from the TAP don't pass the egress hook. So
- * the first datagram of a flow puts the flow into the set before the pod has
- * seen it: no answer can be too early, nobody needs a capability for it, and it
- * costs no message. Packets of the pod don't refresh it: when portfwd dies, its
- * flows leave the set by themselves.
+ * else; frames that are forwarded from the TAP pass the egress hook, too, with
+ * a mark. So the first datagram of a flow puts the flow into the set before the
+ * pod has seen it: no answer can be too early, nobody needs a capability for
+ * it, and it costs no message. Packets of the pod don't refresh it: when
+ * portfwd dies, its flows leave the set by themselves.
  *
  * A datagram's time to live is portfwd's to choose. With HOP_UDP_TTL_DROP it
  * takes its flow out of the set, with HOP_UDP_TTL_KEEP it refreshes it; neither
@@ -175,6 +178,23 @@ static void e_ttl(struct nft_rule *r, const struct nft_family *f, uint8_t ttl)
 	nft_rules_proto(r, f, IPPROTO_UDP);
 	nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER, is4(f) ? IP4_TTL : IP6_HOPS,
 		    NFT_CMP_EQ, &ttl, 1);
+}
+
+void nft_udp_from_tap(struct nft_batch *b)
+{
+	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_tap");
+	uint32_t mark = HOP_UDP_MARK_TAP;
+	uint8_t udp = IPPROTO_UDP;
+
+	nft_meta(&r, NFT_META_L4PROTO, NFT_CMP_EQ, &udp, 1);
+	nft_immediate(&r, NFT_REG_1, &mark, sizeof(mark));
+	nft_meta_set(&r, NFT_META_MARK);
+	nft_rule_end(&r);
+
+	r = nft_rule_start(b, NFPROTO_NETDEV, "to_pod");
+	nft_meta(&r, NFT_META_MARK, NFT_CMP_EQ, &mark, sizeof(mark));
+	nft_verdict(&r, NF_ACCEPT);
+	nft_rule_end(&r);
 }
 
 void nft_udp_to_pod(struct nft_batch *b, const struct nft_family *f)

@@ -13,3 +13,5 @@
 
 /* SO_MARK of what the pod sent: not to be fragmented (DF, or IPv6). */
 #define HOP_UDP_MARK_WHOLE 1
+/* mark of what comes from the TAP: no flow of the relay's. */
+#define HOP_UDP_MARK_TAP 2
