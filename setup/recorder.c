@@ -228,10 +228,14 @@ static int recorder_main(const struct recorder_config *cfg, int ctl, int sock,
 	struct sandbox box;
 	struct recording *r = calloc(1, sizeof(*r));
 	struct pcap *pcap = calloc(1, sizeof(*pcap));
-	int rc = r && pcap ? 0 : log_errno(ENOMEM, "--pcap");
+	int rc;
 
-	if (!rc)
-		rc = sandbox_1_namespaces(&box, SANDBOX_RECORDER);
+	if (!r || !pcap) {
+		free(pcap);
+		free(r);
+		return log_errno(ENOMEM, "--pcap") ? 1 : 0;
+	}
+	rc = sandbox_1_namespaces(&box, SANDBOX_RECORDER);
 	if (!rc) {
 		rc = pcap_init(pcap, file, cfg->max_bytes, cfg->raw);
 		if (rc)
