@@ -427,6 +427,28 @@ static void tell_stats(struct netstack *ns, const struct msg *m)
 	(void)msg_send(ns->ctl.fd, NETSTACK_STATS_ARE, &t, sizeof(t), NULL, 0);
 }
 
+/* Return: 0 or -errno, which ends the process: the next one gets it all again
+ */
+static int take(struct netstack *ns, struct msg *m)
+{
+	switch (m->type) {
+	case NETSTACK_CONFIG:
+		return configure(ns, m);
+	case NETSTACK_SERVERS:
+		set_servers(ns, m);
+		return 0;
+	case NETSTACK_PEER:
+		return m->n_fds == 1 && ns->syn
+			       ? syn_attach(ns->syn, msg_take_fd(m, 0))
+			       : 0;
+	case NETSTACK_STATS:
+		tell_stats(ns, m);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 static void on_ctl(struct loop_source *src, uint32_t revents)
 {
 	struct netstack *ns = container_of(src, struct netstack, ctl);
@@ -442,15 +464,8 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 		loop_stop(&ns->loop, rc ? 1 : 0);
 		return;
 	}
-	if (m.type == NETSTACK_CONFIG && configure(ns, &m))
+	if (take(ns, &m))
 		loop_stop(&ns->loop, 1);
-	else if (m.type == NETSTACK_SERVERS)
-		set_servers(ns, &m);
-	else if (m.type == NETSTACK_PEER && m.n_fds == 1 && ns->syn &&
-		 syn_attach(ns->syn, msg_take_fd(&m, 0)))
-		loop_stop(&ns->loop, 1); /* the next one gets another end */
-	else if (m.type == NETSTACK_STATS)
-		tell_stats(ns, &m);
 	msg_drop(&m);
 }
 
