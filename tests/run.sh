@@ -366,10 +366,8 @@ fi
 # The namespace tests, several at a time: each makes hosts of its own. They run
 # the sandboxed binary, and these, or with --long all, the one with sanitizers
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
-SANITIZED='bad_input control detach dns egress life publish relay'
-SANITIZED="$SANITIZED publish_proxy publish_udp restart shortage"
-SANITIZED="$SANITIZED ports_live splice_clients splice_tcp"
-SANITIZED="$SANITIZED uplink_tap uplink_verb"
+SANITIZED='bad_input control detach dns ports_live publish_proxy restart shortage'
+SANITIZED="$SANITIZED splice_tcp uplink_verb"
 
 ns_seconds() # NAME: after which it hangs
 {
