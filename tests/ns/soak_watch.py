@@ -119,6 +119,8 @@ def judge(file, warm_up, *units):
         # elements that live for a minute: as many as came in the last one
         seen = late if key.startswith(('closing', 'ended')) else samples
         n = len(seen) // 3
+        if not n:
+            continue  # too short a run to tell
         first, last = ([s[key] for s in part if key in s]
                        for part in (seen[:n], seen[-n:]))
         more = NETSTACK_KIB if key == 'netstack KiB' else ALLOWANCE[unit]
