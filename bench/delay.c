@@ -336,7 +336,7 @@ static int side_open(struct side *s, size_t queue_bytes)
 
 static int delay_watch(struct delay *d)
 {
-	sigset_t set;
+	static const int signals[] = { SIGTERM, SIGINT };
 	int rc;
 
 	d->timer = (struct loop_source){
@@ -352,10 +352,8 @@ static int delay_watch(struct delay *d)
 	rc = loop_add(&d->loop, &d->input);
 	if (rc)
 		return rc;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	return loop_signals(&d->loop, &d->signals, &set, on_signal);
+	return loop_signals(&d->loop, &d->signals, signals, ARRAY_SIZE(signals),
+			    on_signal);
 }
 
 static int delay_open(struct delay *d)

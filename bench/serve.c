@@ -395,7 +395,7 @@ static int server_listen(struct server *srv, const union endpoint *at)
 
 static int server_init(struct server *srv, const union endpoint *at)
 {
-	sigset_t set;
+	static const int signals[] = { SIGTERM, SIGINT };
 	int rc;
 
 	srv->pattern = malloc(sizeof(*srv->pattern));
@@ -406,11 +406,9 @@ static int server_init(struct server *srv, const union endpoint *at)
 	rc = loop_init(&srv->loop);
 	if (rc)
 		return rc;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
 	/* blocked signals reach even pid 1 of a pid namespace */
-	rc = loop_signals(&srv->loop, &srv->signals, &set, on_signal);
+	rc = loop_signals(&srv->loop, &srv->signals, signals,
+			  ARRAY_SIZE(signals), on_signal);
 	if (rc)
 		return rc;
 	return server_listen(srv, at);

@@ -283,14 +283,18 @@ static int watch(struct loop *loop, struct loop_source *src, int fd,
 	return rc;
 }
 
-int loop_signals(struct loop *loop, struct loop_source *src,
-		 const sigset_t *set, loop_source_fn fn)
+int loop_signals(struct loop *loop, struct loop_source *src, const int *signals,
+		 size_t n, loop_source_fn fn)
 {
+	sigset_t set;
 	int fd;
 
-	if (sigprocmask(SIG_BLOCK, set, NULL))
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < n; i++)
+		(void)sigaddset(&set, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return log_errno(errno, "sigprocmask");
-	fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return log_errno(errno, "signalfd");
 	return watch(loop, src, fd, fn);

@@ -150,13 +150,13 @@ void loop_defer(struct loop *loop, struct loop_job *job);
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);
 
 /**
- * loop_signals() - block @set and read it through a signalfd
+ * loop_signals() - block these @n signals and read them through a signalfd
  * @src: its fd is opened here and is the caller's to close after loop_del();
  *	 fn reads struct signalfd_siginfo from it
  * Return: 0 or -errno, logged
  */
-int loop_signals(struct loop *loop, struct loop_source *src,
-		 const sigset_t *set, loop_source_fn fn);
+int loop_signals(struct loop *loop, struct loop_source *src, const int *signals,
+		 size_t n, loop_source_fn fn);
 
 /**
  * loop_child() - get EPOLLIN once when process @pid ends, through a pidfd

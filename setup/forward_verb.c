@@ -96,16 +96,13 @@ static int open_target(struct forward_verb *f)
 static int forward_1_bind(struct forward_verb *f)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	sigset_t set;
 	int rc = open_target(f);
 
 	if (!rc)
 		rc = loop_init(&f->loop);
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(&set, signals[i]);
 	if (!rc)
-		rc = loop_signals(&f->loop, &f->signals, &set, on_signal);
+		rc = loop_signals(&f->loop, &f->signals, signals,
+				  ARRAY_SIZE(signals), on_signal);
 	return rc ? rc : network_1_bind(&f->net, f->cfg->control);
 }
 

@@ -309,19 +309,13 @@ static void on_child(struct loop_source *src, uint32_t revents)
 
 static int watch(struct front *f, int ctl)
 {
-	static const int signals[] = { SIGINT,	 SIGTERM, SIGHUP,  SIGQUIT,
-				       SIGUSR1,	 SIGUSR2, SIGTSTP, SIGCONT,
-				       SIGWINCH, SIGPIPE };
-	sigset_t set;
-	int rc;
+	static const int signals[] = { SIGINT,	SIGTERM, SIGHUP,  SIGQUIT,
+				       SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH,
+				       SIGPIPE, SIGUSR1 };
+	/* the last is asked of us without a terminal: network.h */
+	size_t n = ARRAY_SIZE(signals) - f->run->detach;
+	int rc = loop_signals(f->loop, &f->sig, signals, n, on_signal);
 
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(&set, signals[i]);
-	/* without a terminal it is asked of us: network.h */
-	if (f->run->detach)
-		(void)sigdelset(&set, SIGUSR1);
-	rc = loop_signals(f->loop, &f->sig, &set, on_signal);
 	if (!rc && f->init)
 		rc = loop_child(f->loop, &f->child, f->init, on_child);
 	if (!rc)

@@ -242,15 +242,11 @@ static int watch(struct init *in)
 {
 	static const int signals[] = { SIGCHLD, SIGHUP,	 SIGINT, SIGQUIT,
 				       SIGTERM, SIGUSR1, SIGUSR2 };
-	sigset_t set;
-	int rc;
+	int rc = fd_nonblock(in->cfg->ctl);
 
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(&set, signals[i]);
-	rc = fd_nonblock(in->cfg->ctl);
 	if (!rc)
-		rc = loop_signals(&in->loop, &in->sig, &set, on_signal);
+		rc = loop_signals(&in->loop, &in->sig, signals,
+				  ARRAY_SIZE(signals), on_signal);
 	in->ctl = (struct loop_source){ .fd = in->cfg->ctl,
 					.events = EPOLLIN,
 					.fn = on_ctl };

@@ -399,11 +399,10 @@ static void on_usr1(struct loop_source *src, uint32_t revents)
 
 int network_dump_on_usr1(struct network *n)
 {
-	sigset_t set;
+	static const int signals[] = { SIGUSR1 };
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGUSR1);
-	return loop_signals(n->loop, &n->usr1, &set, on_usr1);
+	return loop_signals(n->loop, &n->usr1, signals, ARRAY_SIZE(signals),
+			    on_usr1);
 }
 
 void network_stop(struct network *n, pid_t init)

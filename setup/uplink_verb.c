@@ -105,16 +105,13 @@ static void on_route6(void *arg, bool has_ipv6)
 static int uplink_1_bind(struct uplink_verb *u)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	sigset_t set;
 	int rc = target_open(&u->target, u->cfg->target, u->cfg->userns);
 
 	if (!rc)
 		rc = loop_init(&u->loop);
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(&set, signals[i]);
 	if (!rc)
-		rc = loop_signals(&u->loop, &u->signals, &set, on_signal);
+		rc = loop_signals(&u->loop, &u->signals, signals,
+				  ARRAY_SIZE(signals), on_signal);
 	if (!rc && u->cfg->pidfile)
 		rc = own_file_dir(&u->pidfile, "--pidfile", u->cfg->pidfile);
 	return rc ? rc : network_1_bind(&u->net, u->cfg->control);
