@@ -49,15 +49,6 @@ ask()
 	guard "${AS_USER[@]}" "$PY" "$T/ask.py" "$SOCK" "$@" 2>&1 </dev/null
 }
 
-# verb ARGS...: podsplice as the account; OUT, ERR, STATUS
-verb()
-{
-	timeout -k 5 "$GUARD" "${AS_USER[@]}" "$PODSPLICE" "$@" \
-		>"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$?
-	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
-}
-
 says()
 {
 	[ "$(ask "$1")" = "$2" ]

@@ -128,13 +128,7 @@ check 'the quota of pipes is used up' wait_for 20 grep -q taken "$T/pipes.out"
 start pipes
 serves 'no quota of pipes'
 is "$(peer_net many "$HOST4" 8080 100)" 100 'no quota of pipes: 100 at once'
-quota()
-{
-	as_user "$PODSPLICE" stats --json --control "$SOCK" |
-		"$PY" -c 'import json, sys
-print(json.load(sys.stdin)["errors"]["pipe_quota"])'
-}
-is "$(quota)" 1 '... which is counted'
+is "$(stat_of 's["errors"]["pipe_quota"]')" 1 '... which is counted'
 kill "$PIPES"
 wait_for 10 gone "$PIPES"
 check 'portfwd dies' died PORTFWD KILL

@@ -6,23 +6,20 @@
 . "$(dirname "$0")/splice_lib.sh"
 
 serve_peer 9000 || bail 'no server on the other host'
-SOCKET=$WORK/control.sock
+SOCK=$WORK/control.sock
 
 start() # NAME [OPTION...]
 {
 	NAME=$1
 	shift
-	pod "$NAME" --control "$SOCKET" -p 8080:80 "$@" -- \
+	pod "$NAME" --control "$SOCK" -p 8080:80 "$@" -- \
 		"$PY" "$T/net.py" serve 80 || bail 'no pod'
 	wait_port pod 80
 }
 
 state()
 {
-	as_user "$PODSPLICE" stats --json --control "$SOCKET" |
-		"$PY" -c 'import json, sys
-s = json.load(sys.stdin)
-print(s["state"], s["state_reason"])'
+	stat_of 's["state"], s["state_reason"]'
 }
 
 state_is() # REGEX
@@ -52,7 +49,7 @@ like "$(state)" '^degraded netstack: ended 4 times in a row, last by signal 9' \
 	'four deaths in a row are told'
 is "$(told 'netstack: ended 4 times')" 1 '... in the log, once'
 is "$(told 'it is started again')" 3 '... after those that were mended'
-like "$(as_user "$PODSPLICE" stats --control "$SOCKET" | head -n 1)" \
+like "$(as_user "$PODSPLICE" stats --control "$SOCK" | head -n 1)" \
 	'^degraded: netstack: ended 4 times' '... and first in the table'
 is "$(pod_net get "$PEER4" 9000 100000)" OK 'what works goes on'
 check 'a stable life ends it' wait_for 30 state_is '^running None'

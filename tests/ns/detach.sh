@@ -8,15 +8,6 @@
 PORTS_BEFORE=$(ports_of_host)
 STORE=$RUNTIME/podsplice/containers
 
-# verb ARGS...: `podsplice ARGS`; OUT, ERR, STATUS
-verb()
-{
-	guard "${AS_USER[@]}" "$PODSPLICE" "$@" >"$T/v.out" 2>"$T/v.err" \
-		</dev/null
-	STATUS=$?
-	OUT=$(cat "$T/v.out") ERR=$(cat "$T/v.err")
-}
-
 # field NAME EXPR: of its row in ps --json, as `c`
 field()
 {
@@ -95,7 +86,7 @@ SUP=$(supervisor web)
 is "$(ps -o tty=,ppid= -p "$SUP" | tr -s ' ')" "? $(ps -o ppid= -p "$SUP" | tr -d ' ')" \
 	'its supervisor has no terminal'
 is "$(ps -o sid= -p "$SUP" | tr -d ' ')" "$SUP" '... and leads a session'
-is "$(find /proc/"$SUP"/fd -lname '*v.out' -o -lname '*v.err')" '' \
+is "$(find /proc/"$SUP"/fd -lname '*fg.out' -o -lname '*fg.log')" '' \
 	"... and holds nothing of the caller's"
 verb stop web
 is "$STATUS|$OUT|$ERR" '0|web|' 'stop'

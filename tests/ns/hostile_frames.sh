@@ -63,12 +63,6 @@ senders()
 		tr '\n' ' '
 }
 
-stat_of() # PYTHON-PATH, of s
-{
-	"${AS_USER[@]}" "$PODSPLICE" stats --json --control "$SOCK" |
-		"$PY" -c "import json, sys; s = json.load(sys.stdin); print($1)"
-}
-
 # What goes on all the while. Packets may be lost in a flood; that is what asking
 # again is for. What goes through user space waits its turn in the queue of the
 # flood: there are few bytes.

@@ -459,12 +459,28 @@ in_pod_all()
 # STATUS.
 run_user()
 {
-	timeout -k 5 "$GUARD" "${AS_USER[@]}" "$PODSPLICE" run "$@" \
-		>"$T/fg.out" 2>"$T/fg.log" </dev/null
+	verb run "$@"
+}
+
+# verb ARGS...: `podsplice ARGS`, the same
+verb()
+{
+	guard "${AS_USER[@]}" "$PODSPLICE" "$@" >"$T/fg.out" 2>"$T/fg.log" \
+		</dev/null
 	STATUS=$?
 	# shellcheck disable=SC2034 # for the tests
 	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
-	[ "$STATUS" != 124 ] || note "hung: podsplice run $*"
+	[ "$STATUS" != 124 ] || note "hung: podsplice $*"
+}
+
+# stat_of EXPRESSION: in Python, of `s`, what the pod whose control socket is
+# SOCK says by `stats --json`
+stat_of()
+{
+	guard "${AS_USER[@]}" "$PODSPLICE" stats --json --control "$SOCK" |
+		"$PY" -c "import json, sys
+s = json.load(sys.stdin)
+print($1)"
 }
 
 # guard CMD...: with a limit of GUARD seconds

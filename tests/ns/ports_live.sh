@@ -74,15 +74,6 @@ ctl()
 	guard "${AS_USER[@]}" "$PY" "$T/ctl.py" "$SOCK" "$@" 2>&1 </dev/null
 }
 
-# verb ARGS...: podsplice as the account; OUT, ERR, STATUS
-verb()
-{
-	timeout -k 5 "$GUARD" "${AS_USER[@]}" "$PODSPLICE" "$@" \
-		>"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$?
-	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
-}
-
 # held NAME PORT: a client that keeps a connection; its end comes with let_go
 held()
 {

@@ -20,14 +20,6 @@ for port in 80 81 82; do
 done
 wait_port pod 83 u
 
-stat_of() # EXPRESSION of s
-{
-	guard "${AS_USER[@]}" "$PODSPLICE" stats --json --control "$SOCK" |
-		"$PY" -c "import json, sys
-s = json.load(sys.stdin)
-print($1)"
-}
-
 counted() # CAUSE N: more than N errors of that kind
 {
 	[ "$(stat_of "s['errors']['$1']")" -gt "$2" ]

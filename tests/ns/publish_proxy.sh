@@ -122,13 +122,6 @@ wait_port pod 81
 is "$(peer_net banner "$HOST4" 8080)" hello \
 	'a server that speaks first is heard'
 
-policy_errors()
-{
-	guard "${AS_USER[@]}" "$PODSPLICE" stats --json --control "$SOCK" |
-		"$PY" -c 'import json, sys
-print(json.load(sys.stdin)["errors"]["policy"])'
-}
-
 # three at once, a fourth, one that comes when there is room again
 is "$(guard "${IN_PEER[@]}" "$PY" - "$HOST4" 8081 <<'END' 2>&1
 import errno, socket, sys
@@ -153,7 +146,7 @@ print(*words, three[0].recv(1).decode())
 END
 )" 'ECONNRESET ECONNRESET z' \
 	'max=3: a fourth is reset at once, until one of the three ends'
-check '... and counted' test "$(policy_errors)" -ge 2
+check '... and counted' test "$(stat_of 's["errors"]["policy"]')" -ge 2
 pod_end
 leftovers max
 finish

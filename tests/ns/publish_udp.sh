@@ -32,14 +32,6 @@ serving()
 	helper || bail "$name: no helper"
 }
 
-# stat FILTER: a number of stats --json
-stat_of()
-{
-	as_user "$PODSPLICE" stats --json --control "$SOCK" |
-		"$PY" -c "import json, sys; s = json.load(sys.stdin)
-print($1)"
-}
-
 # what both ways of steering are to do
 everybody()
 {
