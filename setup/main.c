@@ -16,8 +16,8 @@
 
 #include "netstack/base/log.h"
 #include "netstack/stack.h"
-#include "setup/opt.h"
-#include "setup/verbs.h"
+#include "setup/cli/opt.h"
+#include "setup/cli/verbs.h"
 #include "version.h"
 
 static int print_version(void)

@@ -2,9 +2,9 @@
 #pragma once
 /*
  * What portfwd's UDP sockets in the hop say to who steers the pod's packets
- * (setup/nft_udp.c in the kernel, netstack/switch.c in user space). A flow is
- * the hop's from its first datagram to the pod, and for so long after the last
- * one. Two datagrams, told by their time to live, don't get into the pod.
+ * (setup/net/nft_udp.c in the kernel, netstack/switch.c in user space). A flow
+ * is the hop's from its first datagram to the pod, and for so long after the
+ * last one. Two datagrams, told by their time to live, don't get into the pod.
  */
 
 #define HOP_UDP_KEEP_S	 60

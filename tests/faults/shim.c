@@ -376,7 +376,7 @@ pid_t fork(void)
 	return pid;
 }
 
-/* setup/sys.c clones by number, and has a few calls without a wrapper. */
+/* setup/base/sys.c clones by number, and has a few calls without a wrapper. */
 long syscall(long number, ...)
 {
 	long a[6], rc;

@@ -11,8 +11,8 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/msg.h"
 #include "portfwd/portfwd.h"
-#include "setup/control_frame.h"
-#include "setup/control_verbs.h"
+#include "setup/helper/control_frame.h"
+#include "setup/helper/control_verbs.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CLIENTS	   4

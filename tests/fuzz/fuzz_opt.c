@@ -15,8 +15,8 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
-#include "setup/config.h"
-#include "setup/config_net.h"
+#include "setup/cli/config_net.h"
+#include "setup/cli/config_run.h"
 #include "tests/fuzz/fuzz.h"
 
 #define WORDS_MAX 64

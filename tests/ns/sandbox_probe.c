@@ -16,7 +16,7 @@
 #include <seccomp.h>
 
 #include "netstack/base/list.h"
-#include "setup/sandbox.h"
+#include "setup/helper/sandbox.h"
 
 #define NUMBERS_MAX 600
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "setup/agents.h"
+#include "setup/pod/agents.h"
 
 /* Paths, a blank behind each. */
 static int collect(void *arg, const char *path)

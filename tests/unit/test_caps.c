@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Names of capabilities, and what --cap-add and --cap-drop come to. */
-#include "setup/caps.h"
+#include "setup/pod/caps.h"
 
 #include <errno.h>
 #include <linux/capability.h>

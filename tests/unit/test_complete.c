@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "netstack/base/list.h"
-#include "setup/complete.h"
-#include "setup/verbs.h"
+#include "setup/cli/complete.h"
+#include "setup/cli/verbs.h"
 #include "tests/unit/capture.h"
 
 #define WORDS_MAX 8

@@ -3,7 +3,7 @@
  * The command line of `run`: what it fills in, what it takes for granted, and
  * the one line it says to each malformed one.
  */
-#include "setup/config.h"
+#include "setup/cli/config_run.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +19,7 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
-#include "setup/sys_mount.h"
+#include "setup/base/sys_mount.h"
 #include "tests/unit/capture.h"
 
 #define WORDS_MAX 40

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command line of `forward`: where it leads, what it refuses. */
-#include "setup/config_forward.h"
+#include "setup/cli/config_forward.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command line of `uplink`: what it fills in, what it refuses. */
-#include "setup/config_uplink.h"
+#include "setup/cli/config_uplink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
-#include "setup/console.h"
+#include "setup/pod/console.h"
 
 enum { GUARD_S = 20, FINISHED = 1, GUARDED = 2 };
 

@@ -18,9 +18,9 @@
 #include <sys/un.h>
 
 #include "netstack/base/log.h"
-#include "setup/control.h"
-#include "setup/control_frame.h"
-#include "setup/control_path.h"
+#include "setup/helper/control.h"
+#include "setup/helper/control_frame.h"
+#include "setup/helper/control_path.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/harness.h"
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "netstack/base/list.h"
-#include "setup/env.h"
+#include "setup/pod/env.h"
 
 static size_t length(char *const *env)
 {

@@ -16,9 +16,9 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/msg.h"
-#include "setup/front.h"
-#include "setup/init.h"
-#include "setup/runner.h"
+#include "setup/pod/front.h"
+#include "setup/pod/init.h"
+#include "setup/pod/runner.h"
 
 enum { GUARDED = 250, WRONG = 251 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* -u: its form, and who it is by files like /etc/passwd and /etc/group. */
-#include "setup/identity.h"
+#include "setup/pod/identity.h"
 
 #include <errno.h>
 #include <setjmp.h>

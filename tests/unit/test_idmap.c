@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Id maps: what is read out of files, and what a new namespace gets. */
-#include "setup/idmap_internal.h"
+#include "setup/base/idmap_internal.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -7,7 +7,7 @@
 
 #include <sys/resource.h>
 
-#include "setup/link.h"
+#include "setup/net/link.h"
 
 static void loopback_client_is_seen_as_the_gateway(void **state)
 {

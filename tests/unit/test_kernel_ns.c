@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 
 #include "netstack/base/log.h"
-#include "setup/link.h"
-#include "setup/nft.h"
+#include "setup/net/link.h"
+#include "setup/net/nft.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/netns.h"
 
@@ -61,7 +61,7 @@ static int tcp_socket(int family)
 	return fd;
 }
 
-/* ---- transparent sockets: setup/hop.c, setup/maker.c ---- */
+/* ---- transparent sockets: setup/net/hop.c, setup/helper/maker.c ---- */
 
 static void transparent_socket_may_have_a_foreign_address(void **state)
 {
@@ -308,7 +308,7 @@ static void owner_without_capabilities_enters_its_child_namespace(void **state)
 	fd_drop(&go[1]);
 }
 
-/* ---- nftables: setup/nft.c ---- */
+/* ---- nftables: setup/net/nft.c ---- */
 
 static bool sh(const char *command)
 {

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
-#include "setup/logfile.h"
+#include "setup/state/logfile.h"
 
 #define TEXT_MAX 262144
 

@@ -15,9 +15,9 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/list.h"
-#include "setup/complete.h"
-#include "setup/opt.h"
-#include "setup/verbs.h"
+#include "setup/cli/complete.h"
+#include "setup/cli/opt.h"
+#include "setup/cli/verbs.h"
 #include "tests/unit/capture.h"
 
 #ifndef MANPAGE

@@ -3,7 +3,7 @@
  * The option parser with tables of its own: what it accepts in which spelling,
  * what one line it says otherwise, and what the help looks like.
  */
-#include "setup/opt.h"
+#include "setup/cli/opt.h"
 
 #include <errno.h>
 #include <setjmp.h>

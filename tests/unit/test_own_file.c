@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A file of our own, among files of others. */
-#include "setup/own_file.h"
+#include "setup/base/own_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/msg.h"
-#include "setup/publisher.h"
+#include "setup/helper/publisher.h"
 #include "tests/unit/harness.h"
 
 struct fx {

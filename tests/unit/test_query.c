@@ -12,7 +12,7 @@
 
 #include "netstack/base/msg.h"
 #include "portfwd/portfwd.h"
-#include "setup/query.h"
+#include "setup/helper/query.h"
 #include "tests/unit/harness.h"
 
 struct fixture {

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
-#include "setup/recipe.h"
+#include "setup/state/recipe.h"
 #include "tests/unit/capture.h"
 
 struct fixture {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "netstack/base/list.h"
-#include "setup/resolv.h"
+#include "setup/net/resolv.h"
 
 /* All servers, blank-separated */
 static const char *servers(const struct resolv *r, char *buf)

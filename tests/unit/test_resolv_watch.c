@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
-#include "setup/resolv.h"
+#include "setup/net/resolv.h"
 
 #define CONF   "etc/resolv.conf"
 #define TARGET "run/resolver/stub.conf"

@@ -9,7 +9,7 @@
 
 #include <linux/netlink.h>
 
-#include "setup/sockdiag.h"
+#include "setup/net/sockdiag.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/netns.h"
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 
 #include "netstack/base/fd.h"
-#include "setup/state.h"
+#include "setup/state/state.h"
 #include "tests/unit/capture.h"
 
 struct fixture {

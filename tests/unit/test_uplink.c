@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is known of the host's way out, in a namespace with routes of ours. */
-#include "setup/uplink.h"
+#include "setup/net/uplink.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "setup/link.h"
+#include "setup/net/link.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/netns.h"
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the command line asked for. Filled once, const afterwards. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netstack/base/addr.h"
+#include "netstack/base/hostport.h"
+#include "netstack/base/podnet.h"
+#include "portfwd/spec.h"
+#include "setup/helper/manager.h"
+#include "setup/helper/outlet.h"
+#include "setup/helper/recorder.h"
+#include "setup/pod/caps.h"
+
+#define CONFIG_DNS_MAX	  8
+#define CONFIG_SEARCH_MAX 16
+
+#define MTU_MIN	 576
+#define MTU_MIN6 1280 /* the smallest that IPv6 works with */
+#define MTU_MAX	 65520
+
+enum datapath { DATAPATH_AUTO, DATAPATH_SPLICE, DATAPATH_SLIRP };
+
+/* NET: the options every verb that makes a pod's network has in common. */
+struct net_config {
+	struct manager manager; /* what our starter has passed in */
+	struct outlet forward;	/* of `forward`: no pod, no TAP */
+	struct podnet plan;	/* plan.mtu_bytes 0: the host's uplink's */
+	bool host_loopback; /* the gateway's address reaches the host's lo */
+	bool publish_all;   /* what the pod listens on: autopublish.h */
+	struct hostports host_ports; /* or only these ports of it */
+	bool serve_dns;
+	struct ip dns[CONFIG_DNS_MAX]; /* upstreams; none: the host's */
+	size_t n_dns;
+	const char *search[CONFIG_SEARCH_MAX]; /* none: the host's */
+	size_t n_search;
+	struct ip outbound4, outbound6; /* family 0: the host's choice */
+	enum datapath datapath;
+	struct recorder_config pcap;
+	struct spec *specs; /* owned by the config */
+	size_t n_specs;
+};
+
+struct volume {
+	char *src, *dst; /* owned by the config; dst is absolute */
+	bool read_only;
+};
+
+/* An empty directory in memory. */
+struct tmpfs {
+	char *dst; /* owned by the config, and all the strings with it */
+	const char *size, *mode; /* as tmpfs(5) has them; NULL: its default */
+	uint64_t attrs;		 /* MOUNT_ATTR_... */
+};
+
+/* What a pod's root is made of. */
+enum root_mode {
+	ROOT_PLAIN,	/* the directory itself */
+	ROOT_READ_ONLY, /* the same, but nobody writes to it */
+	ROOT_OVERLAY,	/* writes go to memory, and away with the pod */
+};
+
+struct run_config {
+	struct net_config net;
+	const char *rootfs;	  /* NULL: the host's files */
+	char *rootfs_owned;	  /* what @rootfs points to, the config's */
+	enum root_mode root_mode; /* with a rootfs */
+	bool read_only;		  /* all of /, with some tmpfs in it */
+	struct tmpfs *tmpfs;	  /* owned by the config */
+	size_t n_tmpfs;
+	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */
+	struct caps caps;
+	const char *control; /* path of the control socket, or NULL */
+	const char *name;    /* NULL: made up; of exec: whose */
+	bool detach, remove; /* -d, --rm */
+	bool again;	     /* `start`: @name has a record already */
+	const char *hostname;
+	struct volume *volumes; /* owned by the config */
+	size_t n_volumes;
+	const char *
+		*env; /* "K=V", owned array of borrowed strings, each K once */
+	size_t n_env;
+	const char *workdir; /* NULL: rootfs ? "/" : as it is */
+	bool interactive, tty;
+	char *const *argv;  /* the command, NULL-terminated */
+	char *const *words; /* all that was parsed, the same; borrowed */
+};

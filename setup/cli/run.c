@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See run.h. */
+#include "setup/cli/run.h"
+
+#include <stdio.h>
+
+#include "setup/cli/opt.h"
+#include "setup/helper/supervisor.h"
+#include "setup/state/background.h"
+
+#define STATUS_FAILED 125
+
+int run_main(const struct run_config *cfg)
+{
+	struct background b;
+	int rc;
+
+	if (!cfg->detach)
+		return supervisor_run(cfg, NULL);
+	rc = background_fork(&b, cfg->tty, cfg->interactive);
+	if (rc == 0)
+		return supervisor_run(cfg, &b);
+	return rc < 0 || opt_flush(stdout) ? STATUS_FAILED : 0;
+}

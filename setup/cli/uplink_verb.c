@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The stages are those of supervisor.c, without a command. From the first on
+ * signals wait for the loop, so that what was made under a name is removed.
+ *
+ * A target by path ends when nothing holds its network namespace any more: the
+ * kernel takes the pod's device away then, and with it the hop's end. So we
+ * hold it open only while it is set up; who wants it later asks for it by its
+ * name. (A TAP in the pod, which is there only without veth or nftables, is
+ * such a hold: then the end isn't seen.)
+ */
+#include "setup/cli/uplink_verb.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/list.h"
+#include "netstack/base/log.h"
+#include "setup/base/own_file.h"
+#include "setup/base/sys.h"
+#include "setup/helper/network.h"
+#include "setup/net/target.h"
+
+#define STATUS_FAILED 125
+
+struct uplink_verb {
+	const struct uplink_config *cfg;
+	struct target target;
+	struct network net;
+	struct loop loop;
+	struct loop_source signals, ended, hung_up;
+	struct own_file pidfile;
+	int ready_fd, exit_fd;
+};
+
+/* ---- what ends it ---- */
+
+static void on_signal(struct loop_source *src, uint32_t revents)
+{
+	struct uplink_verb *u = container_of(src, struct uplink_verb, signals);
+
+	(void)revents;
+	log_info("uplink: ended by a signal");
+	loop_stop(&u->loop, 0);
+}
+
+static void on_target_ended(struct loop_source *src, uint32_t revents)
+{
+	struct uplink_verb *u = container_of(src, struct uplink_verb, ended);
+
+	(void)revents;
+	log_info("uplink: process %s has ended", u->target.word);
+	loop_stop(&u->loop, 0);
+}
+
+static void on_hang_up(struct loop_source *src, uint32_t revents)
+{
+	struct uplink_verb *u = container_of(src, struct uplink_verb, hung_up);
+
+	(void)revents;
+	log_info("uplink: the exit descriptor was closed");
+	loop_stop(&u->loop, 0);
+}
+
+/* The pod's device is gone: alone, or with all of the namespace? */
+static void on_cut_off(void *arg)
+{
+	struct uplink_verb *u = arg;
+	scoped_fd ns = target_again(&u->target);
+
+	if (ns >= 0) {
+		helpers_tap_gone(&u->net.helpers);
+		return;
+	}
+	log_info("uplink: %s is gone", u->target.word);
+	loop_stop(&u->loop, 0);
+}
+
+static void on_route6(void *arg, bool has_ipv6)
+{
+	struct uplink_verb *u = arg;
+	struct hop *hop = &u->net.helpers.hop;
+
+	if (u->cfg->bare)
+		return; /* not our route */
+	hop->ns_pod = target_again(&u->target);
+	/* logged where it fails; whoever made the pod may have removed it */
+	if (hop->ns_pod >= 0)
+		(void)hop_route6(hop, &u->net.plan, has_ipv6);
+	fd_drop(&hop->ns_pod);
+}
+
+/* ---- stages ---- */
+
+/*
+ * After this: the target is known, signals wait, the control socket and the
+ * host's ports are bound.
+ * Must not yet: fork (network_1_bind()).
+ */
+static int uplink_1_bind(struct uplink_verb *u)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	int rc = target_open(&u->target, u->cfg->target, u->cfg->userns);
+
+	if (!rc)
+		rc = loop_init(&u->loop);
+	if (!rc)
+		rc = loop_signals(&u->loop, &u->signals, signals,
+				  ARRAY_SIZE(signals), on_signal);
+	if (!rc && u->cfg->pidfile)
+		rc = own_file_dir(&u->pidfile, "--pidfile", u->cfg->pidfile);
+	return rc ? rc : network_1_bind(&u->net, u->cfg->control);
+}
+
+/*
+ * After this: the network works, and nothing of ours holds the target.
+ * Must not yet: tell so.
+ */
+static int uplink_2_fork(struct uplink_verb *u)
+{
+	struct maker_config maker = {
+		.hop = {
+			.ns_pod = u->target.ns_net,
+			.joined = true,
+			.bare = u->cfg->bare,
+			.own_mtu = u->cfg->own_mtu,
+			.own_mac = u->cfg->own_mac,
+		},
+		.ns_user = u->target.ns_user,
+		.runner.output = { -1, -1 },
+	};
+	int runner = -1;
+	pid_t init = 0;
+	int rc = network_2_fork(&u->net, &maker, &init, &runner);
+
+	fd_drop(&runner); /* there is none */
+	fd_drop(&u->net.helpers.hop.ns_pod);
+	/* a socket of the namespace keeps it, too: a path's end is only seen
+	 * when nobody does */
+	if (u->target.pidfd < 0 && !u->cfg->net.publish_all)
+		fd_drop(&u->net.helpers.hop.sockets);
+	fd_drop(&u->target.ns_net);
+	fd_drop(&u->target.ns_user);
+	return rc;
+}
+
+static int watch_target(struct uplink_verb *u)
+{
+	u->ended = (struct loop_source){ .fd = u->target.pidfd,
+					 .events = EPOLLIN,
+					 .fn = on_target_ended };
+	u->hung_up = (struct loop_source){ .fd = u->exit_fd,
+					   .events = 0, /* EPOLLHUP comes */
+					   .fn = on_hang_up };
+	int rc = u->ended.fd < 0 ? 0 : loop_add(&u->loop, &u->ended);
+
+	if (!rc && u->exit_fd >= 0)
+		rc = loop_add(&u->loop, &u->hung_up);
+	return rc;
+}
+
+static int write_pidfile(struct uplink_verb *u)
+{
+	char text[16];
+	int rc;
+
+	if (!u->cfg->pidfile)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%d\n", getpid());
+	rc = own_file_write(&u->pidfile, text);
+	return rc ? log_errno(-rc, "--pidfile %s", u->cfg->pidfile) : 0;
+}
+
+/* Whoever waits for it may have given up; that is not our end. */
+static void tell_ready(struct uplink_verb *u)
+{
+	ssize_t n;
+
+	if (u->ready_fd < 0)
+		return;
+	do {
+		n = write(u->ready_fd, "1", 1);
+	} while (n < 0 && errno == EINTR);
+	if (n != 1)
+		log_warn("--ready-fd %d: %s", u->cfg->ready_fd,
+			 strerror(errno));
+	fd_drop(&u->ready_fd);
+}
+
+/*
+ * After this: something has ended it. Its status is the loop's.
+ */
+static int uplink_3_serve(struct uplink_verb *u)
+{
+	int rc;
+
+	sys_settle();
+	rc = network_3_watch(&u->net, &u->loop, u->target.pid, -1);
+	if (!rc)
+		rc = network_dump_on_usr1(&u->net);
+	if (!rc)
+		rc = watch_target(u);
+	if (!rc)
+		rc = write_pidfile(u);
+	if (rc)
+		return rc;
+	tell_ready(u);
+	manager_ready(&u->net.manager);
+	return loop_run(&u->loop);
+}
+
+static void tear_down(struct uplink_verb *u)
+{
+	own_file_drop(&u->pidfile);
+	loop_del(&u->loop, &u->ended);
+	loop_del(&u->loop, &u->hung_up);
+	loop_close(&u->loop, &u->signals);
+	network_stop(&u->net, 0);
+	target_close(&u->target);
+	fd_drop(&u->ready_fd);
+	fd_drop(&u->exit_fd);
+	loop_deinit(&u->loop);
+}
+
+/* What was opened by others, but for what was passed in to us, is closed. */
+static int keep_passed(struct uplink_verb *u)
+{
+	struct manager *m = &u->net.manager;
+	scoped_free int **all = calloc(m->n_fds + 4, sizeof(*all));
+	size_t n = 0;
+
+	if (!all)
+		return log_errno(ENOMEM, "uplink");
+	all[n++] = &u->ready_fd;
+	all[n++] = &u->exit_fd;
+	all[n++] = log_file_ref();
+	all[n++] = &m->notify;
+	for (size_t i = 0; i < m->n_fds; i++)
+		all[n++] = &m->fds[i];
+	sys_keep_fds(all, n);
+	return 0;
+}
+
+int uplink_run(const struct uplink_config *cfg)
+{
+	struct uplink_verb *u = calloc(1, sizeof(*u));
+	const struct network_ops ops = { NULL, on_route6, on_cut_off,
+					 NULL, NULL,	  u };
+	int rc;
+
+	if (!u) {
+		(void)log_errno(ENOMEM, "uplink");
+		return STATUS_FAILED;
+	}
+	*u = (struct uplink_verb){
+		.cfg = cfg,
+		.target = TARGET_NULL,
+		.loop = LOOP_NULL,
+		.signals = LOOP_SOURCE_NULL,
+		.ended = LOOP_SOURCE_NULL,
+		.hung_up = LOOP_SOURCE_NULL,
+		.pidfile = OWN_FILE_NULL,
+		.ready_fd = cfg->ready_fd,
+		.exit_fd = cfg->exit_fd,
+	};
+	/* nobody may end us by not reading */
+	(void)signal(SIGPIPE, SIG_IGN);
+	network_init(&u->net, &cfg->net, &ops);
+	rc = keep_passed(u);
+	if (!rc)
+		rc = uplink_1_bind(u);
+	if (!rc)
+		rc = uplink_2_fork(u);
+	if (!rc)
+		rc = uplink_3_serve(u);
+	tear_down(u);
+	free(u);
+	return rc < 0 ? STATUS_FAILED : rc;
+}

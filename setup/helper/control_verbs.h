@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What can be asked over the control socket: exec, info, stats, flows, and what
+ * control_ports.h has. */
+
+#include "netstack/base/podnet.h"
+#include "setup/helper/control.h"
+#include "setup/helper/publisher.h"
+#include "setup/helper/query.h"
+#include "setup/net/sockdiag.h"
+
+/* What the supervisor knows of the pod; looked at when somebody asks. */
+struct control_facts {
+	const struct podnet *plan; /* NULL: `forward`, which has no pod */
+	bool serve_dns;
+	const char *datapath;	     /* "splice", "slirp" */
+	const char *datapath_reason; /* why not splice, or NULL */
+	const char *state_reason;    /* why it is degraded, or NULL */
+	pid_t infra;		     /* the pod's first process */
+	pid_t pids[QUERY_N_WHO];     /* 0: not there */
+	unsigned int restarts[QUERY_N_WHO];
+	struct sockdiag *sockets; /* of the pod; NULL: none */
+	struct publisher *publisher;
+	/* where the ports lead: the pod, or the target of `forward` */
+	const struct podnet *pod;
+	const struct outlet *forward;
+	/* Return: 0 or -errno, logged */
+	int (*publish)(void *arg, const struct spec *spec, uint32_t *id);
+	/* @p is free afterwards */
+	void (*unpublish)(void *arg, struct published *p, bool drop);
+	/* portfwd has told what it has */
+	void (*judge)(void *arg);
+	void *arg; /* theirs */
+	/*
+	 * Let pid 1 of the pod serve an `exec` on @conn, borrowed; NULL: it
+	 * isn't ours. Return: does it?
+	 */
+	bool (*session)(void *arg, int conn);
+	void *session_arg;
+};
+
+struct control_verbs;
+
+/**
+ * control_verbs_new() - without a listener yet
+ * @facts: borrowed
+ * Return: 0 or -errno, logged
+ */
+int control_verbs_new(struct control_verbs **out, struct loop *loop,
+		      const struct control_facts *facts);
+
+/**
+ * control_verbs_listen() - serve @listener, and perhaps others
+ * @listener: non-blocking; owned, also on failure
+ * Return: 0 or -errno, logged
+ */
+int control_verbs_listen(struct control_verbs *v, int listener);
+
+/** control_verbs_sent() - publisher.sent() */
+void control_verbs_sent(struct control_verbs *v);
+
+/** control_verbs_dump() - write info and stats into the log, a line a section
+ */
+void control_verbs_dump(struct control_verbs *v);
+
+/** control_verbs_free() - before the children's sockets close; Return: NULL */
+struct control_verbs *control_verbs_free(struct control_verbs *v);
+
+/** control_verbs_attach() - query_attach(); NULL is fine */
+int control_verbs_attach(struct control_verbs *v, enum query_who who, int fd);

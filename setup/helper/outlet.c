@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Nothing transparent: the answers to a client's address would have to find
+ * their way from the target back to us, and the routes there aren't ours.
+ *
+ * portfwd can't connect to a unix socket by itself: there are no paths in its
+ * empty root, and giving it the socket's directory would give it all sockets
+ * there. So each connection is made here, which whoever took portfwd over can
+ * ask for, and for no other path.
+ */
+#include "setup/helper/outlet.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "portfwd/relay_socket.h"
+#include "setup/net/hop.h"
+
+int outlet_path_ok(const char *path)
+{
+	struct sockaddr_un sa;
+
+	if (!*path) {
+		log_error("unix: the path is empty");
+		return -EINVAL;
+	}
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		log_error(
+			"unix:%.64s...: longer than the %zu bytes that the path of a socket may have (use a shorter or a relative one)",
+			path, sizeof(sa.sun_path) - 1);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int connected(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	scoped_fd fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* it fits: outlet_path_ok() */
+	memcpy(sa.sun_path, path, strlen(path));
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return -errno;
+	return fd_take(&fd);
+}
+
+static int unconnected(int family, int type)
+{
+	scoped_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	/* what may vanish is on this side, too */
+	rc = type == SOCK_DGRAM ? hop_prepare_udp(fd, family)
+				: relay_socket_prepare_host(fd);
+	return rc ? rc : fd_take(&fd);
+}
+
+int outlet_socket(const struct outlet *o, int family, int type)
+{
+	return o->kind == OUTLET_UNIX ? connected(o->path)
+				      : unconnected(family, type);
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A start has stages, each a function with its number. Up to the third the
+ * supervisor waits in plain system calls, and ^C simply ends it: all that
+ * exists goes away with its processes. Then the loop runs until the pod's
+ * first process ends.
+ *
+ * The supervisor keeps what must survive a child: TAP, listeners, hop.
+ */
+#include "setup/helper/supervisor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/base/sys.h"
+#include "setup/helper/network.h"
+#include "setup/pod/front.h"
+#include "setup/state/background.h"
+#include "setup/state/container.h"
+
+#define STATUS_FAILED  125
+#define HOSTS_TEXT_MAX 1024
+
+struct supervisor {
+	const struct run_config *cfg;
+	struct network net;
+	struct container container;    /* our record */
+	struct background *background; /* NULL: in the foreground */
+	bool undone;		       /* it was not to have been started */
+	pid_t init;
+	int runner_ctl;
+	struct loop loop;
+	struct front *front;
+	char resolv_text[RESOLV_TEXT_MAX], hosts_text[HOSTS_TEXT_MAX];
+};
+
+/* ---- before anything is forked ---- */
+
+static const char *search_words(const struct net_config *net, char *buf,
+				size_t cap)
+{
+	size_t len = 0;
+
+	if (!net->n_search)
+		return NULL;
+	for (size_t i = 0; i < net->n_search && len < cap; i++)
+		len += (size_t)snprintf(buf + len, cap - len, "%s%s",
+					i ? " " : "", net->search[i]);
+	return buf;
+}
+
+static void make_resolv_text(struct supervisor *s)
+{
+	struct resolv host = s->net.resolv;
+	char words[1024];
+
+	/* they speak of the host's resolvers: trust-ad would be a lie */
+	if (s->cfg->net.n_dns)
+		host.options[0] = '\0';
+	resolv_pod_text(&host, s->cfg->net.serve_dns ? &s->net.plan : NULL,
+			search_words(&s->cfg->net, words, sizeof(words)),
+			s->resolv_text);
+}
+
+static void make_hosts_text(struct supervisor *s)
+{
+	char pod4[ADDR_TEXT_MAX], pod6[ADDR_TEXT_MAX];
+	char own[HOST_NAME_MAX + 1] = "localhost";
+	const char *host = s->cfg->hostname;
+	int n;
+
+	if (!host) {
+		(void)gethostname(own, sizeof(own) - 1); /* else localhost */
+		host = own;
+	}
+	n = snprintf(s->hosts_text, sizeof(s->hosts_text),
+		     "127.0.0.1\tlocalhost\n"
+		     "::1\tlocalhost ip6-localhost ip6-loopback\n"
+		     "%s\t%s\n",
+		     ip_format(&s->net.plan.pod4, pod4), host);
+
+	if (s->net.plan.has_ipv6)
+		(void)snprintf(s->hosts_text + n,
+			       sizeof(s->hosts_text) - (size_t)n, "%s\t%s\n",
+			       ip_format(&s->net.plan.pod6, pod6), host);
+}
+
+/*
+ * After this: as network_1_bind(); the texts of the pod's files are made.
+ * Must not yet: as there.
+ */
+static int supervisor_1_bind(struct supervisor *s)
+{
+	int rc = container_register(&s->container, s->cfg);
+
+	if (!rc)
+		rc = network_1_bind(&s->net, s->cfg->control);
+
+	if (rc)
+		return rc;
+	make_resolv_text(s);
+	make_hosts_text(s);
+	return 0;
+}
+
+/* ---- the start ---- */
+
+static const char *runtime_dir(char *buf, size_t cap)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	if (dir && *dir == '/')
+		return dir;
+	(void)snprintf(buf, cap, "/tmp/podsplice-%u", geteuid());
+	return buf;
+}
+
+/*
+ * After this: maker, netstack and portfwd are forked, the maker has made the
+ * namespaces, the hop's descriptors were handed on, netstack and portfwd are
+ * locked up and READY.
+ * Must not yet: let the command run, its network may still fail.
+ */
+static int supervisor_2_fork(struct supervisor *s)
+{
+	char dir[64];
+	struct maker_config maker = {
+		.hop.ns_pod = -1,
+		.ns_user = -1,
+		.runner = {
+			.run = s->cfg,
+			.resolv_conf = s->resolv_text,
+			.hosts = s->hosts_text,
+			.runtime_dir = runtime_dir(dir, sizeof(dir)),
+			.nofile = s->net.nofile,
+			.output = { -1, -1 },
+		},
+	};
+
+	if (s->background)
+		for (int i = 0; i < 2; i++)
+			maker.runner.output[i] = background_output(
+				s->background, (enum background_stream)i);
+	return network_2_fork(&s->net, &maker, &s->init, &s->runner_ctl);
+}
+
+/* ---- running ---- */
+
+static void on_ready(void *arg)
+{
+	struct supervisor *s = arg;
+
+	front_go(s->front);
+}
+
+static void on_started(void *arg)
+{
+	struct supervisor *s = arg;
+	int rc = container_started(&s->container, s->init,
+				   network_ports(&s->net));
+
+	manager_ready(&s->net.manager);
+	/* in the foreground the command runs all the same */
+	if (!s->background)
+		return;
+	if (!rc)
+		rc = background_started(s->background,
+					container_name(&s->container));
+	s->undone = rc;
+	if (rc)
+		front_kill(s->front);
+}
+
+static void on_done(void *arg, int status)
+{
+	struct supervisor *s = arg;
+
+	s->init = 0; /* reaped by the front */
+	loop_stop(&s->loop, status);
+}
+
+static void on_resolv(void *arg, const struct resolv *now)
+{
+	struct supervisor *s = arg;
+
+	(void)now; /* it is in s->net */
+	make_resolv_text(s);
+	front_resolv(s->front, s->resolv_text);
+}
+
+static void on_route6(void *arg, bool has_ipv6)
+{
+	struct supervisor *s = arg;
+
+	/* logged where it fails; the user may have removed our route */
+	(void)hop_route6(&s->net.helpers.hop, &s->net.plan, has_ipv6);
+}
+
+static bool on_session(void *arg, int conn)
+{
+	struct supervisor *s = arg;
+
+	return front_session(s->front, conn);
+}
+
+static void on_ports(void *arg)
+{
+	struct supervisor *s = arg;
+
+	container_ports(&s->container, network_ports(&s->net));
+}
+
+static void on_cut_off(void *arg)
+{
+	struct supervisor *s = arg;
+
+	helpers_tap_gone(&s->net.helpers);
+}
+
+/*
+ * The runner has made its mounts meanwhile (RUNNER_READY): go. newuidmap was
+ * the last program that we execute. We stay dumpable, so that the next one who
+ * wants our ports can be told who has them: a pod has no power over us anyway,
+ * we are in none of its user namespaces.
+ * After this: the pod has ended.
+ */
+static int supervisor_3_serve(struct supervisor *s)
+{
+	struct front_ops ops = { on_ready, on_started, on_done, s };
+	int rc = loop_init(&s->loop);
+
+	sys_settle();
+	if (rc)
+		return rc;
+	rc = front_new(&s->front, &s->loop, s->runner_ctl, s->init, s->cfg,
+		       &ops);
+	if (rc)
+		return rc;
+	s->runner_ctl = -1;
+	if (s->background)
+		rc = background_watch(s->background, &s->loop,
+				      s->container.own.dir);
+	if (!rc)
+		rc = network_3_watch(&s->net, &s->loop, s->init,
+				     fd_take(&s->container.listener));
+	if (!rc && s->cfg->detach)
+		rc = network_dump_on_usr1(&s->net);
+	return rc ? rc : loop_run(&s->loop);
+}
+
+static void tear_down(struct supervisor *s)
+{
+	s->front = front_free(s->front);
+	fd_drop(&s->runner_ctl);
+	network_stop(&s->net, s->init);
+	if (s->background)
+		background_end(s->background); /* all who write are gone */
+	loop_deinit(&s->loop);
+}
+
+int supervisor_run(const struct run_config *cfg, struct background *background)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+	const struct network_ops ops = { on_resolv,  on_route6, on_cut_off,
+					 on_session, on_ports,	s };
+	int rc;
+
+	if (!s) {
+		(void)log_errno(ENOMEM, "supervisor");
+		return STATUS_FAILED;
+	}
+	s->cfg = cfg;
+	s->background = background;
+	s->container = (struct container)CONTAINER_NULL;
+	network_init(&s->net, &cfg->net, &ops);
+	s->loop = (struct loop)LOOP_NULL;
+	s->runner_ctl = -1;
+	rc = supervisor_1_bind(s);
+	if (!rc)
+		rc = supervisor_2_fork(s);
+	if (!rc)
+		rc = supervisor_3_serve(s);
+	tear_down(s);
+	rc = rc < 0 ? STATUS_FAILED : rc;
+	container_ended(&s->container, s->undone ? -1 : rc);
+	free(s);
+	return rc;
+}

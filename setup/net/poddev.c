@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Everything here that touches the device is done in the pod's network
+ * namespace. An address plan is made before the namespace is looked into; a
+ * device that is there already completes it: engines tell the container of its
+ * MAC and MTU, so these stay.
+ *
+ * With @bare others set the addresses, perhaps later: nothing of the namespace
+ * is touched but the device, and not even that is brought up. Where an address
+ * is needed before it is known (from which one comes a SYN that may be spliced,
+ * to which one does a published port go?) the plan's IPv4 address is right if
+ * they follow it or ask our DHCP server, and for IPv6 the one that a router
+ * advertisement makes of the MAC.
+ */
+#include "setup/net/poddev.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/log.h"
+#include "setup/base/config.h"
+#include "setup/base/idmap.h"
+#include "setup/base/sys.h"
+#include "setup/net/link.h"
+#include "setup/net/netconf.h"
+
+/* One errand in the pod. */
+struct errand {
+	const struct hop_config *cfg;
+	struct link_copy *out;	     /* look */
+	const struct link_copy *had; /* config, give back */
+	const char *name;	     /* in the hop */
+	int ns_hop;
+	int *tap;
+};
+
+/* ---- what is there ---- */
+
+/* RFC 4291, appendix A: what autoconfiguration makes of the MAC. */
+static struct ip slaac(const struct podnet *plan)
+{
+	struct ip ip = plan->net6;
+	uint8_t *low = &ip.v6.s6_addr[8];
+
+	memcpy(low, plan->pod_mac, 3);
+	low[0] ^= 2;
+	low[3] = 0xff;
+	low[4] = 0xfe;
+	memcpy(low + 5, plan->pod_mac + 3, 3);
+	return ip;
+}
+
+static int follow(const struct hop_config *cfg, const struct link_copy *had)
+{
+	struct podnet *plan = cfg->plan;
+	uint32_t least = plan->has_ipv6 ? MTU_MIN6 : MTU_MIN;
+
+	if (had->there && !cfg->own_mtu)
+		plan->mtu_bytes = had->mtu_bytes < least     ? least
+				  : had->mtu_bytes > MTU_MAX ? MTU_MAX
+							     : had->mtu_bytes;
+	if (had->there && !cfg->own_mac)
+		memcpy(plan->pod_mac, had->mac, sizeof(plan->pod_mac));
+	if (memcmp(plan->pod_mac, plan->gw_mac, sizeof(plan->pod_mac)) == 0) {
+		log_error(
+			"TAP device %s: its MAC is the gateway's (give it another one, or --mac)",
+			plan->tap);
+		return -EINVAL;
+	}
+	if (cfg->bare && plan->has_ipv6)
+		plan->pod6 = slaac(plan);
+	return 0;
+}
+
+static int look(void *arg)
+{
+	struct errand *e = arg;
+	const char *name = e->cfg->plan->tap;
+	scoped_fd probe = -1;
+	struct nl_sock *nl = NULL;
+	int rc = link_open(&nl);
+
+	if (!rc)
+		rc = link_copy_read(nl, name, e->out);
+	link_close(nl);
+	if (!rc && e->out->there) {
+		probe = netconf_tap(name);
+		rc = probe < 0 ? probe : 0;
+	}
+	return rc;
+}
+
+int poddev_look(const struct hop_config *cfg, int ns_pod, struct link_copy *out)
+{
+	struct errand e = { .cfg = cfg, .out = out };
+	int rc = netconf_in(ns_pod, look, &e);
+
+	return rc ? rc : follow(cfg, out);
+}
+
+/* ---- moving it ---- */
+
+static int take(void *arg)
+{
+	struct errand *e = arg;
+	struct nl_sock *nl = NULL;
+	int rc = link_open(&nl);
+
+	if (!rc)
+		rc = link_move(nl, e->cfg->plan->tap, e->ns_hop, e->name);
+	link_close(nl);
+	return rc;
+}
+
+int poddev_take(const struct hop_config *cfg, int ns_pod, const char *name)
+{
+	scoped_fd here = sys_open_ns(0, "net");
+	struct errand e = { .cfg = cfg, .name = name, .ns_hop = here };
+
+	return here < 0 ? here : netconf_in(ns_pod, take, &e);
+}
+
+static int restore(void *arg)
+{
+	struct errand *e = arg;
+	struct link_opts mtu = { .mtu_bytes = e->had->mtu_bytes };
+	struct nl_sock *nl = NULL;
+	int rc = link_open(&nl);
+
+	if (!rc)
+		rc = link_set(nl, e->cfg->plan->tap, &mtu);
+	if (!rc)
+		rc = link_copy_apply(nl, e->cfg->plan->tap, e->had);
+	link_close(nl);
+	return rc;
+}
+
+int poddev_give_back(const struct hop_config *cfg, int ns_pod, const char *name,
+		     const struct link_copy *had)
+{
+	struct errand e = { .cfg = cfg, .had = had };
+	struct nl_sock *nl = NULL;
+	int rc = link_open(&nl);
+
+	if (!rc)
+		rc = link_move(nl, name, ns_pod, cfg->plan->tap);
+	link_close(nl);
+	return rc ? rc : netconf_in(ns_pod, restore, &e);
+}
+
+/* ---- configuring it ---- */
+
+static void sysctls(const struct podnet *plan)
+{
+	char range[32];
+
+	(void)snprintf(range, sizeof(range), "0 %u", idmap_last_gid());
+	/* each is a convenience: where it can't be set, the kernel's default
+	 * stays */
+	(void)netconf_sysctl("ipv4/ip_unprivileged_port_start", "0", false);
+	(void)netconf_sysctl("ipv4/ping_group_range", range, false);
+	if (!plan->has_ipv6)
+		return;
+	(void)netconf_dev_sysctl("ipv6", plan->tap, "disable_ipv6", "0", false);
+	(void)netconf_dev_sysctl("ipv6", plan->tap, "accept_dad", "0", false);
+	/* we configure the address; who wants libslirp's may turn this on */
+	(void)netconf_dev_sysctl("ipv6", plan->tap, "accept_ra", "0", false);
+}
+
+static struct link_route default_route(const struct podnet *plan, int family,
+				       int ifindex)
+{
+	return (struct link_route){
+		.family = (sa_family_t)family,
+		.via = family == AF_INET ? &plan->gw4 : &plan->gw6,
+		.ifindex = ifindex,
+	};
+}
+
+static int addresses(struct nl_sock *nl, const struct hop_config *cfg, int dev)
+{
+	const struct podnet *plan = cfg->plan;
+	struct link_route def4 = default_route(plan, AF_INET, dev);
+	struct link_route def6 = default_route(plan, AF_INET6, dev);
+	int rc = link_addr(nl, dev, &plan->pod4, plan->prefix4);
+
+	if (!rc)
+		rc = link_route_add(nl, &def4);
+	if (!rc)
+		rc = link_neigh(nl, dev, &plan->gw4, plan->gw_mac);
+	if (rc || !plan->has_ipv6)
+		return rc;
+	rc = link_addr(nl, dev, &plan->pod6, plan->prefix6);
+	if (!rc)
+		rc = link_neigh(nl, dev, &plan->gw6, plan->gw_mac);
+	if (!rc && cfg->route6)
+		rc = link_route_add(nl, &def6);
+	return rc;
+}
+
+uint32_t poddev_mtu(const struct hop_config *cfg, const struct link_copy *had)
+{
+	/* who sets the addresses sets this, too, when they want another one */
+	return had->there && cfg->bare ? had->mtu_bytes : cfg->plan->mtu_bytes;
+}
+
+static int bring_up(struct nl_sock *nl, const struct hop_config *cfg)
+{
+	const struct link_opts up = { .up = true };
+	int dev, rc = link_set(nl, "lo", &up);
+
+	if (!rc)
+		rc = link_set(nl, cfg->plan->tap, &up);
+	if (!rc)
+		rc = link_index(nl, cfg->plan->tap, &dev);
+	return rc ? rc : addresses(nl, cfg, dev);
+}
+
+static int config(void *arg)
+{
+	const struct errand *e = arg;
+	const struct podnet *plan = e->cfg->plan;
+	struct link_opts own = { .mac = plan->pod_mac,
+				 .mtu_bytes = poddev_mtu(e->cfg, e->had) };
+	struct nl_sock *nl = NULL;
+	int rc;
+
+	if (e->tap) {
+		own.txqueuelen = netconf_tap_queue(plan->mtu_bytes);
+		*e->tap = netconf_tap(plan->tap);
+		if (*e->tap < 0)
+			return *e->tap;
+	}
+	if (!e->cfg->bare)
+		sysctls(plan);
+	rc = link_open(&nl);
+	if (!rc)
+		rc = link_set(nl, plan->tap, &own);
+	if (!rc && e->had->there && !e->tap)
+		rc = link_copy_apply(nl, plan->tap, e->had);
+	if (!rc && !e->cfg->bare)
+		rc = bring_up(nl, e->cfg);
+	link_close(nl);
+	return rc;
+}
+
+int poddev_config(const struct hop_config *cfg, int ns_pod,
+		  const struct link_copy *had, int *tap)
+{
+	struct errand e = { .cfg = cfg, .had = had, .tap = tap };
+
+	return netconf_in(ns_pod, config, &e);
+}
+
+int poddev_route6(const struct podnet *plan, bool add)
+{
+	struct nl_sock *nl = NULL;
+	struct link_route def6;
+	int dev, rc = link_open(&nl);
+
+	if (!rc)
+		rc = link_index(nl, plan->tap, &dev);
+	if (!rc) {
+		def6 = default_route(plan, AF_INET6, dev);
+		rc = add ? link_route_add(nl, &def6)
+			 : link_route_del(nl, &def6);
+	}
+	link_close(nl);
+	return rc;
+}
