@@ -18,6 +18,7 @@
 #include "netstack/stack.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/verbs.h"
+#include "setup/personality/personality.h"
 #include "version.h"
 
 static int print_version(void)
@@ -46,15 +47,16 @@ static int hold_std_fds(void)
 int main(int argc, char **argv)
 {
 	bool version = false;
+	personality_fn as;
 	char **rest;
 	int rc;
 
 	if (hold_std_fds())
 		return EXIT_OURS;
-	/*
-	 * Personalities: a program that behaves as another one is chosen here,
-	 * by the last part of argv[0], before any option of ours is looked at.
-	 */
+	/* before any option of ours is looked at */
+	as = argc > 0 ? personality_find(argv[0]) : NULL;
+	if (as)
+		return as(argc, argv);
 	rc = argc > 0 ? verbs_globals_parse(argv + 1, &version, &rest)
 		      : -EINVAL;
 	if (rc)

@@ -33,6 +33,7 @@
 #include "setup/cli/verb_port.h"
 #include "setup/cli/verb_ps.h"
 #include "setup/cli/verb_stats.h"
+#include "setup/personality/personality.h"
 
 static int verb_run(int argc, char **argv)
 {
@@ -184,13 +185,14 @@ static int unknown_verb(const char *name)
 int verbs_call(char **argv)
 {
 	const struct verb *verb = verbs_find(argv[0]);
+	personality_fn fn = verb ? verb->fn : personality_find(argv[0]);
 	int argc = 0;
 
-	if (!verb)
+	if (!fn)
 		return unknown_verb(argv[0]);
 	while (argv[argc])
 		argc++;
-	return verb->fn(argc, argv);
+	return fn(argc, argv);
 }
 
 static void list_verbs(FILE *f)
