@@ -52,15 +52,6 @@ static int set_rootfs(void *target, const char *value)
 	return config_path("--rootfs", cfg->rootfs);
 }
 
-static int set_read_only(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	(void)value;
-	cfg->read_only = true;
-	return 0;
-}
-
 /* Is @dst a path something can be mounted on: absolute, no "..", not "/"? */
 static bool place_ok(const char *dst)
 {
@@ -293,7 +284,7 @@ static const struct opt files_opts[] = {
 	{ "read-only", 0, NULL,
 	  "the command's / can't be written to; /tmp, /run and /var/tmp are in "
 	  "memory",
-	  set_read_only },
+	  OPT_FLAG(struct run_config, read_only) },
 	{ "rootfs", 0, "DIR[:ro|:O]",
 	  "directory to be the command's / (it sees the user's files); :ro "
 	  "read-only, :O changes are kept in memory and go away with the pod",

@@ -178,15 +178,6 @@ static int set_mac(void *target, const char *value)
 	return 0;
 }
 
-static int set_host_loopback(void *target, const char *value)
-{
-	struct net_config *cfg = target;
-
-	(void)value;
-	cfg->host_loopback = true;
-	return 0;
-}
-
 static int add_host_port(void *target, const char *value)
 {
 	struct hostports *h = &((struct net_config *)target)->host_ports;
@@ -241,15 +232,6 @@ static int add_dns(void *target, const char *value)
 		return -EINVAL;
 	}
 	cfg->dns[cfg->n_dns++] = ip_unmap(&ip);
-	return 0;
-}
-
-static int set_publish_all(void *target, const char *value)
-{
-	struct net_config *cfg = target;
-
-	(void)value;
-	cfg->publish_all = true;
 	return 0;
 }
 
@@ -440,7 +422,8 @@ static const struct opt net_opts[] = {
 	  "repeated (none)",
 	  add_publish },
 	{ "publish-all", 'P', NULL,
-	  "publish what the pod listens on, while it does", set_publish_all },
+	  "publish what the pod listens on, while it does",
+	  OPT_FLAG(struct net_config, publish_all) },
 	{ "cidr", 0, "A.B.C.0/N",
 	  "the pod's IPv4 network: gateway .2, DNS .3, pod .100 (10.0.2.0/24)",
 	  set_cidr },
@@ -455,7 +438,7 @@ static const struct opt net_opts[] = {
 	{ "mac", 0, "MAC", "its hardware address (random, local)", set_mac },
 	{ "host-loopback", 0, NULL,
 	  "let the gateway's address reach the host's 127.0.0.1 and ::1 (off)",
-	  set_host_loopback },
+	  OPT_FLAG(struct net_config, host_loopback) },
 	{ "host-port", 0, "HOST[:POD]",
 	  "only this port of the host's 127.0.0.1 and ::1, at the gateway's "
 	  "port POD; may be repeated (none)",

@@ -224,33 +224,6 @@ static int add_env(void *target, const char *value)
 	return 0;
 }
 
-static int set_interactive(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	(void)value;
-	cfg->interactive = true;
-	return 0;
-}
-
-static int set_tty(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	(void)value;
-	cfg->tty = true;
-	return 0;
-}
-
-static int set_detach(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	(void)value;
-	cfg->detach = true;
-	return 0;
-}
-
 static int set_name(void *target, const char *value)
 {
 	struct run_config *cfg = target;
@@ -266,15 +239,6 @@ static int set_name(void *target, const char *value)
 	return 0;
 }
 
-static int set_rm(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	(void)value;
-	cfg->remove = true;
-	return 0;
-}
-
 static const struct opt run_opts[] = {
 	{ "cap-add", 0, "CAP",
 	  "a capability the command gets besides podman's default ones, or ALL; "
@@ -287,7 +251,8 @@ static const struct opt run_opts[] = {
 	  "make a socket there that podsplice stats and flows ask",
 	  set_control },
 	{ "detach", 'd', NULL,
-	  "run in the background: print the name, and return", set_detach },
+	  "run in the background: print the name, and return",
+	  OPT_FLAG(struct run_config, detach) },
 	{ "env", 'e', "NAME[=VALUE]",
 	  "environment variable, without =VALUE the caller's; may be repeated",
 	  add_env },
@@ -295,12 +260,13 @@ static const struct opt run_opts[] = {
 	  set_hostname },
 	{ "interactive", 'i', NULL,
 	  "keep stdin open (without it the command reads end-of-file)",
-	  set_interactive },
+	  OPT_FLAG(struct run_config, interactive) },
 	{ "name", 0, "NAME", "the container's name (made up)", set_name },
 	{ "rm", 0, NULL,
 	  "with -d: remove the container when it ends, as in the foreground",
-	  set_rm },
-	{ "tty", 't', NULL, "give the command a terminal of its own", set_tty },
+	  OPT_FLAG(struct run_config, remove) },
+	{ "tty", 't', NULL, "give the command a terminal of its own",
+	  OPT_FLAG(struct run_config, tty) },
 	{ "user", 'u', "USER[:GROUP]",
 	  "who the command is, by the container's /etc/passwd and /etc/group, "
 	  "or by numbers (0)",
@@ -323,8 +289,9 @@ static const struct opt exec_opts[] = {
 	  add_env },
 	{ "interactive", 'i', NULL,
 	  "keep stdin open (without it the command reads end-of-file)",
-	  set_interactive },
-	{ "tty", 't', NULL, "give the command a terminal of its own", set_tty },
+	  OPT_FLAG(struct run_config, interactive) },
+	{ "tty", 't', NULL, "give the command a terminal of its own",
+	  OPT_FLAG(struct run_config, tty) },
 	{ "user", 'u', "USER[:GROUP]",
 	  "who the command is (who the container's is)", set_user },
 	{ "workdir", 'w', "DIR",

@@ -87,15 +87,6 @@ static int set_exit_fd(void *target, const char *value)
 	return set_fd("--exit-fd", value, &cfg->exit_fd);
 }
 
-static int set_bare(void *target, const char *value)
-{
-	struct uplink_config *cfg = target;
-
-	(void)value;
-	cfg->bare = true;
-	return 0;
-}
-
 static const struct opt uplink_opts[] = {
 	{ "control", 0, "PATH",
 	  "make a socket there that podsplice stats and flows ask",
@@ -104,7 +95,7 @@ static const struct opt uplink_opts[] = {
 	  set_exit_fd },
 	{ "no-configure", 0, NULL,
 	  "make the interface, leave its addresses, routes and state to others",
-	  set_bare },
+	  OPT_FLAG(struct uplink_config, bare) },
 	{ "pidfile", 0, "PATH", "write the process id there", set_pidfile },
 	{ "ready-fd", 0, "N",
 	  "write \"1\" to descriptor N when the network works, and close it",

@@ -18,17 +18,9 @@ struct doctor_config {
 	bool json;
 };
 
-static int set_json(void *target, const char *value)
-{
-	struct doctor_config *cfg = target;
-
-	(void)value;
-	cfg->json = true;
-	return 0;
-}
-
 static const struct opt opts[] = {
-	{ "json", 0, NULL, "print JSON (a table)", set_json },
+	{ "json", 0, NULL, "print JSON (a table)",
+	  OPT_FLAG(struct doctor_config, json) },
 };
 
 const struct opt_table doctor_opts = { "Doctor", opts, ARRAY_SIZE(opts) };

@@ -200,10 +200,14 @@ static int apply(const struct opt_cmd *cmd, const struct opt *opt, void *target,
 {
 	int rc;
 
-	if (opt != &help_opt)
+	if (opt == &help_opt) {
+		rc = opt_help(cmd, stdout);
+		return rc ? rc : 1;
+	}
+	if (!opt->flag)
 		return opt->apply(target, value);
-	rc = opt_help(cmd, stdout);
-	return rc ? rc : 1;
+	*(bool *)((char *)target + opt->flag - 1) = true;
+	return 0;
 }
 
 /* @word is what follows "--" */

@@ -19,7 +19,19 @@ struct opt {
 	 */
 	int (*apply)(void *target, const char *value);
 	const char *words; /* the values there are, spaces between; or NULL */
+	/*
+	 * Without apply, and only without arg: which bool of the target becomes
+	 * true. Set by OPT_FLAG(), 0: none.
+	 */
+	size_t flag;
 };
+
+/*
+ * Ends the entry of an option that sets a bool, instead of apply: @member of
+ * the group's target, a @type. What is no bool doesn't compile.
+ */
+#define OPT_FLAG(type, member)                                                 \
+	.flag = _Generic(((type *)0)->member, bool : 1 + offsetof(type, member))
 
 /* Options that belong together: one heading of the help. */
 struct opt_table {
@@ -28,7 +40,7 @@ struct opt_table {
 	size_t n_opts;
 };
 
-/* A table, and the object its apply functions fill. */
+/* A table, and the object its options fill. */
 struct opt_group {
 	const struct opt_table *table;
 	void *target;

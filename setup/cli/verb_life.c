@@ -57,15 +57,6 @@ static int set_time(void *target, const char *value)
 	return -EINVAL;
 }
 
-static int set_force(void *target, const char *value)
-{
-	struct life *l = target;
-
-	(void)value;
-	l->force = true;
-	return 0;
-}
-
 static const struct opt stop_opts[] = {
 	{ "time", 't', "SECONDS", "after which it is killed (10)", set_time },
 };
@@ -76,7 +67,7 @@ const struct opt_table verb_stop_opts = { "Stop", stop_opts,
 static const struct opt rm_opts[] = {
 	{ "force", 'f', NULL,
 	  "stop it first if it runs; a name that isn't there is fine",
-	  set_force },
+	  OPT_FLAG(struct life, force) },
 };
 
 const struct opt_table verb_rm_opts = { "Remove", rm_opts,

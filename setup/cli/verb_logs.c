@@ -53,24 +53,6 @@ struct logs {
 	size_t len;
 };
 
-static int set_follow(void *target, const char *value)
-{
-	struct logs *l = target;
-
-	(void)value;
-	l->follow = true;
-	return 0;
-}
-
-static int set_helper(void *target, const char *value)
-{
-	struct logs *l = target;
-
-	(void)value;
-	l->helper = true;
-	return 0;
-}
-
 static int set_tail(void *target, const char *value)
 {
 	struct logs *l = target;
@@ -81,23 +63,14 @@ static int set_tail(void *target, const char *value)
 	return -EINVAL;
 }
 
-static int set_timestamps(void *target, const char *value)
-{
-	struct logs *l = target;
-
-	(void)value;
-	l->timestamps = true;
-	return 0;
-}
-
 static const struct opt logs_opts[] = {
 	{ "follow", 'f', NULL, "go on with what comes, until it ends",
-	  set_follow },
+	  OPT_FLAG(struct logs, follow) },
 	{ "helper", 0, NULL, "podsplice's own messages about it instead",
-	  set_helper },
+	  OPT_FLAG(struct logs, helper) },
 	{ "tail", 0, "LINES", "only the last ones (all)", set_tail },
 	{ "timestamps", 't', NULL, "the time before each line",
-	  set_timestamps },
+	  OPT_FLAG(struct logs, timestamps) },
 };
 
 const struct opt_table verb_logs_opts = { "Logs", logs_opts,

@@ -36,24 +36,6 @@ static int set_control(void *target, const char *value)
 	return 0;
 }
 
-static int set_json(void *target, const char *value)
-{
-	struct port_config *cfg = target;
-
-	(void)value;
-	cfg->json = true;
-	return 0;
-}
-
-static int set_drop(void *target, const char *value)
-{
-	struct port_config *cfg = target;
-
-	(void)value;
-	cfg->drop = true;
-	return 0;
-}
-
 /* It is what happens anyway. */
 static int set_list(void *target, const char *value)
 {
@@ -67,8 +49,9 @@ static const struct opt port_opts[] = {
 	  set_control },
 	{ "drop", 0, NULL,
 	  "with rm: reset the open connections of the port (they go on)",
-	  set_drop },
-	{ "json", 0, NULL, "print JSON (a table)", set_json },
+	  OPT_FLAG(struct port_config, drop) },
+	{ "json", 0, NULL, "print JSON (a table)",
+	  OPT_FLAG(struct port_config, json) },
 	{ "list", 'l', NULL, "list what is published (it does)", set_list },
 };
 

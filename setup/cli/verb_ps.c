@@ -30,37 +30,12 @@ struct ps {
 	json_t *rows; /* of the JSON, by age */
 };
 
-static int set_all(void *target, const char *value)
-{
-	struct ps *ps = target;
-
-	(void)value;
-	ps->all = true;
-	return 0;
-}
-
-static int set_json(void *target, const char *value)
-{
-	struct ps *ps = target;
-
-	(void)value;
-	ps->json = true;
-	return 0;
-}
-
-static int set_quiet(void *target, const char *value)
-{
-	struct ps *ps = target;
-
-	(void)value;
-	ps->quiet = true;
-	return 0;
-}
-
 static const struct opt ps_opts[] = {
-	{ "all", 'a', NULL, "those that have ended, too", set_all },
-	{ "json", 0, NULL, "print JSON (a table)", set_json },
-	{ "quiet", 'q', NULL, "print only the names", set_quiet },
+	{ "all", 'a', NULL, "those that have ended, too",
+	  OPT_FLAG(struct ps, all) },
+	{ "json", 0, NULL, "print JSON (a table)", OPT_FLAG(struct ps, json) },
+	{ "quiet", 'q', NULL, "print only the names",
+	  OPT_FLAG(struct ps, quiet) },
 };
 
 const struct opt_table verb_ps_opts = { "List", ps_opts, ARRAY_SIZE(ps_opts) };

@@ -40,40 +40,15 @@ static int set_control(void *target, const char *value)
 	return 0;
 }
 
-static int set_json(void *target, const char *value)
-{
-	struct stats_config *cfg = target;
-
-	(void)value;
-	cfg->json = true;
-	return 0;
-}
-
-static int set_prometheus(void *target, const char *value)
-{
-	struct stats_config *cfg = target;
-
-	(void)value;
-	cfg->prometheus = true;
-	return 0;
-}
-
-static int set_watch(void *target, const char *value)
-{
-	struct stats_config *cfg = target;
-
-	(void)value;
-	cfg->watch = true;
-	return 0;
-}
-
 static const struct opt query_opts[] = {
 	{ "control", 0, "PATH",
 	  "the pod's control socket, as given to podsplice run, instead of "
 	  "its NAME",
 	  set_control },
-	{ "json", 0, NULL, "print JSON (a table)", set_json },
-	{ "watch", 0, NULL, "again every second, until q", set_watch },
+	{ "json", 0, NULL, "print JSON (a table)",
+	  OPT_FLAG(struct stats_config, json) },
+	{ "watch", 0, NULL, "again every second, until q",
+	  OPT_FLAG(struct stats_config, watch) },
 };
 
 const struct opt_table verb_query_opts = { "Query", query_opts,
@@ -81,7 +56,7 @@ const struct opt_table verb_query_opts = { "Query", query_opts,
 
 static const struct opt stats_opts[] = {
 	{ "prometheus", 0, NULL, "print Prometheus' text format",
-	  set_prometheus },
+	  OPT_FLAG(struct stats_config, prometheus) },
 };
 
 const struct opt_table verb_stats_opts = { "Stats", stats_opts,

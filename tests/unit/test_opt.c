@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -153,6 +154,33 @@ static void opt_takes_every_spelling_of_options_and_values(void **state)
 		assert_string_equal(got, t[i].rest);
 		free(argv[WORDS_MAX]);
 	}
+}
+
+static void opt_sets_the_flag_that_is_given_and_no_other(void **state)
+{
+	struct flags {
+		bool first, between, last;
+	} f = { false, false, false };
+	static const struct opt opts[] = {
+		{ "first", 'f', NULL, "at offset 0",
+		  OPT_FLAG(struct flags, first) },
+		{ "between", 0, NULL, "not given",
+		  OPT_FLAG(struct flags, between) },
+		{ "last", 'l', NULL, "elsewhere",
+		  OPT_FLAG(struct flags, last) },
+	};
+	const struct opt_table table = { "Flags", opts, ARRAY_SIZE(opts) };
+	const struct opt_group group = { &table, &f };
+	const struct opt_cmd cmd = { .groups = &group, .n_groups = 1 };
+	char last[] = "--last", letter[] = "-f", *argv[] = { last, NULL },
+	     **rest;
+
+	(void)state;
+	assert_int_equal(opt_parse(&cmd, argv, &rest), 0);
+	assert_true(f.last && !f.between && !f.first);
+	argv[0] = letter;
+	assert_int_equal(opt_parse(&cmd, argv, &rest), 0);
+	assert_true(f.last && !f.between && f.first);
 }
 
 static void opt_leaves_a_command_and_its_options_alone(void **state)
@@ -313,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			opt_takes_every_spelling_of_options_and_values),
+		cmocka_unit_test(opt_sets_the_flag_that_is_given_and_no_other),
 		cmocka_unit_test(opt_leaves_a_command_and_its_options_alone),
 		cmocka_unit_test(opt_says_in_one_line_what_is_wrong),
 		cmocka_unit_test(opt_survives_a_word_of_any_length),
