@@ -16,6 +16,7 @@
 
 #include "netstack/base/log.h"
 #include "netstack/stack.h"
+#include "setup/base/exit.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/verbs.h"
 #include "setup/personality/personality.h"

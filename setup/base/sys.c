@@ -18,6 +18,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 
 /* Linux 6.3; not in older headers */
 #ifndef PR_SET_MDWE
@@ -135,7 +136,7 @@ void sys_keep_fds(int *const fds[], size_t n)
 		up = fcntl(*fds[i], F_DUPFD_CLOEXEC, 3 + (int)n);
 		if (up < 0) {
 			(void)log_errno(errno, "keep descriptor %d", *fds[i]);
-			_exit(125);
+			_exit(EXIT_OURS);
 		}
 		fd_drop(fds[i]);
 		*fds[i] = up;
@@ -145,7 +146,7 @@ void sys_keep_fds(int *const fds[], size_t n)
 			continue;
 		if (dup3(*fds[i], next, O_CLOEXEC) < 0) {
 			(void)log_errno(errno, "keep descriptor %d", *fds[i]);
-			_exit(125);
+			_exit(EXIT_OURS);
 		}
 		fd_drop(fds[i]);
 		*fds[i] = next++;

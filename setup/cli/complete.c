@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "netstack/base/list.h"
+#include "setup/base/exit.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/verbs.h"
 #include "setup/state/state.h"

@@ -8,11 +8,10 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/opt.h"
 #include "setup/helper/control_json.h"
-
-#define STATUS_FAILED 125
 
 struct doctor_config {
 	bool json;
@@ -97,10 +96,10 @@ int verb_doctor(int argc, char **argv)
 
 	(void)argc;
 	if (rc)
-		return rc > 0 ? 0 : STATUS_FAILED;
+		return rc > 0 ? 0 : EXIT_OURS;
 	if (*rest) {
 		log_error("doctor %.64s: takes no arguments", *rest);
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	(void)uname(&kernel); /* can't fail */
 	doctor_examine(&d);
@@ -109,6 +108,6 @@ int verb_doctor(int argc, char **argv)
 	else
 		print_table(&d, kernel.release);
 	if (opt_flush(stdout))
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	return can_run(&d) ? 0 : 1;
 }

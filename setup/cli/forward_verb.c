@@ -16,12 +16,12 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/base/sys.h"
 #include "setup/helper/network.h"
 #include "setup/net/target.h"
 
-#define STATUS_FAILED 125
-#define LOOK_S	      1
+#define LOOK_S 1
 
 struct forward_verb {
 	const struct forward_config *cfg;
@@ -156,7 +156,7 @@ int forward_run(const struct forward_config *cfg)
 
 	if (!f) {
 		(void)log_errno(ENOMEM, "forward");
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	*f = (struct forward_verb){
 		.cfg = cfg,
@@ -173,5 +173,5 @@ int forward_run(const struct forward_config *cfg)
 		rc = forward_2_serve(f);
 	tear_down(f);
 	free(f);
-	return rc < 0 ? STATUS_FAILED : rc;
+	return rc < 0 ? EXIT_OURS : rc;
 }

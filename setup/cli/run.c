@@ -4,11 +4,10 @@
 
 #include <stdio.h>
 
+#include "setup/base/exit.h"
 #include "setup/cli/opt.h"
 #include "setup/helper/supervisor.h"
 #include "setup/state/background.h"
-
-#define STATUS_FAILED 125
 
 int run_main(const struct run_config *cfg)
 {
@@ -20,5 +19,5 @@ int run_main(const struct run_config *cfg)
 	rc = background_fork(&b, cfg->tty, cfg->interactive);
 	if (rc == 0)
 		return supervisor_run(cfg, &b);
-	return rc < 0 || opt_flush(stdout) ? STATUS_FAILED : 0;
+	return rc < 0 || opt_flush(stdout) ? EXIT_OURS : 0;
 }

@@ -21,12 +21,11 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/base/own_file.h"
 #include "setup/base/sys.h"
 #include "setup/helper/network.h"
 #include "setup/net/target.h"
-
-#define STATUS_FAILED 125
 
 struct uplink_verb {
 	const struct uplink_config *cfg;
@@ -255,7 +254,7 @@ int uplink_run(const struct uplink_config *cfg)
 
 	if (!u) {
 		(void)log_errno(ENOMEM, "uplink");
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	*u = (struct uplink_verb){
 		.cfg = cfg,
@@ -280,5 +279,5 @@ int uplink_run(const struct uplink_config *cfg)
 		rc = uplink_3_serve(u);
 	tear_down(u);
 	free(u);
-	return rc < 0 ? STATUS_FAILED : rc;
+	return rc < 0 ? EXIT_OURS : rc;
 }

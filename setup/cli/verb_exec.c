@@ -17,13 +17,12 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/control_client.h"
 #include "setup/cli/lookup.h"
 #include "setup/pod/front.h"
 #include "setup/pod/runner.h"
-
-#define STATUS_FAILED 125
 
 /* Return: a connection to pid 1 of the container, or -errno, logged */
 static int reach(const struct run_config *cfg)
@@ -150,10 +149,10 @@ int verb_exec(int argc, char **argv)
 
 	(void)argc;
 	if (rc)
-		return rc > 0 ? 0 : STATUS_FAILED;
+		return rc > 0 ? 0 : EXIT_OURS;
 	rc = reach(&cfg);
 	if (rc >= 0)
 		rc = converse(rc, &cfg);
 	config_run_free(&cfg);
-	return rc < 0 ? STATUS_FAILED : rc;
+	return rc < 0 ? EXIT_OURS : rc;
 }

@@ -28,6 +28,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/mono.h"
 #include "netstack/base/parse.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
@@ -36,7 +37,6 @@
 #include "setup/pod/env.h"
 #include "setup/state/recipe.h"
 
-#define STATUS_FAILED 125
 #define STOP_S	      10
 #define STOP_S_MAX    86400
 #define AFTER_KILL_MS 5000
@@ -266,13 +266,13 @@ static int run_again(const char *name, const struct recipe *r)
 	int rc = take_environment(r);
 
 	if (rc)
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	if (chdir(r->cwd)) {
 		(void)log_errno(errno, "%s: %s", name, r->cwd);
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	if (config_run_parse(&cfg, r->words))
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	cfg.name = name;
 	cfg.again = true;
 	rc = run_main(&cfg);
@@ -345,20 +345,20 @@ static int each(char **argv, const struct life_verb *verb)
 	int rc = opt_parse(&cmd, argv + 1, &rest);
 
 	if (rc)
-		return rc > 0 ? 0 : STATUS_FAILED;
+		return rc > 0 ? 0 : EXIT_OURS;
 	if (!*rest) {
 		log_error("%s: which container? (its NAME, as podsplice ps -a "
 			  "has it)",
 			  argv[0]);
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	for (; *rest; rest++) {
 		if (verb->one(&l, *rest))
-			rc = STATUS_FAILED;
+			rc = EXIT_OURS;
 		else if (!verb->silent)
 			(void)printf("%s\n", *rest);
 	}
-	return rc || opt_flush(stdout) ? STATUS_FAILED : 0;
+	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }
 
 int verb_start(int argc, char **argv)

@@ -27,12 +27,12 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
 #include "setup/state/logfile.h"
 
-#define STATUS_FAILED 125
 /* At the end of a record that isn't whole yet; far more than one may be. */
 #define RECORD_MAX 65536
 /* When a record is written without the newline that would end its line. */
@@ -338,7 +338,7 @@ int verb_logs(int argc, char **argv)
 	(void)argc;
 	if (!l) {
 		(void)log_errno(ENOMEM, "logs");
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	l->tail = UINT64_MAX;
 	l->fd = -1;
@@ -350,5 +350,5 @@ int verb_logs(int argc, char **argv)
 		state_drop(&rec);
 	}
 	free(l);
-	return rc < 0 ? STATUS_FAILED : 0;
+	return rc < 0 ? EXIT_OURS : 0;
 }

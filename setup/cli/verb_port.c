@@ -16,12 +16,11 @@
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
 #include "portfwd/spec.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/table.h"
-
-#define STATUS_FAILED 125
 
 struct port_config {
 	const char *control;
@@ -194,14 +193,14 @@ int verb_port(int argc, char **argv)
 
 	(void)argc;
 	if (rc)
-		return rc > 0 ? 0 : STATUS_FAILED;
+		return rc > 0 ? 0 : EXIT_OURS;
 	if (!cfg.control && *rest)
 		name[0] = *rest++;
 	if (check_words(&cfg, argv[0], rest))
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	rc = lookup_peer(argv[0], cfg.control, name, &rec, &peer);
 	if (!rc)
 		rc = run(&cfg, &peer, rest);
 	state_drop(&rec);
-	return rc || opt_flush(stdout) ? STATUS_FAILED : 0;
+	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }

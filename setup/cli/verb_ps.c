@@ -17,12 +17,12 @@
 #include "netstack/base/escape.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/table.h"
 #include "setup/state/state.h"
 
-#define STATUS_FAILED 125
 #define COMMAND_WIDTH 40
 
 struct ps {
@@ -270,15 +270,15 @@ int verb_ps(int argc, char **argv)
 
 	(void)argc;
 	if (rc)
-		return rc > 0 ? 0 : STATUS_FAILED;
+		return rc > 0 ? 0 : EXIT_OURS;
 	rc = state_open(&s);
 	if (rc)
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	ps.rows = json_array();
 	rc = state_each(&s, add_row, &ps);
 	state_close(&s);
 	if (!rc)
 		print(&ps);
 	json_decref(ps.rows);
-	return rc || opt_flush(stdout) ? STATUS_FAILED : 0;
+	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }

@@ -13,6 +13,7 @@
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/control_client.h"
 #include "setup/cli/lookup.h"
@@ -20,8 +21,6 @@
 #include "setup/cli/stats_prometheus.h"
 #include "setup/cli/stats_table.h"
 #include "setup/cli/stats_watch.h"
-
-#define STATUS_FAILED 125
 
 struct stats_config {
 	const char *control;
@@ -168,7 +167,7 @@ static int show(char **argv, const struct query_verb *verb)
 	int rc = parse(&cfg, argv, verb, &rest);
 
 	if (rc)
-		return rc > 0 ? 0 : STATUS_FAILED;
+		return rc > 0 ? 0 : EXIT_OURS;
 	rc = lookup_peer(argv[0], cfg.control, rest, &rec, &peer);
 	if (!rc && cfg.watch)
 		rc = stats_watch(&peer, argv[0],
@@ -177,7 +176,7 @@ static int show(char **argv, const struct query_verb *verb)
 	else if (!rc)
 		rc = ask_once(&cfg, &peer, argv[0], verb);
 	state_drop(&rec);
-	return rc || opt_flush(stdout) ? STATUS_FAILED : 0;
+	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }
 
 int verb_stats(int argc, char **argv)

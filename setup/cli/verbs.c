@@ -18,6 +18,7 @@
 #include "bench/sample.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/cli/complete.h"
 #include "setup/cli/config_files.h"
 #include "setup/cli/config_net.h"

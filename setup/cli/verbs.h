@@ -9,9 +9,6 @@
 
 #include "setup/cli/opt.h"
 
-/* podsplice itself failed, as podman has it */
-#define EXIT_OURS 125
-
 /* What the words of a verb are that are no options. */
 enum verb_args {
 	VERB_NO_ARGS,

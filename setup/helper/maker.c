@@ -15,6 +15,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
 #include "portfwd/portfwd.h"
+#include "setup/base/exit.h"
 #include "setup/base/idmap.h"
 #include "setup/base/sys.h"
 #include "setup/helper/sandbox.h"
@@ -84,7 +85,7 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 	if (n < 0)
 		(void)log_errno(errno, "pod: wait for its id maps");
 	if (n != 1)
-		_exit(125); /* 0: the maker has said why */
+		_exit(EXIT_OURS); /* 0: the maker has said why */
 	/* closes the rest; to end without maps is an error of the maker's, too
 	 */
 	runner_main(&cfg->runner, runner);

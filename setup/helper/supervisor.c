@@ -18,13 +18,13 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/base/sys.h"
 #include "setup/helper/network.h"
 #include "setup/pod/front.h"
 #include "setup/state/background.h"
 #include "setup/state/container.h"
 
-#define STATUS_FAILED  125
 #define HOSTS_TEXT_MAX 1024
 
 struct supervisor {
@@ -273,7 +273,7 @@ int supervisor_run(const struct run_config *cfg, struct background *background)
 
 	if (!s) {
 		(void)log_errno(ENOMEM, "supervisor");
-		return STATUS_FAILED;
+		return EXIT_OURS;
 	}
 	s->cfg = cfg;
 	s->background = background;
@@ -287,7 +287,7 @@ int supervisor_run(const struct run_config *cfg, struct background *background)
 	if (!rc)
 		rc = supervisor_3_serve(s);
 	tear_down(s);
-	rc = rc < 0 ? STATUS_FAILED : rc;
+	rc = rc < 0 ? EXIT_OURS : rc;
 	container_ended(&s->container, s->undone ? -1 : rc);
 	free(s);
 	return rc;

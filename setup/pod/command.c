@@ -25,6 +25,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/base/exit.h"
 #include "setup/base/sys_mount.h"
 #include "setup/pod/caps.h"
 #include "setup/pod/env.h"
@@ -182,18 +183,18 @@ static int become(const struct command *c)
 	char **env;
 
 	if (find_identity(c, &id))
-		return COMMAND_FAILED;
+		return EXIT_OURS;
 	env = env_command(run, run->user ? id.home : NULL);
 	if (!env) {
 		(void)log_errno(ENOMEM, "environment");
-		return COMMAND_FAILED;
+		return EXIT_OURS;
 	}
 	if (stage_1_session(c) || stage_2_stdio(c) || stage_3_process(c) ||
 	    stage_4_privilege(c, &id))
-		return COMMAND_FAILED;
+		return EXIT_OURS;
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)) {
 		(void)log_errno(errno, "close_range");
-		return COMMAND_FAILED;
+		return EXIT_OURS;
 	}
 	/* execvp() searches the PATH of environ */
 	environ = env;
@@ -281,17 +282,17 @@ static int become_other(const struct command *c)
 	run.tty = c->words->what.tty;
 	run.interactive = c->words->what.interactive;
 	if (read_words(c->words, &run) || caps_raise())
-		return COMMAND_FAILED;
+		return EXIT_OURS;
 	if (run.workdir && chdir(run.workdir)) {
 		(void)log_errno(errno, "workdir %s", run.workdir);
-		return COMMAND_FAILED;
+		return EXIT_OURS;
 	}
 	return become(&other);
 }
 
 static _Noreturn void child(const struct command *c, int pipe_fd)
 {
-	int status = COMMAND_FAILED;
+	int status = EXIT_OURS;
 	int err_fd;
 
 	for (int i = 0; i < 3 && c->words; i++)

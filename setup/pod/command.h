@@ -6,8 +6,8 @@
 
 #include "setup/pod/runner.h"
 
+/* exit statuses, as shells have them; beside EXIT_OURS */
 enum {
-	COMMAND_FAILED = 125,
 	COMMAND_NOT_EXECUTABLE = 126,
 	COMMAND_NOT_FOUND = 127,
 };

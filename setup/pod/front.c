@@ -21,11 +21,10 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "setup/base/exit.h"
 #include "setup/pod/console.h"
 #include "setup/pod/init.h"
 #include "setup/pod/runner.h"
-
-enum { FRONT_FAILED = 125 };
 
 enum front_state {
 	FRONT_SETUP,   /* before front_go(): a terminating signal is for us */
@@ -86,7 +85,7 @@ static void ended(struct front *f, int status)
 	if (f->state >= FRONT_ENDING)
 		return;
 	f->state = FRONT_ENDING;
-	f->status = f->failed	 ? FRONT_FAILED
+	f->status = f->failed	 ? EXIT_OURS
 		    : f->end_sig ? 128 + f->end_sig
 				 : status;
 	if (f->has_console)

@@ -27,11 +27,12 @@
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
 #include "netstack/loop.h"
+#include "setup/base/exit.h"
 #include "setup/pod/caps.h"
 #include "setup/pod/command.h"
 #include "setup/pod/session.h"
 
-enum { REAP_BATCH = 256, INIT_FAILED = 125 };
+enum { REAP_BATCH = 256 };
 
 struct init {
 	const struct init_config *cfg;
@@ -101,11 +102,11 @@ static void start(struct init *in)
 	 */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
 		(void)log_errno(errno, "not dumpable");
-		loop_stop(&in->loop, INIT_FAILED);
+		loop_stop(&in->loop, EXIT_OURS);
 		return;
 	}
 	if (command_start(&cmd, &in->command, &pipe_fd)) {
-		loop_stop(&in->loop, INIT_FAILED);
+		loop_stop(&in->loop, EXIT_OURS);
 		return;
 	}
 	in->started = (struct loop_source){ .fd = pipe_fd,
@@ -117,7 +118,7 @@ static void start(struct init *in)
 	}
 	let_go_of_stdio(in);
 	if (caps_init())
-		loop_stop(&in->loop, INIT_FAILED);
+		loop_stop(&in->loop, EXIT_OURS);
 }
 
 static void forward(struct init *in, const struct runner_signal *s)
@@ -168,7 +169,7 @@ static void on_ctl(struct loop_source *src, uint32_t revents)
 	if (rc < 0)
 		(void)log_errno(-rc, "pid 1: message of the helper");
 	if (rc <= 0)
-		_exit(INIT_FAILED); /* the helper is gone, and so is the pod */
+		_exit(EXIT_OURS); /* the helper is gone, and so is the pod */
 	on_message(in, &m);
 	msg_drop(&m);
 }
@@ -276,8 +277,8 @@ int init_run(const struct init_config *cfg)
 	list_init(&in.reap.link);
 	sessions_init(&in.sessions, &in.loop, cfg->runner, cfg->umask);
 	if (loop_init(&in.loop) || watch(&in))
-		return INIT_FAILED;
+		return EXIT_OURS;
 	status = loop_run(&in.loop);
 	/* no clean-up: the caller exits, and the kernel ends the pod */
-	return status < 0 ? INIT_FAILED : status;
+	return status < 0 ? EXIT_OURS : status;
 }

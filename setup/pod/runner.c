@@ -21,13 +21,12 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "setup/base/exit.h"
 #include "setup/base/sys.h"
 #include "setup/pod/init.h"
 #include "setup/pod/log_here.h"
 #include "setup/pod/mounts.h"
 #include "setup/pod/pty.h"
-
-enum { RUNNER_FAILED = 125 };
 
 /* After this: nothing of the helper's is open here but what is @cfg's. */
 static void stage_1_let_go(struct runner_config *cfg, int *ctl)
@@ -80,7 +79,7 @@ _Noreturn void runner_main(struct runner_config *cfg, int ctl)
 	stage_1_let_go(cfg, &ctl);
 	if (stage_2_identity(cfg) || mounts_make(&mounts, cfg) ||
 	    (cfg->run->tty && pty_open(&pty)) || ready(ctl, &pty))
-		_exit(RUNNER_FAILED);
+		_exit(EXIT_OURS);
 
 	const struct init_config init = {
 		.runner = cfg,

@@ -22,6 +22,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "setup/base/exit.h"
 #include "setup/pod/command.h"
 #include "setup/pod/init.h"
 #include "setup/pod/pty.h"
@@ -149,7 +150,7 @@ static void go(struct session *s)
 
 	drop_files(s);
 	if (rc) {
-		end(s, COMMAND_FAILED, -rc);
+		end(s, EXIT_OURS, -rc);
 		return;
 	}
 	s->state = SESSION_RUNNING;
@@ -219,7 +220,7 @@ static void on_conn(struct loop_source *src, uint32_t revents)
 		forward(s, &m);
 	msg_drop(&m);
 	if (rc)
-		end(s, COMMAND_FAILED, -rc);
+		end(s, EXIT_OURS, -rc);
 	else if (m.type == RUNNER_GO && s->state == SESSION_ASKED)
 		go(s);
 }
