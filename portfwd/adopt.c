@@ -88,13 +88,12 @@ static int prepare(int fd, const struct spec *spec)
 {
 	int rc = fd_nonblock(fd);
 
-	if (!rc && spec->proto == SPEC_UDP)
-		rc = listen_prepare_udp(fd,
-					spec->host_addr.family
-						? spec->host_addr.family
-						: AF_INET6,
-					!spec->host_addr.family);
-	return rc;
+	if (rc || spec->proto != SPEC_UDP)
+		return rc;
+	rc = listen_prepare_udp(
+		fd, spec->host_addr.family ? spec->host_addr.family : AF_INET6,
+		!spec->host_addr.family);
+	return rc ? log_errno(-rc, "socket that was passed in") : 0;
 }
 
 /* Return: how many of @spec's ports were among @passed, or -errno, logged */

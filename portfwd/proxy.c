@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "netstack/base/checksum.h"
+
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 
 #define V2_PROXY 0x21 /* version 2, command PROXY */
@@ -46,9 +48,8 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
 
 static uint8_t *put_u16(uint8_t *at, uint16_t v)
 {
-	*at++ = (uint8_t)(v >> 8);
-	*at++ = (uint8_t)v;
-	return at;
+	store16(at, v);
+	return at + 2;
 }
 
 static size_t header_v2(const struct ip *client, uint16_t client_port,

@@ -132,7 +132,7 @@ static void watch_room(struct report *r, int rc)
 {
 	uint32_t events;
 
-	r->full = rc == -EAGAIN || rc == -ENOBUFS;
+	r->full = msg_again(rc);
 	events = EPOLLIN | (r->full ? (uint32_t)EPOLLOUT : 0);
 
 	if (r->ctl->events != events)

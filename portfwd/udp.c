@@ -504,11 +504,6 @@ int udp_start(struct udp *u)
 	return rc;
 }
 
-void udp_limit(struct udp *u, size_t n)
-{
-	u->max_flows = n;
-}
-
 const struct udp_stats *udp_stats(const struct udp *u)
 {
 	return &u->stats;

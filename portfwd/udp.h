@@ -64,9 +64,6 @@ size_t udp_ports_page(const struct udp *u, uint32_t after,
 /** udp_start() - serve from now on; Return: 0 or -errno, logged */
 int udp_start(struct udp *u);
 
-/** udp_limit() - at most @n flows at once, in place of its own limit */
-void udp_limit(struct udp *u, size_t n);
-
 const struct udp_stats *udp_stats(const struct udp *u);
 
 /** udp_count() - flows open now */
