@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
@@ -38,12 +37,14 @@ struct dgrams {
 int dgrams_new(struct dgrams **out, size_t max)
 {
 	struct dgrams *d = calloc(1, sizeof(*d));
+	int rc;
 
 	if (!d)
 		return log_errno(ENOMEM, "table of UDP sources");
-	if (getrandom(&d->seed, sizeof(d->seed), 0) != sizeof(d->seed)) {
+	rc = tuple_seed(&d->seed);
+	if (rc) {
 		free(d);
-		return log_errno(errno, "getrandom");
+		return rc;
 	}
 	d->max = max;
 	list_init(&d->all);

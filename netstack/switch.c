@@ -19,7 +19,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "netstack/base/checksum.h"
 #include "netstack/base/hopudp.h"
@@ -62,12 +61,14 @@ int switch_new(struct flow_switch **out, const struct podnet *plan,
 	       bool serve_dns)
 {
 	struct flow_switch *sw = calloc(1, sizeof(*sw));
+	int rc;
 
 	if (!sw)
 		return log_errno(ENOMEM, "switch");
-	if (getrandom(&sw->seed, sizeof(sw->seed), 0) != sizeof(sw->seed)) {
+	rc = tuple_seed(&sw->seed);
+	if (rc) {
 		free(sw);
-		return log_errno(errno, "getrandom");
+		return rc;
 	}
 	sw->plan = plan;
 	sw->serve_dns = serve_dns;

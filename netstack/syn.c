@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
@@ -67,9 +66,10 @@ int syn_new(struct syn_table **out, struct loop *loop,
 
 	if (!t)
 		return log_errno(ENOMEM, "table of SYNs");
-	if (getrandom(&t->seed, sizeof(t->seed), 0) != sizeof(t->seed)) {
+	rc = tuple_seed(&t->seed);
+	if (rc) {
 		free(t);
-		return log_errno(errno, "getrandom");
+		return rc;
 	}
 	t->loop = loop;
 	t->plan = plan;

@@ -18,7 +18,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -647,9 +646,8 @@ int egress_new(struct egress **out, struct loop *loop, struct relay *relay,
 	e->flush.fn = flush;
 	e->give_up.fn = on_give_up;
 	e->resume.fn = on_resume;
-	if (getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed))
-		rc = log_errno(errno, "getrandom");
-	else
+	rc = tuple_seed(&e->seed);
+	if (!rc)
 		rc = watch_all(e, peer, tproxy);
 	if (rc) {
 		egress_free(e);

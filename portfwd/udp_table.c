@@ -7,7 +7,6 @@
 #include "portfwd/udp_table.h"
 
 #include <errno.h>
-#include <sys/random.h>
 
 #include "netstack/base/log.h"
 #include "netstack/base/tuple.h"
@@ -16,9 +15,7 @@ int udp_table_init(struct udp_table *t)
 {
 	*t = (struct udp_table){ 0 };
 	list_init(&t->ages);
-	if (getrandom(&t->seed, sizeof(t->seed), 0) != sizeof(t->seed))
-		return log_errno(errno, "getrandom");
-	return 0;
+	return tuple_seed(&t->seed);
 }
 
 static size_t bucket(const struct udp_table *t, const struct udp_key *k)

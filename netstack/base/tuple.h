@@ -26,9 +26,12 @@ static inline struct tuple tuple_reverse(const struct tuple *t)
 	return (struct tuple){ t->dst, t->src, t->dport, t->sport };
 }
 
+/** tuple_seed() - a secret for a table; Return: 0 or -errno, logged */
+int tuple_seed(uint64_t *out);
+
 /**
  * tuple_hash() - FNV-1a, begun at a secret
- * @seed: from getrandom(), kept as long as the table
+ * @seed: of tuple_seed(), kept as long as the table
  */
 static inline uint64_t tuple_hash(const struct tuple *t, uint64_t seed)
 {
