@@ -46,10 +46,13 @@ bool frame_parse(const uint8_t *buf, size_t len, struct frame *out);
 /** frame_is_first_syn() - TCP with SYN and neither ACK, RST nor FIN */
 bool frame_is_first_syn(const struct frame *f);
 
+/* Headers of Ethernet, IP and TCP, with all their options. */
+#define FRAME_SYN_MAX (FRAME_ETH_LEN + 60 + 60)
+
 /**
  * frame_bare_syn() - copy a first SYN without the data behind its header
  * (Fast Open, RFC 7413), checksums redone
- * @buf: FRAME_MAX bytes
+ * @buf: FRAME_SYN_MAX bytes
  * Return: the length, 0 when @f isn't a first SYN or has no data
  */
 size_t frame_bare_syn(uint8_t *buf, const struct frame *f);

@@ -25,6 +25,9 @@
 #define BUCKETS	  4096 /* a power of two */
 #define SLOT_BITS 13
 #define NO_SLOT	  UINT16_MAX
+/* A SYN that is longer is kept without its data (Fast Open): TCP sends that
+ * again behind the handshake, and 8,192 of 64 KiB would be much to keep. */
+#define KEEP_MAX 2048
 
 _Static_assert(1 << SLOT_BITS == SYN_PENDING_MAX, "an id holds a slot number");
 _Static_assert(sizeof(struct syn_ask) * SYN_BATCH <= MSG_BODY_MAX,
@@ -105,7 +108,7 @@ static uint16_t find(const struct syn_table *t, const struct tuple *k)
 	return i;
 }
 
-static uint16_t slot_open(struct syn_table *t, const struct frame *f,
+static uint16_t slot_open(struct syn_table *t, const void *frame, size_t len,
 			  const struct tuple *k)
 {
 	bool fresh = t->free == NO_SLOT;
@@ -116,15 +119,15 @@ static uint16_t slot_open(struct syn_table *t, const struct frame *f,
 	if (i == SYN_PENDING_MAX)
 		return NO_SLOT;
 	s = &t->slots[i];
-	s->frame = malloc(f->len);
+	s->frame = malloc(len);
 	if (!s->frame)
 		return NO_SLOT;
-	memcpy(s->frame, f->eth, f->len);
+	memcpy(s->frame, frame, len);
 	if (fresh)
 		t->n_used++;
 	else
 		t->free = s->next;
-	s->len = f->len;
+	s->len = len;
 	s->flow = *k;
 	s->asked = false;
 	b = bucket(t, k);
@@ -174,8 +177,17 @@ static void set_waits(struct syn_table *t, bool waits)
 bool syn_take(struct syn_table *t, const struct frame *f)
 {
 	struct tuple k = { f->src, f->dst, f->sport, f->dport };
+	uint8_t bare[FRAME_SYN_MAX];
+	const uint8_t *keep = f->eth;
+	size_t len = f->len;
 	uint16_t i;
 
+	if (len > KEEP_MAX) {
+		keep = bare;
+		len = frame_bare_syn(bare, f);
+		if (!len)
+			return false;
+	}
 	i = find(t, &k);
 	if (i != NO_SLOT) {
 		struct slot *s = &t->slots[i];
@@ -184,11 +196,11 @@ bool syn_take(struct syn_table *t, const struct frame *f)
 		/* with another sequence number it is a new attempt from the
 		 * same port: the newest is the one to write back (a SYN's
 		 * length doesn't change between attempts of one kernel) */
-		if (f->len == s->len)
-			memcpy(s->frame, f->eth, f->len);
+		if (len == s->len)
+			memcpy(s->frame, keep, len);
 		return true;
 	}
-	i = slot_open(t, f, &k);
+	i = slot_open(t, keep, len, &k);
 	if (i == NO_SLOT)
 		t->stats.full++; /* TCP asks again */
 	else

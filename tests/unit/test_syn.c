@@ -178,6 +178,40 @@ static void connected_is_written_back_as_the_pods(void **state)
 	assert_memory_equal(sx->last + 12, f.eth + 12, f.len - 12);
 }
 
+/* A SYN with @data bytes behind it (Fast Open), written back. */
+static void write_back(struct sx *sx, uint16_t sport, size_t data)
+{
+	static uint8_t buf[PKT_L4 + 20 + 60000];
+	struct pkt p = { .src = POD,
+			 .dst = WORLD,
+			 .proto = IPPROTO_TCP,
+			 .sport = sport,
+			 .dport = 80,
+			 .flags = FRAME_TCP_SYN,
+			 .data = data };
+	struct syn_ask asks[SYN_BATCH];
+	struct frame f = pkt_frame(buf, &p);
+
+	assert_true(syn_take(sx->syn, &f));
+	syn_flush(sx->syn);
+	assert_int_equal(asked(sx, asks), 1);
+	tell(sx, asks[0].id, SYN_WRITE_BACK);
+}
+
+static void a_syn_is_kept_without_data_that_would_be_much(void **state)
+{
+	struct sx *sx = *state;
+	struct frame f;
+
+	write_back(sx, 40000, 1400);
+	assert_int_equal(sx->last_len, PKT_L4 + 20 + 1400);
+	write_back(sx, 40001, 60000);
+	assert_int_equal(sx->last_len, PKT_L4 + 20);
+	assert_true(frame_parse(sx->last, sx->last_len, &f));
+	assert_true(frame_is_first_syn(&f));
+	assert_int_equal(f.sport, 40001);
+}
+
 static void failures_are_answered_silence_is_not(void **state)
 {
 	static const struct {
@@ -397,6 +431,7 @@ int main(void)
 		T(question_names_the_flow),
 		T(questions_of_a_turn_go_in_one_message),
 		T(connected_is_written_back_as_the_pods),
+		T(a_syn_is_kept_without_data_that_would_be_much),
 		T(failures_are_answered_silence_is_not),
 		T(same_syn_again_is_one_question_and_the_newest_frame),
 		T(late_or_invented_verdicts_do_nothing),
