@@ -179,7 +179,8 @@ int config_forward_parse(struct forward_config *cfg, char **argv)
 	char **rest;
 	int rc;
 
-	*cfg = (struct forward_config){ .net.datapath = DATAPATH_SLIRP };
+	*cfg = (struct forward_config){ .net.manager = MANAGER_NULL,
+					.net.datapath = DATAPATH_SLIRP };
 	rc = opt_parse(&cmd, argv, &rest);
 	if (!rc)
 		rc = finish(cfg, rest);

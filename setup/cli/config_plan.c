@@ -18,7 +18,9 @@
 
 void config_net_init(struct net_config *cfg)
 {
-	*cfg = (struct net_config){ .plan.has_ipv6 = true, .serve_dns = true };
+	*cfg = (struct net_config){ .manager = MANAGER_NULL,
+				    .plan.has_ipv6 = true,
+				    .serve_dns = true };
 }
 
 void config_net_free(struct net_config *cfg)

@@ -9,11 +9,13 @@
 #include "setup/helper/supervisor.h"
 #include "setup/state/background.h"
 
-int run_main(const struct run_config *cfg)
+int run_main(struct run_config *cfg)
 {
 	struct background b;
 	int rc;
 
+	if (manager_take(&cfg->net.manager))
+		return EXIT_OURS;
 	if (!cfg->detach)
 		return supervisor_run(cfg, NULL);
 	rc = background_fork(&b, cfg->tty, cfg->interactive);

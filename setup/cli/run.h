@@ -6,6 +6,7 @@
 
 /**
  * run_main() - make the pod and run the command, as @cfg says
+ * @cfg: gets what a service manager has passed in (manager.h); borrowed
  *
  * With @cfg->detach it returns twice, as fork() does: in the caller when the
  * command runs (its name was printed), and in the supervisor when all is over.
@@ -14,4 +15,4 @@
  *         ended it, 125 when podsplice failed (logged), 126, 127; with
  *         @cfg->detach 0 or 125
  */
-int run_main(const struct run_config *cfg);
+int run_main(struct run_config *cfg);

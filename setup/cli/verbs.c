@@ -44,7 +44,7 @@ static int verb_run(int argc, char **argv)
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	rc = manager_take(&cfg.net.manager) ? EXIT_OURS : run_main(&cfg);
+	rc = run_main(&cfg);
 	config_run_free(&cfg);
 	return rc;
 }

@@ -22,7 +22,8 @@ struct manager {
  * manager_take() - take over what the environment tells, and remove it there:
  * it isn't meant for those we start
  *
- * In the process that was started, before it opens or forks anything.
+ * In the process that was started, before it opens or forks anything: one that
+ * it has forked gets no descriptors.
  *
  * Return: 0 or -errno, logged. A manager that can't be told anything is a
  *	   warning.

@@ -164,6 +164,17 @@ unlike "$(cat "$T/states.out")" "MAINPID=$(echo "$MAIN" | head -n 1)\$" \
 check '... serves what was passed in' wait_for 20 client_is_seen
 as_user "$PODSPLICE" rm -f detached >/dev/null
 kill "$MANAGER"
+reap "$MANAGER"
+
+states "@podsplice-$$-3"
+verb run -d --name again -- sleep 1000
+verb stop -t 0 again
+is "$(guard "${AS_USER[@]}" "NOTIFY_SOCKET=@podsplice-$$-3" \
+	"$PODSPLICE" start again 2>&1)" again 'start'
+check '... tells, too' wait_for 20 told '^READY=1 MAINPID='
+verb rm -f again
+check '... and its end' wait_for 20 told '^STOPPING=1$'
+kill "$MANAGER"
 
 # Variables that are meant for others, and broken ones
 with_env() # NAME=VALUE...: run env, with those in our own environment

@@ -109,6 +109,7 @@ is "$STATUS|$OUT|$ERR" '0|web|' 'start'
 wait_for 20 in_peer curl -so /dev/null "http://$HOST4:8080/"
 is "$(in_peer curl -s "http://$HOST4:8080/")" 'served from the background' \
 	'... with its ports and its directory'
+is "$(cat "$STORE/web/helper.log")" '' '... and has nothing to say of itself'
 verb start web
 is "$STATUS|$OUT|$ERR" '0|web|' 'start of one that runs is fine'
 verb rm web
