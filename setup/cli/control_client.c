@@ -154,3 +154,14 @@ json_t *control_ask_with(const struct control_peer *peer, const char *verb,
 {
 	return ask(peer, verb, NULL, pass);
 }
+
+void control_warn(const json_t *reply, const char *effect)
+{
+	const json_t *list = json_object_get(reply, "incomplete");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *who = json_string_value(json_array_get(list, i));
+
+		log_warn("%s: no answer, %s", who ? who : "?", effect);
+	}
+}

@@ -26,3 +26,9 @@ json_t *control_ask_args(const struct control_peer *peer, const char *verb,
 /** control_ask_with() - control_ask(), and send @pass, a descriptor, along */
 json_t *control_ask_with(const struct control_peer *peer, const char *verb,
 			 int pass);
+
+/**
+ * control_warn() - say on stderr who had no answer for @reply, and the @effect;
+ * the rest of it is good
+ */
+void control_warn(const json_t *reply, const char *effect);

@@ -11,6 +11,7 @@
 #include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/opt.h"
+#include "setup/cli/table.h"
 #include "setup/helper/control_json.h"
 
 struct doctor_config {
@@ -55,8 +56,7 @@ static void print_json(const struct doctor *d, const char *kernel)
 	}
 	all = json_pack("{s:i, s:b, s:s, s:o}", "schema", CONTROL_SCHEMA, "ok",
 			can_run(d), "kernel", kernel, "checks", checks);
-	(void)json_dumpf(all, stdout, JSON_COMPACT);
-	(void)printf("\n"); /* errors of both show in opt_flush() */
+	table_json(stdout, all);
 	json_decref(all);
 }
 

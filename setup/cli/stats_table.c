@@ -8,42 +8,20 @@
 #include "netstack/base/list.h"
 #include "setup/cli/table.h"
 
-static const char *text_at(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "-";
-}
-
-/* A number of @o in @buf, "-" when it isn't known; Return: @buf */
-static const char *number_at(const json_t *o, const char *key, char buf[32])
-{
-	const json_t *v = json_object_get(o, key);
-
-	if (json_is_integer(v))
-		(void)snprintf(buf, 32, "%lld",
-			       (long long)json_integer_value(v));
-	else if (json_is_real(v))
-		(void)snprintf(buf, 32, "%.3f", json_real_value(v));
-	else
-		(void)snprintf(buf, 32, "-");
-	return buf;
-}
-
 /* "NAME: key 1, key 2" of an object of numbers */
 static void print_counters(FILE *f, const json_t *all, const char *name)
 {
 	json_t *o = json_object_get(all, name);
 	const char *between = ":";
 	void *it;
-	char buf[32];
+	char buf[TABLE_CELL_MAX];
 
 	(void)fprintf(f, "%s", name);
 	for (it = json_object_iter(o); it; it = json_object_iter_next(o, it)) {
 		const char *key = json_object_iter_key(it);
 
 		(void)fprintf(f, "%s %s %s", between, key,
-			      number_at(o, key, buf));
+			      table_value(o, key, buf));
 		between = ",";
 	}
 	(void)fprintf(f, "\n");
@@ -56,7 +34,7 @@ static void print_paths(FILE *f, const json_t *all)
 	static const char *const cols[] = { "bytes_in", "bytes_out",
 					    "packets_in", "packets_out" };
 	void *it = json_object_iter(flows);
-	char buf[32];
+	char buf[TABLE_CELL_MAX];
 
 	(void)fprintf(f, "%-8s %8s %10s %15s %15s %12s %12s\n", "PATH", "OPEN",
 		      "TOTAL", "BYTES IN", "BYTES OUT", "PACKETS IN",
@@ -67,11 +45,11 @@ static void print_paths(FILE *f, const json_t *all)
 		const json_t *t = json_object_get(traffic, path);
 
 		(void)fprintf(f, "%-8s %8s", path,
-			      number_at(flow, "open", buf));
-		(void)fprintf(f, " %10s", number_at(flow, "total", buf));
+			      table_value(flow, "open", buf));
+		(void)fprintf(f, " %10s", table_value(flow, "total", buf));
 		for (size_t i = 0; i < ARRAY_SIZE(cols); i++)
 			(void)fprintf(f, " %*s", i < 2 ? 15 : 12,
-				      number_at(t, cols[i], buf));
+				      table_value(t, cols[i], buf));
 		(void)fprintf(f, "\n");
 	}
 }
@@ -80,24 +58,25 @@ static void print_memory(FILE *f, const json_t *all)
 {
 	json_t *memory = json_object_get(all, "memory");
 	void *it = json_object_iter(memory);
-	char buf[32];
+	char buf[TABLE_CELL_MAX];
 
 	(void)fprintf(f, "\n%-12s %12s %12s\n", "MEMORY", "RSS", "PRIVATE");
 	for (; it; it = json_object_iter_next(memory, it)) {
 		const json_t *m = json_object_iter_value(it);
 
 		(void)fprintf(f, "%-12s %12s", json_object_iter_key(it),
-			      number_at(m, "rss", buf));
-		(void)fprintf(f, " %12s\n", number_at(m, "private", buf));
+			      table_value(m, "rss", buf));
+		(void)fprintf(f, " %12s\n", table_value(m, "private", buf));
 	}
 }
 
 void stats_table(FILE *f, const json_t *all)
 {
 	const json_t *reason = json_object_get(all, "state_reason");
+	char buf[TABLE_CELL_MAX];
 
 	if (json_is_string(reason))
-		(void)fprintf(f, "%s: %s\n\n", text_at(all, "state"),
+		(void)fprintf(f, "%s: %s\n\n", table_value(all, "state", buf),
 			      json_string_value(reason));
 	print_paths(f, all);
 	(void)fprintf(f, "\n");
@@ -182,7 +161,7 @@ static const char *cell(const json_t *flow, const struct table_column *c,
 	if (strcmp(c->key, "uid") == 0 &&
 	    json_integer_value(json_object_get(flow, c->key)) < 0)
 		return "-";
-	return c->number ? number_at(flow, c->key, buf) : text_at(flow, c->key);
+	return table_value(flow, c->key, buf);
 }
 
 void flows_table(FILE *f, const json_t *all)

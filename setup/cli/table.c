@@ -4,6 +4,33 @@
 
 #include <string.h>
 
+/* Decimal digits of reals: those that were meant, none that binary adds. */
+#define PRECISION 15
+
+const char *table_value(const json_t *row, const char *key,
+			char buf[TABLE_CELL_MAX])
+{
+	const json_t *v = json_object_get(row, key);
+
+	if (json_is_string(v))
+		return json_string_value(v);
+	if (json_is_integer(v))
+		(void)snprintf(buf, TABLE_CELL_MAX, "%lld",
+			       (long long)json_integer_value(v));
+	else if (json_is_real(v))
+		(void)snprintf(buf, TABLE_CELL_MAX, "%.3f", json_real_value(v));
+	else
+		(void)snprintf(buf, TABLE_CELL_MAX, "-");
+	return buf;
+}
+
+static const char *plain_cell(const json_t *row,
+			      const struct table_column *column,
+			      char buf[TABLE_CELL_MAX])
+{
+	return table_value(row, column->key, buf);
+}
+
 static size_t width_of(const struct table_column *c, const json_t *rows,
 		       table_cell_fn cell)
 {
@@ -25,6 +52,8 @@ void table_print(FILE *f, const struct table_column *columns, size_t n_columns,
 	size_t width[TABLE_COLUMNS_MAX], n = json_array_size(rows);
 	char buf[TABLE_CELL_MAX];
 
+	if (!cell)
+		cell = plain_cell;
 	for (size_t c = 0; c < n_columns; c++)
 		width[c] = width_of(&columns[c], rows, cell);
 	/* nothing follows what is left-aligned at the end of a line */
@@ -43,4 +72,10 @@ void table_print(FILE *f, const struct table_column *columns, size_t n_columns,
 		}
 		(void)fprintf(f, "\n");
 	}
+}
+
+void table_json(FILE *f, const json_t *all)
+{
+	(void)json_dumpf(all, f, JSON_COMPACT | JSON_REAL_PRECISION(PRECISION));
+	(void)fputc('\n', f);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A list of JSON objects as a table, for people. */
+/* How verbs show JSON: as it is, or a list of objects as a table. */
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -19,6 +19,19 @@ typedef const char *(*table_cell_fn)(const json_t *row,
 				     const struct table_column *column,
 				     char buf[TABLE_CELL_MAX]);
 
-/** table_print() - heading and rows; errors stay in @f */
+/**
+ * table_value() - the text of the member @key of @row
+ * Return: it, "-" when it isn't known; in @buf or as long-lived as @row
+ */
+const char *table_value(const json_t *row, const char *key,
+			char buf[TABLE_CELL_MAX]);
+
+/**
+ * table_print() - heading and rows; errors stay in @f
+ * @cell: NULL: each column is its member's table_value()
+ */
 void table_print(FILE *f, const struct table_column *columns, size_t n_columns,
 		 const json_t *rows, table_cell_fn cell);
+
+/** table_json() - @all in a line, for programs; errors stay in @f */
+void table_json(FILE *f, const json_t *all);

@@ -65,34 +65,17 @@ static const struct table_column columns[] = {
 	{ "flows", "FLOWS", true },
 };
 
-static const char *cell(const json_t *row, const struct table_column *column,
-			char buf[TABLE_CELL_MAX])
-{
-	const json_t *v = json_object_get(row, column->key);
-
-	if (json_is_string(v))
-		return json_string_value(v);
-	if (!json_is_integer(v))
-		return "-";
-	(void)snprintf(buf, TABLE_CELL_MAX, "%lld",
-		       (long long)json_integer_value(v));
-	return buf;
-}
-
 /* What is missing is said on stderr. @all is dropped; NULL: logged */
 static int show(const struct port_config *cfg, json_t *all)
 {
 	if (!all)
 		return -EIO;
-	if (cfg->json) {
-		(void)json_dumpf(all, stdout, JSON_COMPACT);
-		(void)printf("\n"); /* errors of both show in opt_flush() */
-	} else {
+	if (cfg->json)
+		table_json(stdout, all);
+	else
 		table_print(stdout, columns, ARRAY_SIZE(columns),
-			    json_object_get(all, "ports"), cell);
-	}
-	if (json_array_size(json_object_get(all, "incomplete")))
-		log_warn("portfwd: no answer, its part is missing");
+			    json_object_get(all, "ports"), NULL);
+	control_warn(all, "its part is missing");
 	json_decref(all);
 	return 0;
 }
@@ -133,8 +116,7 @@ static int rm(const struct port_config *cfg, const struct control_peer *peer,
 	reply = control_ask_args(peer, "remove_port", args);
 	if (!reply)
 		return -EIO;
-	if (json_array_size(json_object_get(reply, "incomplete")))
-		log_warn("portfwd: no answer, until then the port stays taken");
+	control_warn(reply, "until then the port stays taken");
 	json_decref(reply);
 	return 0;
 }

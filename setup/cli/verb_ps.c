@@ -21,6 +21,7 @@
 #include "setup/cli/config_run.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/table.h"
+#include "setup/helper/control_json.h"
 #include "setup/state/state.h"
 
 #define COMMAND_WIDTH 40
@@ -194,8 +195,6 @@ static const struct table_column columns[] = {
 static const char *cell(const json_t *row, const struct table_column *column,
 			char buf[TABLE_CELL_MAX])
 {
-	const json_t *v = json_object_get(row, column->key);
-
 	if (strcmp(column->key, "state") == 0)
 		state_text(row, buf);
 	else if (strcmp(column->key, "created") == 0)
@@ -204,13 +203,8 @@ static const char *cell(const json_t *row, const struct table_column *column,
 		ports_text(row, buf);
 	else if (strcmp(column->key, "command") == 0)
 		command_text(row, buf);
-	else if (json_is_string(v))
-		return json_string_value(v);
-	else if (json_is_integer(v))
-		(void)snprintf(buf, TABLE_CELL_MAX, "%lld",
-			       (long long)json_integer_value(v));
 	else
-		(void)snprintf(buf, TABLE_CELL_MAX, "-");
+		return table_value(row, column->key, buf);
 	return buf;
 }
 
@@ -221,11 +215,9 @@ static void print(const struct ps *ps)
 	json_t *all;
 
 	if (ps->json) {
-		all = json_pack("{s:i, s:O}", "schema", 1, "containers",
-				ps->rows);
-		(void)json_dumpf(all, stdout,
-				 JSON_COMPACT | JSON_REAL_PRECISION(15));
-		(void)printf("\n"); /* errors of both show in opt_flush() */
+		all = json_pack("{s:i, s:O}", "schema", CONTROL_SCHEMA,
+				"containers", ps->rows);
+		table_json(stdout, all);
 		json_decref(all);
 	} else if (ps->quiet) {
 		for (size_t i = 0; i < json_array_size(ps->rows); i++)

@@ -21,6 +21,7 @@
 #include "setup/cli/stats_prometheus.h"
 #include "setup/cli/stats_table.h"
 #include "setup/cli/stats_watch.h"
+#include "setup/cli/table.h"
 
 struct stats_config {
 	const char *control;
@@ -95,25 +96,12 @@ static int parse(struct stats_config *cfg, char **argv,
 	return 0;
 }
 
-/* Who didn't answer: said on stderr, the rest is good. */
-static void warn_incomplete(const json_t *all)
-{
-	const json_t *list = json_object_get(all, "incomplete");
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *who = json_string_value(json_array_get(list, i));
-
-		log_warn("%s: no answer, its part is missing", who ? who : "?");
-	}
-}
-
 static void print_json(FILE *f, const json_t *now, const json_t *before,
 		       double seconds)
 {
 	(void)before;
 	(void)seconds;
-	(void)json_dumpf(now, f, JSON_COMPACT | JSON_REAL_PRECISION(12));
-	(void)fprintf(f, "\n"); /* errors of both show in opt_flush() */
+	table_json(f, now);
 }
 
 static void print_stats(FILE *f, const json_t *now, const json_t *before,
@@ -153,7 +141,7 @@ static int ask_once(const struct stats_config *cfg,
 		stats_prometheus(stdout, all, peer->name);
 	else
 		(cfg->json ? print_json : verb->table)(stdout, all, NULL, 0);
-	warn_incomplete(all);
+	control_warn(all, "its part is missing");
 	json_decref(all);
 	return 0;
 }
