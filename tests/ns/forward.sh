@@ -89,6 +89,7 @@ is "$(peer_net udp "$HOST6" 8081)" "OK $HOST4" '... from IPv6 to IPv4'
 like "$(peer_net connect "$HOST4" 8091 2>&1)" 'reset|ECONNRESET' \
 	'... a port without a server: a reset'
 no_more_processes address
+live address 9000 9001 "$(info_of 'i["pids"]["portfwd"]')"
 is "$(netns_of "$SUP")" "$(in_host readlink /proc/self/ns/net)" \
 	'... in no other network'
 is "$(links_of_host)" "eth0@if${PEER_IFINDEX} lo " '... no device is made'
@@ -143,6 +144,7 @@ for p in 8081 8082; do
 done
 is "$(peer_net udp "$HOST4" 8083)" 'OK 127.0.0.1' '... UDP'
 no_more_processes process
+live process 80 83 "$(info_of 'i["pids"]["portfwd"]')"
 is "$(in_pod ip -o link | wc -l)" 1 '... no device is made there'
 MAKER=$(info_of 'i["pids"]["maker"]')
 is "$(netns_of "$MAKER")" "$(netns_of "$POD")" '... the maker is there'
@@ -228,6 +230,15 @@ is "$(guard "${IN_PEER[@]}" redis-benchmark -h "$HOST4" -p 6380 -q -n 2000 \
 	-c 40 -k 0 -t ping_mbulk 2>&1 | tr '\r' '\n' | grep -c 'per second')" 1 \
 	'... 2,000 connections, 40 at once'
 no_more_processes 'a unix socket'
+verb port --control "$SOCKET" add 6390:6379
+is "$STATUS $(guard "${IN_PEER[@]}" redis-cli -h "$HOST4" -p 6390 ping)" \
+	'0 PONG' '... a port is added while it runs'
+verb port --control "$SOCKET" rm 6390:6379
+is "$STATUS $(peer_net connect "$HOST4" 6390)" '0 ECONNREFUSED' \
+	'... and withdrawn'
+verb port --control "$SOCKET" add 6391:53/udp
+like "$STATUS $ERR" "^125 podsplice: .*UDP can't lead to a unix socket" \
+	'... not a UDP port'
 like "$(as_user "$PODSPLICE" port --json --control "$SOCKET")" \
 	"\"pod_addr\": *\"unix:$WORK/redis.sock\"" '... it is listed'
 MAKER=$(info_of 'i["pids"]["maker"]')

@@ -473,6 +473,30 @@ verb()
 	[ "$STATUS" != 124 ] || note "hung: podsplice $*"
 }
 
+# held NAME PORT: a client that keeps a connection; its end comes with let_go
+held()
+{
+	mkfifo "$T/$1.fifo"
+	"${IN_PEER[@]}" "$PY" "$T/net.py" hold "$HOST4" "$2" \
+		<"$T/$1.fifo" >"$T/$1.out" 2>&1 &
+	SPAWNED+=("$!")
+	exec {FIFO}>"$T/$1.fifo"
+	wait_for "$GUARD" grep -q open "$T/$1.out"
+}
+
+held_has_ended()
+{
+	[ "$(wc -l <"$T/$1.out")" -gt 1 ]
+}
+
+# let_go NAME: how its connection stood, in HELD
+let_go()
+{
+	exec {FIFO}>&-
+	wait_for "$GUARD" held_has_ended "$1"
+	HELD=$(tail -n 1 "$T/$1.out")
+}
+
 # stat_of EXPRESSION: in Python, of `s`, what the pod whose control socket is
 # SOCK says by `stats --json`
 stat_of()

@@ -74,30 +74,6 @@ ctl()
 	guard "${AS_USER[@]}" "$PY" "$T/ctl.py" "$SOCK" "$@" 2>&1 </dev/null
 }
 
-# held NAME PORT: a client that keeps a connection; its end comes with let_go
-held()
-{
-	mkfifo "$T/$1.fifo"
-	"${IN_PEER[@]}" "$PY" "$T/net.py" hold "$HOST4" "$2" \
-		<"$T/$1.fifo" >"$T/$1.out" 2>&1 &
-	SPAWNED+=("$!")
-	exec {FIFO}>"$T/$1.fifo"
-	wait_for "$GUARD" grep -q open "$T/$1.out"
-}
-
-held_has_ended()
-{
-	[ "$(wc -l <"$T/$1.out")" -gt 1 ]
-}
-
-# let_go NAME: how its connection stood, in HELD
-let_go()
-{
-	exec {FIFO}>&-
-	wait_for "$GUARD" held_has_ended "$1"
-	HELD=$(tail -n 1 "$T/$1.out")
-}
-
 # n_fds PID, private_kb PID
 n_fds()
 {

@@ -131,3 +131,35 @@ published()
 	kill "$PID"
 	reap "$PID"
 }
+
+# live NAME PORT UDP-PORT PORTFWD: ports of the target that are published and
+# withdrawn over SOCKET while it runs
+live()
+{
+	verb port --control "$SOCKET" add "7100:$2"
+	is "$STATUS" 0 "$1: a port is added"
+	is "$(peer_net get "$HOST4" 7100 20000)" OK '... and served'
+	held "live$1" 7100
+	verb port --control "$SOCKET" rm "7100:$2"
+	is "$STATUS $(peer_net connect "$HOST4" 7100)" '0 ECONNREFUSED' \
+		'... and withdrawn'
+	let_go "live$1"
+	is "$HELD" 'still open' '... its open connection lives on'
+	verb port --control "$SOCKET" add "7100:$2"
+	verb port --control "$SOCKET" add "7101:$3/udp"
+	like "$(peer_net udp "$HOST4" 7101)" '^OK ' '... a UDP port is added'
+	kill -KILL "$4"
+	live_again()
+	{
+		[ "$(peer_net get "$HOST4" 7100 20000)" = OK ]
+	}
+	check '... another portfwd has them, too' wait_for 20 live_again
+	like "$(peer_net udp "$HOST4" 7101)" '^OK ' '... UDP as well'
+	held "drop$1" 7100
+	verb port --control "$SOCKET" rm --drop "7100:$2"
+	let_go "drop$1"
+	is "$HELD" ECONNRESET '... rm --drop resets'
+	verb port --control "$SOCKET" rm "7101:$3/udp"
+	is "$STATUS $(in_host ss -Hlntu '( sport = :7100 or sport = :7101 )')" \
+		'0 ' '... nothing listens there any more'
+}

@@ -56,6 +56,10 @@ for p in NETSTACK PORTFWD MAKER; do
 	works "... with which it goes on" -6
 done
 published again
+spawn live nsenter -t "$POD" -n -- "$PY" "$T/net.py" serve 81
+spawn liveudp nsenter -t "$POD" -n -- "$PY" "$T/net.py" udp-serve 82 4
+wait_port pod 81 && wait_port pod 82 u
+live uplink 81 82 "$PORTFWD"
 OLD=$POD
 up_end
 is "$STATUS" 0 'SIGTERM ends it with status 0'
