@@ -494,6 +494,7 @@ let_go()
 {
 	exec {FIFO}>&-
 	wait_for "$GUARD" held_has_ended "$1"
+	# shellcheck disable=SC2034 # for the tests
 	HELD=$(tail -n 1 "$T/$1.out")
 }
 
