@@ -10,7 +10,7 @@
 
 /**
  * log_path_open() - log to @path from now on
- * @path: borrowed for good
+ * What has no name in the file system, such as a pipe, is never rotated.
  * Return: 0 or -errno, logged
  */
 int log_path_open(const char *path);
@@ -18,6 +18,7 @@ int log_path_open(const char *path);
 /**
  * log_path_check() - rotate the file if it has outgrown itself
  * Harmless without --log-file. Of what is written meanwhile by others, a line
- * may be lost.
+ * may be lost. A file whose old half can't be kept is emptied only when there
+ * is no room for it; otherwise that is logged, once, and the file grows.
  */
 void log_path_check(void);

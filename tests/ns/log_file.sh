@@ -57,6 +57,15 @@ peer_net connect "$HOST4" 8080 >/dev/null
 check 'all went on writing' wait_for 20 grep -q ' portfwd\[' "$FILE"
 pod_end
 
+# a relative path, whose directory a container in the background leaves
+as_user rm -f "$FILE" "$FILE.1"
+is "$(guard "${AS_USER[@]}" sh -c 'cd && exec "$@"' sh "$PODSPLICE" \
+	--log-file log run -d --name relative -- sleep 1000 2>&1)" relative \
+	'in the background, by a relative path'
+fill
+check 'rotated where it was opened' wait_for 40 rotated
+verb rm -f relative
+
 # SIGUSR1: of a container in the background
 is "$(as_user "$PODSPLICE" --log-file "$FILE" run -d --name dump \
 	-p 8080:80 -- sleep 1000)" dump 'in the background'
