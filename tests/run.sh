@@ -448,7 +448,8 @@ if [ "$(ns_list 0)$(ns_list 1)" ]; then
 	rm -f "$LOGS/ns-done"
 	mkfifo "$LOGS/ns-done"
 	exec 3<>"$LOGS/ns-done"
-	ns_all "$JOBS" $(ns_list 0)
+	# most of the time they wait for something
+	ns_all $((JOBS + 1)) $(ns_list 0)
 	ns_all 1 $(ns_list 1)
 	stage_end
 fi
