@@ -124,8 +124,7 @@ void nft_rules_up(struct nft_rule *r)
 {
 	uint8_t host = PACKET_HOST;
 
-	nft_immediate(r, NFT_REG_1, &host, sizeof(host));
-	nft_meta_set(r, NFT_META_PKTTYPE);
+	nft_meta_set(r, NFT_META_PKTTYPE, &host, sizeof(host));
 	nft_verdict(r, NF_ACCEPT);
 }
 

@@ -230,10 +230,13 @@ void nft_immediate(struct nft_rule *r, uint32_t reg, const void *data,
 	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
 }
 
-void nft_meta_set(struct nft_rule *r, uint32_t key)
+void nft_meta_set(struct nft_rule *r, uint32_t key, const void *data,
+		  uint32_t len)
 {
-	struct nftnl_expr *e = nft_expr(r, "meta");
+	struct nftnl_expr *e;
 
+	nft_immediate(r, NFT_REG_1, data, len);
+	e = nft_expr(r, "meta");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);

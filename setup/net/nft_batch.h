@@ -88,8 +88,9 @@ void nft_masked(struct nft_rule *r, uint32_t base, uint32_t offset,
 void nft_immediate(struct nft_rule *r, uint32_t reg, const void *data,
 		   uint32_t len);
 
-/** nft_meta_set() - what is in register 1 becomes the packet's */
-void nft_meta_set(struct nft_rule *r, uint32_t key);
+/** nft_meta_set() - @key of the packet becomes @data */
+void nft_meta_set(struct nft_rule *r, uint32_t key, const void *data,
+		  uint32_t len);
 
 /** nft_verdict() - NF_ACCEPT or NF_DROP */
 void nft_verdict(struct nft_rule *r, uint32_t verdict);

@@ -134,8 +134,7 @@ static void mark_whole(struct nft_batch *b, const struct nft_family *f)
 		nft_payload(&r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT,
 			    NFT_CMP_EQ, &udp, 1);
 	}
-	nft_immediate(&r, NFT_REG_1, &mark, sizeof(mark));
-	nft_meta_set(&r, NFT_META_MARK);
+	nft_meta_set(&r, NFT_META_MARK, &mark, sizeof(mark));
 	nft_rule_end(&r);
 }
 
@@ -187,8 +186,7 @@ void nft_udp_from_tap(struct nft_batch *b)
 	uint8_t udp = IPPROTO_UDP;
 
 	nft_meta(&r, NFT_META_L4PROTO, NFT_CMP_EQ, &udp, 1);
-	nft_immediate(&r, NFT_REG_1, &mark, sizeof(mark));
-	nft_meta_set(&r, NFT_META_MARK);
+	nft_meta_set(&r, NFT_META_MARK, &mark, sizeof(mark));
 	nft_rule_end(&r);
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "to_pod");
