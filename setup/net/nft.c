@@ -108,11 +108,13 @@ const struct nft_family nft_fam6 = {
 
 enum { FROM_POD, FROM_TAP };
 
-/* (tcp flags & mask) op value */
-static void e_tcpflags(struct nft_rule *r, uint8_t mask, uint32_t op,
-		       uint8_t value)
+static const char *const chains[] = { "from_pod", "from_tap" };
+
+/* (tcp flags & mask) == value */
+static void e_tcpflags(struct nft_rule *r, uint8_t mask, uint8_t value)
 {
-	nft_masked(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, &mask, op, &value);
+	nft_masked(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, &mask, NFT_CMP_EQ,
+		   &value);
 }
 
 static void e_l4proto(struct nft_rule *r, uint32_t op, uint8_t proto)
@@ -167,25 +169,30 @@ static void e_retire(struct nft_rule *r, const struct nft_family *f)
 	nft_dynset(r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
 }
 
+/* A rule on segments @from with all flags of @set; the key is loaded. */
+static struct nft_rule segment(struct nft_batch *b, const struct nft_family *f,
+			       int from, uint8_t set)
+{
+	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, chains[from]);
+
+	e_tcp(&r, f);
+	e_tcpflags(&r, set, set);
+	nft_rules_key(&r, f, from == FROM_TAP);
+	return r;
+}
+
 /* What the flags of a slow flow's segment @from say; @fwd: where it goes. */
 static void flags(struct nft_batch *b, const struct nft_family *f, int from,
 		  int fwd)
 {
-	const char *chain = from == FROM_POD ? "from_pod" : "from_tap";
-	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, chain);
+	struct nft_rule r = segment(b, f, from, TCP_RST);
 
-	e_tcp(&r, f);
-	e_tcpflags(&r, TCP_RST, NFT_CMP_EQ, TCP_RST);
-	nft_rules_key(&r, f, from == FROM_TAP);
 	nft_lookup(&r, &f->slow);
 	e_retire(&r, f);
 	nft_fwd(&r, fwd);
 	nft_rule_end(&r);
 
-	r = nft_rule_start(b, NFPROTO_NETDEV, chain);
-	e_tcp(&r, f);
-	e_tcpflags(&r, TCP_FIN, NFT_CMP_EQ, TCP_FIN);
-	nft_rules_key(&r, f, from == FROM_TAP);
+	r = segment(b, f, from, TCP_FIN);
 	nft_lookup(&r, &f->fin[!from]);
 	nft_lookup(&r, &f->slow);
 	nft_dynset(&r, &f->ended, NFT_DYNSET_OP_UPDATE);
@@ -193,10 +200,7 @@ static void flags(struct nft_batch *b, const struct nft_family *f, int from,
 	nft_fwd(&r, fwd);
 	nft_rule_end(&r);
 
-	r = nft_rule_start(b, NFPROTO_NETDEV, chain);
-	e_tcp(&r, f);
-	e_tcpflags(&r, TCP_FIN, NFT_CMP_EQ, TCP_FIN);
-	nft_rules_key(&r, f, from == FROM_TAP);
+	r = segment(b, f, from, TCP_FIN);
 	nft_lookup(&r, &f->slow);
 	nft_dynset(&r, &f->fin[from], NFT_DYNSET_OP_UPDATE);
 	nft_rule_end(&r);
@@ -206,8 +210,7 @@ static void flags(struct nft_batch *b, const struct nft_family *f, int from,
 static void member(struct nft_batch *b, const struct nft_family *f, int from,
 		   const struct nft_set *set, int fwd)
 {
-	struct nft_rule r = nft_rule_start(
-		b, NFPROTO_NETDEV, from == FROM_POD ? "from_pod" : "from_tap");
+	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, chains[from]);
 
 	e_tcp(&r, f);
 	nft_rules_key(&r, f, from == FROM_TAP);
@@ -228,7 +231,7 @@ static void icmp_errors_up(struct nft_batch *b)
 		{ IPPROTO_ICMPV6, 1, 4 },
 	};
 
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
 		struct nft_rule r =
 			nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
 
@@ -258,11 +261,8 @@ static void dns_up(struct nft_batch *b, const struct nft_family *f,
 /* The rules of from_pod that look at the sets. */
 static void slow_down(struct nft_batch *b, const struct nft_family *f, int tap)
 {
-	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
+	struct nft_rule r = segment(b, f, FROM_POD, TCP_RST);
 
-	e_tcp(&r, f);
-	e_tcpflags(&r, TCP_RST, NFT_CMP_EQ, TCP_RST);
-	nft_rules_key(&r, f, false);
 	nft_lookup(&r, &f->ended);
 	nft_verdict(&r, NF_DROP);
 	nft_rule_end(&r);
@@ -299,7 +299,7 @@ static void from_pod(struct nft_batch *b, const struct nft_hop *h)
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
 	e_l4proto(&r, NFT_CMP_EQ, IPPROTO_TCP);
-	e_tcpflags(&r, TCP_FLAGS, NFT_CMP_EQ, TCP_SYN);
+	e_tcpflags(&r, TCP_FLAGS, TCP_SYN);
 	nft_fwd(&r, h->tap_index);
 	nft_rule_end(&r);
 
@@ -320,7 +320,7 @@ static void written_back(struct nft_batch *b, const struct nft_hop *h,
 	e_tcp(&r, f);
 	nft_payload(&r, NFT_PAYLOAD_LL_HEADER, 6, NFT_CMP_EQ, h->plan->pod_mac,
 		    6);
-	e_tcpflags(&r, TCP_FLAGS, NFT_CMP_EQ, TCP_SYN);
+	e_tcpflags(&r, TCP_FLAGS, TCP_SYN);
 	nft_rules_key(&r, f, false);
 	nft_dynset(&r, &f->slow, NFT_DYNSET_OP_DELETE);
 	nft_dynset(&r, &f->closing, NFT_DYNSET_OP_DELETE);
@@ -342,10 +342,7 @@ static void from_tap(struct nft_batch *b, const struct nft_hop *h)
 		written_back(b, h, f);
 
 		/* a new flow on old ports: forget how that one ended */
-		r = nft_rule_start(b, NFPROTO_NETDEV, "from_tap");
-		e_tcp(&r, f);
-		e_tcpflags(&r, TCP_SYNACK, NFT_CMP_EQ, TCP_SYNACK);
-		nft_rules_key(&r, f, true);
+		r = segment(b, f, FROM_TAP, TCP_SYNACK);
 		nft_dynset(&r, &f->fin[FROM_POD], NFT_DYNSET_OP_DELETE);
 		nft_dynset(&r, &f->fin[FROM_TAP], NFT_DYNSET_OP_DELETE);
 		nft_dynset(&r, &f->ended, NFT_DYNSET_OP_DELETE);
