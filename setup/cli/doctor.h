@@ -31,7 +31,8 @@ struct doctor {
 
 /**
  * doctor_examine() - try everything, as the calling user
- * What it makes is in namespaces of its own, and goes away with them.
+ * What it makes is in namespaces of its own, and goes away with them, but for
+ * the runtime directory, as every verb makes it.
  */
 void doctor_examine(struct doctor *d);
 

@@ -32,6 +32,7 @@
 #include "setup/net/hop.h"
 #include "setup/net/resolv.h"
 #include "setup/net/uplink.h"
+#include "setup/state/state.h"
 
 /* what the tables of design and tests are made for: 9,000 connections */
 #define FDS_ENOUGH	  20000
@@ -376,19 +377,25 @@ static void clashes(struct doctor *d)
 
 static void runtime_dir(struct doctor *d)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
+	char own[STATE_DIR_TEXT], why[192];
+	const char *dir = state_runtime_dir(own);
+	struct state s;
+	int rc;
 
-	if (!dir || !*dir)
-		(void)finding(d, "runtime directory", DOCTOR_OK,
-			      "XDG_RUNTIME_DIR isn't set: /tmp/podsplice-%u",
-			      geteuid());
-	else if (access(dir, W_OK | X_OK) == 0)
-		(void)finding(d, "runtime directory", DOCTOR_OK, "%.200s", dir);
-	else
+	log_hold(why, sizeof(why));
+	rc = state_open(&s);
+	log_hold(NULL, 0);
+	state_close(&s);
+	if (rc)
 		remedy(finding(d, "runtime directory", DOCTOR_LIMITED,
-			       "%.128s: %s: pods have no names", dir,
-			       strerror(errno)),
-		       "log in as the user, or unset XDG_RUNTIME_DIR");
+			       "pods have no names: %s", why),
+		       dir == own ? "export XDG_RUNTIME_DIR=DIRECTORY"
+				  : "log in as the user, or unset "
+				    "XDG_RUNTIME_DIR");
+	else
+		(void)finding(d, "runtime directory", DOCTOR_OK, "%s%.200s",
+			      dir == own ? "no path in XDG_RUNTIME_DIR: " : "",
+			      dir);
 }
 
 /* ---- other programs ---- */

@@ -111,16 +111,6 @@ static int supervisor_1_bind(struct supervisor *s)
 
 /* ---- the start ---- */
 
-static const char *runtime_dir(char *buf, size_t cap)
-{
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-
-	if (dir && *dir == '/')
-		return dir;
-	(void)snprintf(buf, cap, "/tmp/podsplice-%u", geteuid());
-	return buf;
-}
-
 /*
  * After this: maker, netstack and portfwd are forked, the maker has made the
  * namespaces, the hop's descriptors were handed on, netstack and portfwd are
@@ -129,7 +119,7 @@ static const char *runtime_dir(char *buf, size_t cap)
  */
 static int supervisor_2_fork(struct supervisor *s)
 {
-	char dir[64];
+	char dir[STATE_DIR_TEXT];
 	struct maker_config maker = {
 		.hop.ns_pod = -1,
 		.ns_user = -1,
@@ -137,7 +127,7 @@ static int supervisor_2_fork(struct supervisor *s)
 			.run = s->cfg,
 			.resolv_conf = s->resolv_text,
 			.hosts = s->hosts_text,
-			.runtime_dir = runtime_dir(dir, sizeof(dir)),
+			.runtime_dir = state_runtime_dir(dir),
 			.nofile = s->net.nofile,
 			.output = { -1, -1 },
 		},

@@ -91,14 +91,25 @@ static int make_dir(int at, const char *name, const char *path, int *out)
 	return rc;
 }
 
+const char *state_runtime_dir(char own[STATE_DIR_TEXT])
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	if (dir && *dir == '/')
+		return dir;
+	(void)snprintf(own, STATE_DIR_TEXT, "/tmp/podsplice-%u", geteuid());
+	return own;
+}
+
 /* @path: set to where it is */
 static int open_root(char path[PATH_MAX], int *out)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char own[STATE_DIR_TEXT];
+	const char *runtime = state_runtime_dir(own);
 	scoped_fd parent = -1;
 
-	if (!runtime || *runtime != '/') {
-		(void)snprintf(path, PATH_MAX, "/tmp/podsplice-%u", geteuid());
+	if (runtime == own) {
+		(void)snprintf(path, PATH_MAX, "%s", own);
 		return make_dir(AT_FDCWD, path, path, out);
 	}
 	if (snprintf(path, PATH_MAX, "%s/podsplice", runtime) >= PATH_MAX)

@@ -67,6 +67,17 @@ struct state_own {
 		.containers = -1, .dir = -1, .lock = -1                        \
 	}
 
+#define STATE_DIR_TEXT 32
+
+/**
+ * state_runtime_dir() - where this user's runtime files are
+ * @own: for the directory that stands in for $XDG_RUNTIME_DIR when that isn't
+ *	 an absolute path
+ *
+ * Return: the variable's value, borrowed, or @own
+ */
+const char *state_runtime_dir(char own[STATE_DIR_TEXT]);
+
 /**
  * state_open() - open the store, made when it isn't there
  *

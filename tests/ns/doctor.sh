@@ -65,8 +65,21 @@ doctor env PATH=/nonexistent
 like "$STATUS $OUT" '^0 .*limited subordinate ids .*--add-subuids' \
 	'no newuidmap'
 doctor env XDG_RUNTIME_DIR=/nonexistent
-like "$STATUS $OUT" '^0 .*limited runtime directory /nonexistent: No such' \
+like "$STATUS $OUT" '^0 .*limited runtime directory pods have no names: XDG_RUNTIME_DIR /nonexistent: No such file or directory > log in as the user, or unset XDG_RUNTIME_DIR ' \
 	'no runtime directory'
+install -d -m 777 -o "$ACCOUNT_UID" "$T/open"
+doctor env "XDG_RUNTIME_DIR=$T/open"
+like "$STATUS $OUT" "^0 .*limited runtime directory pods have no names: $T/open: is open to others " \
+	'one that is open to others'
+STANDIN=/tmp/podsplice-$ACCOUNT_UID
+doctor env XDG_RUNTIME_DIR=relative
+like "$STATUS $OUT" "^0 .* ok runtime directory no path in XDG_RUNTIME_DIR: $STANDIN " \
+	'no path: what stands in for it'
+in_host chmod 755 "$STANDIN"
+doctor env XDG_RUNTIME_DIR=
+like "$STATUS $OUT" "^0 .*limited runtime directory pods have no names: $STANDIN: is open to others .*> export XDG_RUNTIME_DIR=DIRECTORY " \
+	'... which is open to others'
+in_host rm -r "$STANDIN"
 
 # a device that others made unusable, in the test host's own files
 touch "$WORK/tun"
