@@ -12,11 +12,14 @@ setpriv "--reuid=$OWNER" "--regid=$(stat -c %g "$BUILD")" --clear-groups \
 	meson install -C "$BUILD" --no-rebuild --destdir "$T/dest" \
 	>"$T/install.out" 2>"$T/install.err" || bail 'meson install'
 PREFIX=$T/dest/usr/local
-is "$(cd "$PREFIX" && find . -type f | sort)" './bin/podsplice
+is "$(cd "$PREFIX" && find . ! -type d | sort)" './bin/podsplice
+./libexec/podsplice/slirp4netns
 ./share/bash-completion/completions/podsplice
 ./share/doc/podsplice/LICENSE
 ./share/doc/podsplice/README.md
 ./share/doc/podsplice/SECURITY.md
+./share/doc/podsplice/examples/podman4.conf
+./share/doc/podsplice/examples/podman5.conf
 ./share/fish/vendor_completions.d/podsplice.fish
 ./share/man/man1/podsplice.1
 ./share/man/man5/podsplice.5
@@ -26,6 +29,20 @@ is "$(readelf -d "$PREFIX/bin/podsplice" | grep -E 'RPATH|RUNPATH')" '' \
 PODSPLICE=$PREFIX/bin/podsplice
 run_user -- echo 'a pod'
 is "$STATUS $OUT$ERR" '0 a pod' '... and an ordinary user runs it'
+
+# The names engines call: they lead to what is installed, and to no other
+
+for name in "$PREFIX"/libexec/podsplice/*; do
+	is "$(readlink "$name")" /usr/local/bin/podsplice \
+		"${name##*/} is the program"
+done
+for conf in "$PREFIX"/share/doc/podsplice/examples/*.conf; do
+	while read -r path; do
+		check "${conf##*/}: $path is there" test -d "$T/dest$path" \
+			-o -h "$T/dest$path"
+	done < <(sed -n 's/.*"\(.*podsplice[^"]*\)".*/\1/p' "$conf")
+	unlike "$(cat "$conf")" '@' "... and has no blanks to fill in"
+done
 
 # Completions, each by a shell of its own that finds them in their folder
 

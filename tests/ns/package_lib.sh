@@ -27,6 +27,8 @@ package_checks() # DEB
 		'... and looks for libraries where the system has them'
 	like "$(readelf -dh "$PODSPLICE")" 'DYN .*Flags:? +(BIND_)?NOW' \
 		'... at any address, bound at the start'
+	is "$(readlink -f "$ROOT/usr/libexec/podsplice/slirp4netns")" "$PODSPLICE" \
+		'the names engines call lead to the program'
 	for page in "$ROOT"/usr/share/man/man?/*; do
 		is "$(mandoc -T lint -W warning "$page" 2>&1)" '' "manual: ${page##*/}"
 	done
