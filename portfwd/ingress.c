@@ -45,7 +45,7 @@ struct port {
 	struct ingress *in;
 	struct publication *pub;
 	uint32_t n_flows;
-	uint16_t index;	       /* in the range */
+	uint16_t pod_port;
 	uint16_t n_connecting; /* flows not yet relayed */
 };
 
@@ -139,8 +139,7 @@ static int try_rung(struct ingress *in, struct flow *f)
 	rc = in->source->connected
 		     ? 0
 		     : source_connect(fd, in->plan, f->rung, &f->client,
-				      (uint16_t)(f->port->pub->spec.pod_port +
-						 f->port->index));
+				      f->port->pod_port);
 	if (!rc) {
 		f->relay.b.src =
 			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
@@ -483,7 +482,7 @@ static void on_retry(struct loop_timer *t)
 
 /* @fd: taken */
 static int port_add(struct ingress *in, struct publication *pub, int *fd,
-		    uint16_t index)
+		    uint16_t pod_port)
 {
 	struct port *p = calloc(1, sizeof(*p));
 	int rc;
@@ -497,7 +496,7 @@ static int port_add(struct ingress *in, struct publication *pub, int *fd,
 	}
 	p->in = in;
 	p->pub = pub;
-	p->index = index;
+	p->pod_port = pod_port;
 	p->src = (struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET,
 				       on_listener };
 	list_init(&p->waiting);
@@ -515,7 +514,8 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 	if (!pub)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(in, pub, &fds[i], (uint16_t)(p->first + i));
+		rc = port_add(in, pub, &fds[i],
+			      (uint16_t)(p->spec.pod_port + p->first + i));
 	return rc;
 }
 
@@ -614,9 +614,8 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 
 	out->direction = FLOW_INGRESS;
 	if (!p->in->source->connected)
-		out->pod = endpoint_make(
-			source_pod_ip(p->in->plan, family),
-			(uint16_t)(p->pub->spec.pod_port + p->index));
+		out->pod = endpoint_make(source_pod_ip(p->in->plan, family),
+					 p->pod_port);
 	out->remote = endpoint_make(&client, endpoint_port(&f->client));
 	if (f->client_fd < 0) {
 		flow_record_relay(&f->relay, out);

@@ -185,7 +185,7 @@ static struct udp_key key_of(const struct udp_port *p, const struct udp_msg *m)
 		.client = client,
 		.local = m->local,
 		.client_port = endpoint_port(&m->from),
-		.pod_port = udp_pod_port(p),
+		.pod_port = p->pod_port,
 	};
 }
 
@@ -384,7 +384,7 @@ int udp_new(struct udp **out, struct loop *loop, const struct source *source,
 
 /* @fd: taken */
 static int port_add(struct udp *u, struct publication *pub, int *fd,
-		    uint16_t index, uint16_t host_port)
+		    uint16_t host_port, uint16_t pod_port)
 {
 	struct udp_port *p = calloc(1, sizeof(*p));
 	union endpoint to[2] = { { .sa.sa_family = AF_INET },
@@ -394,8 +394,8 @@ static int port_add(struct udp *u, struct publication *pub, int *fd,
 		return log_errno(ENOMEM, "published port");
 	p->u = u;
 	p->pub = pub;
-	p->index = index;
 	p->host_port = host_port;
+	p->pod_port = pod_port;
 	p->src =
 		(struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET, on_port };
 	list_init(&p->waiting);
@@ -423,8 +423,8 @@ int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds)
 			pool_join(u->pool, &u->icmp);
 	}
 	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(u, pub, &fds[i], (uint16_t)(p->first + i),
-			      p->host_ports[i]);
+		rc = port_add(u, pub, &fds[i], p->host_ports[i],
+			      (uint16_t)(p->spec.pod_port + p->first + i));
 	return rc;
 }
 

@@ -176,7 +176,7 @@ static void tell_flows(struct udp_port *port, const struct error *e)
 	struct udp_key key = { .port = port,
 			       .client = endpoint_ip(&e->to),
 			       .client_port = endpoint_port(&e->to),
-			       .pod_port = udp_pod_port(port) };
+			       .pod_port = port->pod_port };
 
 	for (struct udp_node *n = udp_table_next(&u->table, &key, NULL); n;
 	     n = udp_table_next(&u->table, &key, n))

@@ -16,8 +16,7 @@ struct udp_port {
 	struct list waiting; /* on u->waiting: may have more to read */
 	struct udp *u;
 	struct publication *pub;
-	uint16_t index; /* in the range */
-	uint16_t host_port;
+	uint16_t host_port, pod_port;
 	bool whole[2]; /* what it sends isn't fragmented: IPv4, IPv6 */
 };
 
@@ -91,8 +90,3 @@ void udp_flow_readable(struct loop_source *src, uint32_t revents);
  * @sender: whose datagram was just refused, or NULL: such errors name no flow
  */
 void udp_errors(struct udp_port *port, const struct udp_flow *sender);
-
-static inline uint16_t udp_pod_port(const struct udp_port *p)
-{
-	return (uint16_t)(p->pub->spec.pod_port + p->index);
-}
