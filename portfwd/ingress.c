@@ -561,14 +561,9 @@ void ingress_unpublish(struct ingress *in, uint32_t id, bool drop)
 	free(pub);
 }
 
-void ingress_tally(struct ingress *in)
+static void tally(struct ingress *in)
 {
-	list_for_each (e, &in->publications) {
-		struct publication *pub =
-			container_of(e, struct publication, link);
-
-		pub->live_in = pub->live_out = 0;
-	}
+	publications_clear_live(&in->publications);
 	list_for_each (e, &in->relaying) {
 		const struct flow *f = container_of(e, struct flow, link);
 
@@ -577,9 +572,10 @@ void ingress_tally(struct ingress *in)
 	}
 }
 
-size_t ingress_ports_page(const struct ingress *in, uint32_t after,
+size_t ingress_ports_page(struct ingress *in, uint32_t after,
 			  struct port_record *out, size_t max)
 {
+	tally(in);
 	return publications_page(&in->publications, after, out, max);
 }
 

@@ -52,11 +52,8 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
  */
 void ingress_unpublish(struct ingress *in, uint32_t id, bool drop);
 
-/** ingress_tally() - count what the flows have moved, for the next pages */
-void ingress_tally(struct ingress *in);
-
 /** ingress_ports_page() - publications_page() of its ports */
-size_t ingress_ports_page(const struct ingress *in, uint32_t after,
+size_t ingress_ports_page(struct ingress *in, uint32_t after,
 			  struct port_record *out, size_t max);
 
 /** ingress_start() - accept from now on; Return: 0 or -errno, logged */

@@ -77,6 +77,16 @@ void publication_lost(struct publication *pub, enum source_lost why,
 	pub->lost_why = (uint8_t)why;
 }
 
+void publications_clear_live(struct list *list)
+{
+	list_for_each (e, list) {
+		struct publication *pub =
+			container_of(e, struct publication, link);
+
+		pub->live_in = pub->live_out = 0;
+	}
+}
+
 void publications_free(struct list *list)
 {
 	while (!list_empty(list)) {

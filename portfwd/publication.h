@@ -18,10 +18,11 @@ struct publication {
 	uint32_t n_ports; /* those with an open flow stay until its end */
 	size_t n_flows;
 	uint64_t bytes_in, bytes_out; /* of flows that have ended */
-	uint64_t live_in, live_out;   /* of the others, at the last tally */
-	uint64_t errors;	      /* clients turned away */
-	uint64_t lost;		      /* clients not seen by the pod */
-	uint8_t lost_why;	      /* the last one's enum source_lost */
+	/* of the others, counted for each page: one may end between two */
+	uint64_t live_in, live_out;
+	uint64_t errors;  /* clients turned away */
+	uint64_t lost;	  /* clients not seen by the pod */
+	uint8_t lost_why; /* the last one's enum source_lost */
 };
 
 /**
@@ -52,6 +53,9 @@ size_t publications_page(const struct list *list, uint32_t after,
  */
 void publication_lost(struct publication *pub, enum source_lost why,
 		      uint64_t lost[SOURCE_LOST_N]);
+
+/** publications_clear_live() - live_in, live_out of all are 0 */
+void publications_clear_live(struct list *list);
 
 /** publications_free() - all of @list */
 void publications_free(struct list *list);

@@ -250,10 +250,6 @@ void report_ports(struct report *r, uint32_t cookie)
 	r->ports_after = 0;
 	r->ports_udp = false;
 	r->wants_ports = true;
-	if (r->ingress)
-		ingress_tally(r->ingress);
-	if (r->udp)
-		udp_tally(r->udp);
 	loop_defer(r->loop, &r->job);
 }
 

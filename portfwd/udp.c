@@ -463,14 +463,9 @@ void udp_unpublish(struct udp *u, uint32_t id)
 	}
 }
 
-void udp_tally(struct udp *u)
+static void tally(struct udp *u)
 {
-	list_for_each (e, &u->publications) {
-		struct publication *pub =
-			container_of(e, struct publication, link);
-
-		pub->live_in = pub->live_out = 0;
-	}
+	publications_clear_live(&u->publications);
 	list_for_each (e, &u->table.ages) {
 		const struct udp_flow *f =
 			container_of(e, struct udp_flow, node.age);
@@ -480,9 +475,10 @@ void udp_tally(struct udp *u)
 	}
 }
 
-size_t udp_ports_page(const struct udp *u, uint32_t after,
-		      struct port_record *out, size_t max)
+size_t udp_ports_page(struct udp *u, uint32_t after, struct port_record *out,
+		      size_t max)
 {
+	tally(u);
 	return publications_page(&u->publications, after, out, max);
 }
 

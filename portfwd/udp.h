@@ -54,12 +54,9 @@ int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds);
  */
 void udp_unpublish(struct udp *u, uint32_t id);
 
-/** udp_tally() - count what the flows have moved, for the next pages */
-void udp_tally(struct udp *u);
-
 /** udp_ports_page() - publications_page() of its ports */
-size_t udp_ports_page(const struct udp *u, uint32_t after,
-		      struct port_record *out, size_t max);
+size_t udp_ports_page(struct udp *u, uint32_t after, struct port_record *out,
+		      size_t max);
 
 /** udp_start() - serve from now on; Return: 0 or -errno, logged */
 int udp_start(struct udp *u);
