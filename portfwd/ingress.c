@@ -271,22 +271,10 @@ static void on_relay_ended(struct relay_flow *rf, bool clean)
 		loop_defer(in->loop, &in->resume);
 }
 
-static void count_source(struct ingress *in, const struct flow *f)
-{
-	struct ip client = endpoint_ip(&f->client);
-	struct publication *pub = f->port->pub;
-	enum source_lost why =
-		source_lost_at(in->source, &pub->spec, &client, f->rung);
-
-	if (f->rung == SOURCE_CLIENT_ADDR)
-		in->stats.port_changed++;
-	else if (why)
-		publication_lost(pub, why, in->stats.lost);
-}
-
 static void start_relay(struct ingress *in, struct flow *f)
 {
 	enum spec_proxy proxy = f->port->pub->spec.proxy;
+	struct ip client = endpoint_ip(&f->client);
 	int rc = 0;
 
 	if (proxy != SPEC_PROXY_NONE)
@@ -304,7 +292,8 @@ static void start_relay(struct ingress *in, struct flow *f)
 	}
 	f->client_fd = -1;
 	not_connecting(f);
-	count_source(in, f);
+	publication_served(f->port->pub, in->source, &client, f->rung,
+			   &in->stats.source);
 	list_del(&f->link);
 	list_append(&in->relaying, &f->link);
 }

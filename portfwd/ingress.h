@@ -19,8 +19,7 @@ struct ingress;
 struct ingress_stats {
 	uint64_t accepted;
 	uint64_t refused, unreachable; /* by the pod: clients were reset */
-	uint64_t lost[SOURCE_LOST_N];  /* source address lost, by reason */
-	uint64_t port_changed;	       /* address kept, port not */
+	struct source_stats source;
 	uint64_t paused_fds, paused_pool;
 	uint64_t paused_pod; /* too many wait for the pod's answer */
 	uint64_t over_max;

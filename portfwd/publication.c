@@ -69,10 +69,17 @@ size_t publications_page(const struct list *list, uint32_t after,
 	return n;
 }
 
-void publication_lost(struct publication *pub, enum source_lost why,
-		      uint64_t lost[SOURCE_LOST_N])
+void publication_served(struct publication *pub, const struct source *source,
+			const struct ip *client, enum source_rung rung,
+			struct source_stats *stats)
 {
-	lost[why]++;
+	enum source_lost why = source_lost_at(source, &pub->spec, client, rung);
+
+	if (rung == SOURCE_CLIENT_ADDR)
+		stats->port_changed++;
+	if (!why)
+		return;
+	stats->lost[why]++;
 	pub->lost++;
 	pub->lost_why = (uint8_t)why;
 }

@@ -48,11 +48,12 @@ size_t publications_page(const struct list *list, uint32_t after,
 			 struct port_record *out, size_t max);
 
 /**
- * publication_lost() - a client isn't seen by the pod with its own address
- * @lost: the counters of its owner, by reason
+ * publication_served() - the pod sees @client as @rung says: count it
+ * @stats: the counters of @pub's owner
  */
-void publication_lost(struct publication *pub, enum source_lost why,
-		      uint64_t lost[SOURCE_LOST_N]);
+void publication_served(struct publication *pub, const struct source *source,
+			const struct ip *client, enum source_rung rung,
+			struct source_stats *stats);
 
 /** publications_clear_live() - live_in, live_out of all are 0 */
 void publications_clear_live(struct list *list);

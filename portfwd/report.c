@@ -43,7 +43,7 @@ static void add_ingress(const struct ingress *in, struct portfwd_totals *t)
 	t->emfile += s->paused_fds;
 	t->policy += s->over_max;
 	for (size_t i = 0; i < SOURCE_LOST_N; i++)
-		t->source_lost += s->lost[i];
+		t->source_lost += s->source.lost[i];
 }
 
 static void add_udp(const struct udp *u, struct portfwd_totals *t)
@@ -62,7 +62,7 @@ static void add_udp(const struct udp *u, struct portfwd_totals *t)
 	t->policy += s->over_max;
 	t->evicted = s->evicted;
 	for (size_t i = 0; i < SOURCE_LOST_N; i++)
-		t->source_lost += s->lost[i];
+		t->source_lost += s->source.lost[i];
 }
 
 static void add_relay(const struct relay *r, struct portfwd_totals *t)

@@ -39,6 +39,12 @@ enum source_lost {
 	SOURCE_LOST_N,
 };
 
+/* Clients, by what the pod sees of them. */
+struct source_stats {
+	uint64_t lost[SOURCE_LOST_N]; /* the gateway, by reason */
+	uint64_t port_changed;	      /* their address, but not their port */
+};
+
 /**
  * source_why_lost() - does this client start at the gateway?
  *

@@ -21,13 +21,12 @@ struct udp;
 struct udp_stats {
 	uint64_t opened;
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
-	uint64_t refused;	      /* by the pod, in both families */
-	uint64_t lost[SOURCE_LOST_N]; /* source address lost, by reason */
-	uint64_t port_changed;	      /* address kept, port not */
-	uint64_t evicted;	      /* flows that made room for others */
-	uint64_t over_max;	      /* datagrams: the SPEC's max= */
-	uint64_t shortage;	      /* datagrams: no socket for their flow */
-	uint64_t unsent;	      /* datagrams: refused by the kernel */
+	uint64_t refused; /* by the pod, in both families */
+	struct source_stats source;
+	uint64_t evicted;  /* flows that made room for others */
+	uint64_t over_max; /* datagrams: the SPEC's max= */
+	uint64_t shortage; /* datagrams: no socket for their flow */
+	uint64_t unsent;   /* datagrams: refused by the kernel */
 };
 
 /**

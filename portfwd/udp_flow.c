@@ -100,13 +100,9 @@ static int climb(struct udp_flow *f)
 static void count_source(const struct udp_flow *f)
 {
 	struct udp *u = f->port->u;
-	enum source_lost why = source_lost_at(u->source, &f->port->pub->spec,
-					      &f->node.key.client, f->rung);
 
-	if (f->rung == SOURCE_CLIENT_ADDR)
-		u->stats.port_changed++;
-	else if (why)
-		publication_lost(f->port->pub, why, u->stats.lost);
+	publication_served(f->port->pub, u->source, &f->node.key.client,
+			   f->rung, &u->stats.source);
 }
 
 static void keep_first(struct udp_flow *f, const struct udp_msg *m)
@@ -204,12 +200,15 @@ void udp_flow_answered(struct udp_flow *f)
 /* The other family, with the same datagram. */
 static int go_on(struct udp_flow *f)
 {
+	bool counted = f->rung == SOURCE_GATEWAY; /* as lost, already */
+
 	f->rung = source_next(f->port->u->plan, f->rung, ECONNREFUSED);
 	leave_hop(f);
 	if (f->rung == SOURCE_NONE || climb(f))
 		return -ECONNREFUSED;
 	f->node.exact = false;
-	count_source(f);
+	if (!counted)
+		count_source(f);
 	(void)send(f->src.fd, f->first, f->first_len, MSG_NOSIGNAL);
 	forget_first(f);
 	return 0;

@@ -174,6 +174,9 @@ pod_end
 serving bound6 7000 "$POD6" -p 7000:7000/udp
 is "$(peer_udp who "$HOST6" 7000)" "$PEER6 own port" '... of IPv6'
 like "$(peer_udp who "$HOST4" 7000)" "^$GW6 " '... and its other family'
+like "$(host_udp who 127.0.0.1 7000)" "^$GW6 " '... on loopback, too'
+is "$(stat_of 's["errors"]["source_lost"]')" 2 \
+	'... each of these clients is counted once, whatever was tried'
 pod_end
 leftovers bound
 

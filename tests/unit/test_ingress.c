@@ -19,7 +19,8 @@ static void loopback_client_is_seen_as_the_gateway(void **state)
 	ix_connect(ix, &c, NULL);
 	assert_true(ix_seen_as(&c, "127.0.0.3"));
 	ix_check(ix, &c);
-	WAIT(&ix->loop, ingress_stats(ix->in)->lost[SOURCE_LOST_LOCAL] == 1);
+	WAIT(&ix->loop,
+	     ingress_stats(ix->in)->source.lost[SOURCE_LOST_LOCAL] == 1);
 	assert_int_equal(ingress_stats(ix->in)->accepted, 1);
 	conn_close(&c);
 	WAIT(&ix->loop, ix->relay.n_flows == 0);
@@ -34,7 +35,8 @@ static void source_off_makes_it_the_gateway_and_is_counted_so(void **state)
 	ix_publish(ix, ",source=off", 1);
 	ix_connect(ix, &c, NULL);
 	assert_true(ix_seen_as(&c, "127.0.0.3"));
-	WAIT(&ix->loop, ingress_stats(ix->in)->lost[SOURCE_LOST_OFF] == 1);
+	WAIT(&ix->loop,
+	     ingress_stats(ix->in)->source.lost[SOURCE_LOST_OFF] == 1);
 	conn_close(&c);
 }
 
@@ -86,8 +88,8 @@ static void client_keeps_its_address_and_port(void **state)
 	assert_int_equal(endpoint_port(&me), endpoint_port(&c.seen));
 	ix_check(ix, &c);
 	for (int i = 0; i < SOURCE_LOST_N; i++)
-		assert_int_equal(ingress_stats(ix->in)->lost[i], 0);
-	assert_int_equal(ingress_stats(ix->in)->port_changed, 0);
+		assert_int_equal(ingress_stats(ix->in)->source.lost[i], 0);
+	assert_int_equal(ingress_stats(ix->in)->source.port_changed, 0);
 	conn_close(&c);
 }
 
@@ -109,7 +111,7 @@ static void port_that_is_taken_is_changed_and_the_address_kept(void **state)
 	assert_int_equal(getsockname(c.client, &me.sa, &len), 0);
 	assert_int_not_equal(endpoint_port(&me), endpoint_port(&c.seen));
 	ix_check(ix, &c);
-	WAIT(&ix->loop, ingress_stats(ix->in)->port_changed == 1);
+	WAIT(&ix->loop, ingress_stats(ix->in)->source.port_changed == 1);
 	conn_close(&c);
 }
 
@@ -134,7 +136,8 @@ static void address_that_cannot_be_bound_becomes_the_gateway(void **state)
 	ix_connect(ix, &c, "198.51.100.7");
 	assert_true(ix_seen_as(&c, "10.0.2.2"));
 	ix_check(ix, &c);
-	WAIT(&ix->loop, ingress_stats(ix->in)->lost[SOURCE_LOST_ADDRESS] == 1);
+	WAIT(&ix->loop,
+	     ingress_stats(ix->in)->source.lost[SOURCE_LOST_ADDRESS] == 1);
 	conn_close(&c);
 }
 
@@ -158,14 +161,14 @@ static void addresses_that_mean_something_else_in_the_pod(void **state)
 	ix_pod_listen(ix, AF_INET);
 	ix_publish(ix, "", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		uint64_t before = ingress_stats(ix->in)->lost[t[i].why];
+		uint64_t before = ingress_stats(ix->in)->source.lost[t[i].why];
 
 		ix_connect(ix, &c, t[i].src);
 		if (!ix_seen_as(&c, t[i].seen))
 			fail_msg("%s is seen as another", t[i].src);
 		/* counted when the relay starts, a turn later */
-		WAIT(&ix->loop,
-		     ingress_stats(ix->in)->lost[t[i].why] == before + 1);
+		WAIT(&ix->loop, ingress_stats(ix->in)->source.lost[t[i].why] ==
+					before + 1);
 		conn_close(&c);
 	}
 }
@@ -185,7 +188,8 @@ static void client_over_ipv6_keeps_its_address(void **state)
 	conn_close(&c);
 	ix_connect(ix, &c, "fd00::77");
 	assert_true(ix_seen_as(&c, "fd00::2"));
-	WAIT(&ix->loop, ingress_stats(ix->in)->lost[SOURCE_LOST_POD] == 1);
+	WAIT(&ix->loop,
+	     ingress_stats(ix->in)->source.lost[SOURCE_LOST_POD] == 1);
 	conn_close(&c);
 }
 
@@ -225,7 +229,8 @@ static void refused_family_is_served_in_the_other_one(void **state)
 	ix_connect(ix, &c, NULL);
 	assert_true(ix_seen_as(&c, "::1"));
 	ix_check(ix, &c);
-	WAIT(&ix->loop, ingress_stats(ix->in)->lost[SOURCE_LOST_FAMILY] == 2);
+	WAIT(&ix->loop,
+	     ingress_stats(ix->in)->source.lost[SOURCE_LOST_FAMILY] == 2);
 	conn_close(&c);
 }
 
