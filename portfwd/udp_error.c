@@ -188,6 +188,8 @@ void udp_errors(struct udp_port *port, const struct udp_flow *sender)
 	struct error e;
 	bool known;
 
+	/* those left over make an event of their own, also edge-triggered: see
+	 * sock_dequeue_err_skb() */
 	for (int i = 0; i < ERRORS_A_TURN; i++) {
 		if (!next_error(port->src.fd, &e, &known))
 			return;

@@ -207,6 +207,21 @@ peer_udp tell "$HOST6" 7000 hello
 reap "$SUP"
 is "$(cat "$T/icmp.out")" ECONNREFUSED '... IPv6'
 
+# more errors than are taken in one turn, all there at once
+in_peer_net sysctl -qw net.ipv4.icmp_ratelimit=0
+rm -f "$SOCK" "$WORK/go"
+pod gone --control "$SOCK" -p 7000:7000/udp -- "$PY" "$T/udp.py" \
+	answer-all-gone 7000 40 "$WORK/go" || bail 'no pod'
+wait_port pod 7000 u
+helper || bail 'no helper'
+is "$(peer_udp leave "$HOST4" 7000 40)" 40 '40 clients come and go'
+kill -STOP "$PORTFWD"
+touch "$WORK/go"
+wait_for 20 grep -q answered "$T/gone.out"
+kill -CONT "$PORTFWD"
+reap "$SUP"
+is "$(tail -n 1 "$T/gone.out")" 'refused 40' '... the server is told of each'
+
 in_host ip route replace "$FAR4" via "$PEER4" mtu 1300
 in_host ip -6 route replace "$FAR6" via "$PEER6" mtu 1300
 serving df 7000 :: -p 7000:7000/udp

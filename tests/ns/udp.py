@@ -13,6 +13,7 @@ import time
 
 HANG = 20
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
+IP_RECVERR = 11
 MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10),
                 socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
 PMTUDISC_DONT, PMTUDISC_DO, PMTUDISC_PROBE = 0, 2, 3
@@ -114,6 +115,29 @@ def answer_gone(port):
         say('no error')
     except OSError as e:
         say(name(e))
+
+
+def answer_all_gone(port, n, go):
+    """N clients say hello; when GO is there, all are answered: how many of them
+    are refused"""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    s.bind(('', int(port)))
+    peers = {s.recvfrom(100)[1] for _ in range(int(n))}
+    for peer in peers:
+        s.sendto(b'hello', peer)
+    while not os.path.exists(go):
+        time.sleep(.02)
+    for peer in peers:
+        s.sendto(b'answer', peer)
+    say('answered')
+    refused, end = set(), time.monotonic() + HANG
+    while refused != peers and time.monotonic() < end:
+        try:
+            refused.add(s.recvmsg(1, 512, socket.MSG_ERRQUEUE)[3])
+        except BlockingIOError:
+            time.sleep(.02)
+    say('refused', len(refused))
 
 
 # Outside
@@ -239,6 +263,14 @@ def many(host, port, n):
     say(good)
 
 
+def leave(host, port, n):
+    """N clients that say hello, are answered, and go"""
+    socks = [client(host, port) for _ in range(int(n))]
+    for s in socks:
+        s.send(b'hello')
+    say(sum(s.recv(100) == b'hello' for s in socks))
+
+
 def steady(host, port, stop, total='0'):
     """asks until STOP is there and something is answered after it; says how
     many of its ports the pod saw, each time that it changes"""
@@ -259,7 +291,7 @@ def steady(host, port, stop, total='0'):
 
 
 VERBS = {f.__name__.replace('_', '-'): f for f in (
-    serve, answer_gone, who, sizes, mix, burst, gro, asked, ask, reply_to, tell, many,
+    serve, answer_gone, answer_all_gone, leave, who, sizes, mix, burst, gro, asked, ask, reply_to, tell, many,
     steady)}
 
 if __name__ == '__main__':
