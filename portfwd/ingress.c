@@ -638,7 +638,7 @@ struct ingress *ingress_free(struct ingress *in)
 	publications_free(&in->publications);
 	list_del(&in->resume.link);
 	loop_timer_stop(in->loop, &in->retry);
-	pool_leave(&in->sockets);
+	pool_leave(in->pool, &in->sockets);
 	free(in);
 	return NULL;
 }

@@ -76,13 +76,19 @@ static void on_retry(struct loop_timer *t)
 	fill_all(container_of(t, struct pool, retry));
 }
 
+/* Down to @left. */
+static void empty(struct shelf *s, size_t left)
+{
+	while (s->n > left)
+		fd_drop(&s->fds[--s->n]);
+}
+
 /* One always stays: each family must be served. */
 static void keep_half(struct shelf *s)
 {
 	if (s->want > 1)
 		s->want /= 2;
-	while (s->n > s->want)
-		fd_drop(&s->fds[--s->n]);
+	empty(s, s->want);
 }
 
 void pool_shrink(struct pool *p)
@@ -158,6 +164,8 @@ static void put_on_shelf(struct pool *p, struct msg *m)
 	}
 	s += reply.family == AF_INET6;
 	s->asked = false;
+	if (!s->used)
+		return; /* who wanted them has left */
 	if (s->want < s->max)
 		s->want++;
 	for (size_t i = 0; i < m->n_fds && s->n < s->max; i++)
@@ -234,10 +242,17 @@ void pool_join(struct pool *p, struct pool_user *user)
 	list_append(&p->users, &user->link);
 }
 
-void pool_leave(struct pool_user *user)
+void pool_leave(struct pool *p, struct pool_user *user)
 {
-	if (user->link.next)
-		list_del(&user->link);
+	struct shelf *s = shelves_of(p, user->type);
+
+	if (!user->link.next || !list_linked(&user->link))
+		return;
+	list_del(&user->link);
+	for (int i = 0; i < 2; i++) {
+		s[i].used = false;
+		empty(&s[i], 0);
+	}
 }
 
 int pool_attach(struct pool *p, int maker)
@@ -281,8 +296,7 @@ struct pool *pool_free(struct pool *p)
 	loop_timer_stop(p->loop, &p->retry);
 	loop_close(p->loop, &p->maker);
 	for (size_t i = 0; i < N_SHELVES; i++)
-		while (p->shelves[i].n)
-			fd_drop(&p->shelves[i].fds[--p->shelves[i].n]);
+		empty(&p->shelves[i], 0);
 	free(p);
 	return NULL;
 }

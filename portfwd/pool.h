@@ -38,8 +38,9 @@ int pool_new(struct pool **out, struct loop *loop, int maker, bool ipv6);
 /** pool_join() - @user: type and refilled are set; one user a type */
 void pool_join(struct pool *p, struct pool_user *user);
 
-/** pool_leave() - harmless for one who hasn't joined, or left */
-void pool_leave(struct pool_user *user);
+/** pool_leave() - the sockets kept for @user are closed; harmless for one who
+ * hasn't joined, or left */
+void pool_leave(struct pool *p, struct pool_user *user);
 
 /** pool_fill() - ask for sockets ahead of need; pool_join() doesn't */
 void pool_fill(struct pool *p, const struct pool_user *user);

@@ -436,6 +436,14 @@ static void port_free(struct udp_port *p)
 	free(p);
 }
 
+static void leave_pool(struct udp *u)
+{
+	pool_leave(u->pool, &u->sockets);
+	pool_leave(u->pool, &u->icmp);
+	fd_drop(&u->icmp_fds[0]);
+	fd_drop(&u->icmp_fds[1]);
+}
+
 void udp_unpublish(struct udp *u, uint32_t id)
 {
 	struct publication *pub = publication_find(&u->publications, id);
@@ -457,10 +465,8 @@ void udp_unpublish(struct udp *u, uint32_t id)
 	list_del(&pub->link);
 	free(pub);
 	/* udp_publish() joins with the first port */
-	if (list_empty(&u->ports)) {
-		pool_leave(&u->sockets);
-		pool_leave(&u->icmp);
-	}
+	if (list_empty(&u->ports))
+		leave_pool(u);
 }
 
 static void tally(struct udp *u)
@@ -529,10 +535,7 @@ struct udp *udp_free(struct udp *u)
 	list_del(&u->resume.link);
 	loop_timer_stop(u->loop, &u->retry);
 	loop_timer_stop(u->loop, &u->sweep);
-	pool_leave(&u->sockets);
-	pool_leave(&u->icmp);
-	fd_drop(&u->icmp_fds[0]);
-	fd_drop(&u->icmp_fds[1]);
+	leave_pool(u);
 	udp_io_deinit(&u->io);
 	free(u);
 	return NULL;
