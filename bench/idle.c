@@ -2,12 +2,14 @@
 /*
  * Many connections that do nothing: each is opened through to the server and
  * proven by one byte there and back, then held. One JSON line says when all
- * are open; after end-of-file on stdin a second one says how many were lost
- * meanwhile. At most OPENING at a time are under way, so that no listen queue
- * overflows and retransmits for a second.
+ * are open; after end-of-file on stdin each has to carry a byte there and back
+ * once more, and a second line says how many didn't. At most OPENING at a time
+ * are under way, so that no listen queue overflows and retransmits for a
+ * second.
  */
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #define OPENING	     64
 #define OPEN_LIMIT_S 30
+#define ECHO_LIMIT_S 10 /* for all of them */
 
 struct idle;
 
@@ -90,10 +93,38 @@ static void idler_open(struct session *s)
 		run_fail(s->run, "send: %s", strerror(errno));
 }
 
+/* One that has to answer until @limit. */
+static bool echoes(int fd, struct mono limit)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct mono left = mono_sub(limit, mono_now());
+	uint8_t byte = 0;
+
+	if (poll(&pfd, 1, left.ns > 0 ? (int)mono_to_ms(left) : 0) != 1)
+		return false;
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 1 && byte == WIRE_ANSWER;
+}
+
+/* Return: how many don't carry a byte any more */
+static uint64_t count_lost(const struct idle *idle)
+{
+	uint64_t n_lost = 0;
+	struct mono limit;
+
+	/* all at once; what can't be sent isn't answered */
+	for (uint64_t i = 0; i < idle->n_open; i++)
+		(void)send(idle->idlers[i].session.src.fd,
+			   &(uint8_t){ WIRE_ANSWER }, 1, MSG_NOSIGNAL);
+	limit = mono_add(mono_now(), mono_s(ECHO_LIMIT_S));
+	for (uint64_t i = 0; i < idle->n_open; i++)
+		n_lost += !echoes(idle->idlers[i].session.src.fd, limit);
+	return n_lost;
+}
+
 /* All are open: hold them until nobody holds the other end of stdin. */
 static void idle_hold(const struct idle *idle, struct mono took)
 {
-	uint64_t n_lost = 0;
+	uint64_t n_lost;
 	char buf[256];
 
 	printf("{\"schema\":1,\"test\":\"idle\",\"open\":%llu,"
@@ -102,12 +133,7 @@ static void idle_hold(const struct idle *idle, struct mono took)
 	(void)fflush(stdout);
 	while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
 		;
-	for (uint64_t i = 0; i < idle->n_open; i++) {
-		ssize_t n = recv(idle->idlers[i].session.src.fd, buf, 1,
-				 MSG_PEEK | MSG_DONTWAIT);
-
-		n_lost += n >= 0 || errno != EAGAIN;
-	}
+	n_lost = count_lost(idle);
 	printf("{\"schema\":1,\"test\":\"idle\",\"held\":%llu,"
 	       "\"lost\":%llu}\n",
 	       (unsigned long long)(idle->n_open - n_lost),
