@@ -68,7 +68,7 @@ static int slot_connect(struct slot *sl)
 	int fd;
 
 	sl->started = mono_now();
-	fd = load_connect(&crr->run.cfg->target);
+	fd = load_connect(&crr->run.cfg->target, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	sl->src = (struct loop_source){ fd, EPOLLOUT, slot_event };

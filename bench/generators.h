@@ -19,9 +19,12 @@ struct load_config {
 	union endpoint target;
 	struct mono duration; /* what is measured includes the warm-up */
 	uint64_t bytes;	      /* bulk: instead of a duration */
-	uint64_t conns;	      /* streams, clients, idle connections */
-	uint64_t size_bytes;  /* rr: of a message */
+	uint64_t conns;	      /* streams, clients, idle connections, ports */
+	uint64_t size_bytes;  /* of a message, of a datagram */
+	uint64_t mbits;	      /* udp-bulk: a second, 0: all that go */
 	bool reverse;
+	bool udp;  /* serve: too; ports: instead of TCP */
+	bool wait; /* ports: for the helper to come up */
 	/* delay */
 	const char *interfaces[2];
 	struct mono delay;
@@ -39,5 +42,8 @@ int load_bulk(const struct load_config *cfg);
 int load_rr(const struct load_config *cfg);
 int load_crr(const struct load_config *cfg);
 int load_idle(const struct load_config *cfg);
+int load_ports(const struct load_config *cfg);
+int load_udp_bulk(const struct load_config *cfg);
+int load_udp_rr(const struct load_config *cfg);
 int load_delay(const struct load_config *cfg);
 int load_spawn(const struct load_config *cfg);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "bench/dgram.h"
 #include "bench/generators.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
@@ -24,27 +25,36 @@ enum {
 	CRR = 8,
 	IDLE = 16,
 	SPAWN = 32,
-	DELAY = 64
+	DELAY = 64,
+	UDP_BULK = 128,
+	UDP_RR = 256,
+	PORTS = 512
 };
 
 static const struct generator {
 	const char *name, *operands, *help;
 	unsigned int bit;
-	uint64_t conns; /* default */
+	uint64_t conns, size_bytes; /* defaults */
 	int (*run)(const struct load_config *cfg);
 } generators[] = {
 	{ "serve", "ADDR PORT", "serve all the others, until SIGTERM", SERVE, 1,
-	  load_serve },
-	{ "bulk", "ADDR PORT", "payload, checked by the receiver", BULK, 1,
+	  1, load_serve },
+	{ "bulk", "ADDR PORT", "payload, checked by the receiver", BULK, 1, 1,
 	  load_bulk },
-	{ "rr", "ADDR PORT", "round trips: latency", RR, 1, load_rr },
+	{ "rr", "ADDR PORT", "round trips: latency", RR, 1, 1, load_rr },
 	{ "crr", "ADDR PORT", "connect, 1 byte there and back, close", CRR, 1,
-	  load_crr },
+	  1, load_crr },
 	{ "idle", "ADDR PORT", "connections held until stdin ends", IDLE, 1000,
-	  load_idle },
+	  1, load_idle },
+	{ "udp-bulk", "ADDR PORT", "datagrams, checked and counted", UDP_BULK,
+	  1, 1200, load_udp_bulk },
+	{ "udp-rr", "ADDR PORT", "round trips of datagrams", UDP_RR, 1, 64,
+	  load_udp_rr },
+	{ "ports", "ADDR PORT", "one exchange with each of many ports", PORTS,
+	  1, 64, load_ports },
 	{ "delay", "IF_A IF_B", "be a long way between two interfaces", DELAY,
-	  1, load_delay },
-	{ "spawn", "CMD [ARG…]", "time a command", SPAWN, 1, load_spawn },
+	  1, 1, load_delay },
+	{ "spawn", "CMD [ARG…]", "time a command", SPAWN, 1, 1, load_spawn },
 };
 
 /*
@@ -126,6 +136,25 @@ static int set_size(struct load_config *cfg, const char *value)
 	return parse_uint(value, 1, LOAD_SIZE_MAX, &cfg->size_bytes);
 }
 
+static int set_rate(struct load_config *cfg, const char *value)
+{
+	return parse_uint(value, 1, 100000, &cfg->mbits);
+}
+
+static int set_udp(struct load_config *cfg, const char *value)
+{
+	(void)value;
+	cfg->udp = true;
+	return 0;
+}
+
+static int set_wait(struct load_config *cfg, const char *value)
+{
+	(void)value;
+	cfg->wait = true;
+	return 0;
+}
+
 static int set_reverse(struct load_config *cfg, const char *value)
 {
 	(void)value;
@@ -138,15 +167,23 @@ static const struct opt {
 	const char *name, *arg, *help; /* arg == NULL: takes no value */
 	int (*apply)(struct load_config *cfg, const char *value);
 } opts[] = {
-	{ BULK | RR | CRR, "seconds", "S", "how long (2)", set_seconds },
+	{ BULK | RR | CRR | UDP_BULK | UDP_RR, "seconds", "S", "how long (2)",
+	  set_seconds },
 	{ BULK, "bytes", "B", "so many per stream, instead of a time",
 	  set_bytes },
-	{ BULK, "reverse", NULL, "from the server to the client", set_reverse },
+	{ BULK | UDP_BULK, "reverse", NULL, "from the server to the client",
+	  set_reverse },
 	{ BULK, "streams", "N", "connections at once (1)", set_conns },
-	{ RR | CRR, "clients", "N", "connections at once (1)", set_conns },
+	{ RR | CRR | UDP_RR, "clients", "N", "at once (1)", set_conns },
 	{ RR, "size", "BYTES", "of a message (1)", set_size },
-	{ IDLE | SPAWN, "count", "N", "connections (1000), or runs (1)",
-	  set_conns },
+	{ UDP_BULK | UDP_RR, "size", "BYTES",
+	  "of a datagram, 24..9000 (1200, of round trips 64)", set_size },
+	{ UDP_BULK, "rate", "MBIT", "a second; else all that go", set_rate },
+	{ SERVE | PORTS, "udp", NULL, "serve UDP, too; or ask it, not TCP",
+	  set_udp },
+	{ PORTS, "wait", NULL, "ask each again until it answers", set_wait },
+	{ SERVE | PORTS | IDLE | SPAWN, "count", "N",
+	  "ports in a row (1), connections (1000), runs (1)", set_conns },
 	{ DELAY, "delay-ms", "MS", "how long each way (10)", set_delay },
 	{ DELAY, "loss", "SHARE", "of all frames, each way (0)", set_loss },
 	{ DELAY, "queue", "BYTES", "under way at once, each way (32 MiB)",
@@ -228,6 +265,10 @@ static int parse_target(struct load_config *cfg, const struct generator *g,
 			  g->name);
 		return -EINVAL;
 	}
+	if ((g->bit & (SERVE | PORTS)) && port + cfg->conns > 65536) {
+		log_error("bench-load %s: there are no such ports", g->name);
+		return -EINVAL;
+	}
 	cfg->target = endpoint_make(&ip, (uint16_t)port);
 	return 0;
 }
@@ -249,7 +290,7 @@ static int run_generator(const struct generator *g, int argc, char **argv)
 	struct load_config cfg = {
 		.duration = mono_s(2),
 		.conns = g->conns,
-		.size_bytes = 1,
+		.size_bytes = g->size_bytes,
 		.delay = mono_ms(10),
 		.queue_bytes = 32 << 20,
 	};
@@ -278,6 +319,12 @@ static int run_generator(const struct generator *g, int argc, char **argv)
 		return -EINVAL;
 	if (cfg.bytes)
 		cfg.duration = MONO_ZERO;
+	if ((g->bit & (UDP_BULK | UDP_RR)) &&
+	    (cfg.size_bytes < DGRAM_MIN || cfg.size_bytes > DGRAM_MAX)) {
+		log_error("bench-load %s: a datagram has %zu to %d bytes",
+			  g->name, DGRAM_MIN, DGRAM_MAX);
+		return -EINVAL;
+	}
 	raise_nofile();
 	return g->run(&cfg);
 }

@@ -136,21 +136,12 @@ static void client_open(struct session *s)
 static void rr_print(const struct rr *rr)
 {
 	const struct load_config *cfg = rr->run.cfg;
-	const struct hist *h = &rr->hist;
-	double seconds = (double)cfg->duration.ns * 0.9 / 1e9;
 
-	printf("{\"schema\":1,\"test\":\"rr\",\"clients\":%llu,\"size\":%llu,"
-	       "\"count\":%llu,\"per_second\":%.0f,\"p50_ns\":%llu,"
-	       "\"p90_ns\":%llu,\"p99_ns\":%llu,\"p999_ns\":%llu,"
-	       "\"max_ns\":%llu,\"verified\":true,",
+	printf("{\"schema\":1,\"test\":\"rr\",\"clients\":%llu,\"size\":%llu,",
 	       (unsigned long long)cfg->conns,
-	       (unsigned long long)cfg->size_bytes, (unsigned long long)h->n,
-	       (double)h->n / seconds,
-	       (unsigned long long)hist_percentile(h, 50),
-	       (unsigned long long)hist_percentile(h, 90),
-	       (unsigned long long)hist_percentile(h, 99),
-	       (unsigned long long)hist_percentile(h, 99.9),
-	       (unsigned long long)h->max);
+	       (unsigned long long)cfg->size_bytes);
+	hist_describe(&rr->hist, (double)cfg->duration.ns * 0.9 / 1e9);
+	printf(",\"verified\":true,");
 	session_describe(&rr->clients[0].session);
 	printf("}\n");
 }

@@ -2,12 +2,12 @@
 /*
  * One process, one loop, every connection a small state machine:
  *
- *	accept -> HEAD -> SINK | SOURCE | ECHO | DRAIN -> closed
+ *	accept -> HEAD -> SINK | SOURCE | ECHO | DGRAM | DRAIN -> closed
  *
- * The first byte decides (wire.h). Nothing is allocated for a connection but
- * itself, so that thousands may idle; an echo that the socket doesn't take at
- * once is the exception. A corrupt payload is reported to the client, which
- * fails; the server goes on serving.
+ * The first byte decides (wire.h); datagrams are serve_dgram.c's. Nothing is
+ *allocated for a connection but itself, so that thousands may idle; an echo
+ *that the socket doesn't take at once is the exception. A corrupt payload is
+ *reported to the client, which fails; the server goes on serving.
  *
  * Handlers return false when the connection is over; conn_event() alone frees.
  */
@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 
 #include "bench/pattern.h"
+#include "bench/serve_dgram.h"
 #include "bench/stats.h"
 #include "bench/wire.h"
 #include "netstack/base/fd.h"
@@ -31,10 +32,21 @@
 #define TURN_ACCEPTS   64
 #define ACCEPT_REST_MS 50 /* when descriptors ran out */
 
+struct server;
+
+struct listener {
+	struct loop_source src;
+	struct loop_timer rest;
+	struct server *srv;
+	struct dgram_port dgrams; /* with --udp: of the same number */
+};
+
 struct server {
 	struct loop loop;
-	struct loop_source listener, signals;
-	struct loop_timer rest;
+	struct loop_source signals;
+	struct listener *listeners;
+	uint64_t n_listeners;
+	struct dgram_server dgrams;
 	struct list conns;
 	struct pattern *pattern;
 	uint8_t *buf; /* PATTERN_CHUNK bytes, shared: nothing stays in it */
@@ -45,6 +57,7 @@ enum conn_state {
 	CONN_SINK,   /* checking payload; ends with FIN */
 	CONN_SOURCE, /* sending payload until all is sent or the client ends */
 	CONN_ECHO,   /* reads only while nothing waits to be written */
+	CONN_DGRAM,  /* a run of datagrams; reports at FIN */
 	CONN_DRAIN,  /* all is said: discard until FIN */
 };
 
@@ -66,6 +79,7 @@ struct conn {
 			uint8_t *data; /* NULL: nothing waits */
 			size_t len, pos;
 		} echo;
+		struct dgram_run *run;
 	};
 };
 
@@ -78,6 +92,7 @@ static uint32_t conn_wanted(const struct conn *c)
 		return c->echo.data ? EPOLLOUT : EPOLLIN;
 	case CONN_HEAD:
 	case CONN_SINK:
+	case CONN_DGRAM:
 	case CONN_DRAIN:
 		break;
 	}
@@ -88,6 +103,8 @@ static void conn_free(struct conn *c)
 {
 	if (c->state == CONN_ECHO)
 		free(c->echo.data);
+	else if (c->state == CONN_DGRAM)
+		dgram_run_free(c->run);
 	loop_close(&c->srv->loop, &c->src);
 	list_del(&c->link);
 	free(c);
@@ -136,6 +153,12 @@ static bool conn_begin(struct conn *c)
 	case WIRE_ECHO:
 		c->state = CONN_ECHO;
 		return true;
+	case WIRE_DGRAM_SINK:
+	case WIRE_DGRAM_SOURCE:
+		c->run = dgram_run_new(&c->srv->dgrams, &c->head);
+		if (c->run)
+			c->state = CONN_DGRAM;
+		return c->run != NULL;
 	}
 	return false;
 }
@@ -263,6 +286,18 @@ static bool conn_echo(struct conn *c)
 	return true;
 }
 
+static bool conn_dgram(struct conn *c)
+{
+	struct wire_dgram_report report;
+	ssize_t n = recv(c->src.fd, c->srv->buf, 1, 0);
+
+	if (n == 0) {
+		report = dgram_run_report(c->run);
+		(void)send_whole(c, &report, sizeof(report)); /* closing */
+	}
+	return n < 0 && errno == EAGAIN;
+}
+
 static bool conn_drain(struct conn *c)
 {
 	ssize_t n = recv(c->src.fd, c->srv->buf, PATTERN_CHUNK, 0);
@@ -283,6 +318,8 @@ static bool conn_turn(struct conn *c, uint32_t revents)
 		return !(revents & EPOLLOUT) || conn_source(c);
 	case CONN_ECHO:
 		return c->echo.data ? echo_flush(c) : conn_echo(c);
+	case CONN_DGRAM:
+		return conn_dgram(c);
 	case CONN_DRAIN:
 		break;
 	}
@@ -324,7 +361,8 @@ static int conn_new(struct server *srv, int fd)
 
 static void on_accept(struct loop_source *src, uint32_t revents)
 {
-	struct server *srv = container_of(src, struct server, listener);
+	struct listener *l = container_of(src, struct listener, src);
+	struct server *srv = l->srv;
 
 	(void)revents;
 	for (int i = 0; i < TURN_ACCEPTS; i++) {
@@ -337,7 +375,7 @@ static void on_accept(struct loop_source *src, uint32_t revents)
 			(void)log_errno(errno, "accept");
 			/* else the loop would spin on the listener */
 			(void)loop_mod(&srv->loop, src, 0);
-			(void)loop_timer_set(&srv->loop, &srv->rest,
+			(void)loop_timer_set(&srv->loop, &l->rest,
 					     mono_add(loop_now(&srv->loop),
 						      mono_ms(ACCEPT_REST_MS)));
 			return;
@@ -348,9 +386,9 @@ static void on_accept(struct loop_source *src, uint32_t revents)
 
 static void on_rested(struct loop_timer *t)
 {
-	struct server *srv = container_of(t, struct server, rest);
+	struct listener *l = container_of(t, struct listener, rest);
 
-	(void)loop_mod(&srv->loop, &srv->listener, EPOLLIN);
+	(void)loop_mod(&l->srv->loop, &l->src, EPOLLIN);
 }
 
 static void on_signal(struct loop_source *src, uint32_t revents)
@@ -361,13 +399,13 @@ static void on_signal(struct loop_source *src, uint32_t revents)
 	loop_stop(&srv->loop, 0);
 }
 
-/* Listens; says where, since port 0 lets the kernel choose. */
-static int server_listen(struct server *srv, const union endpoint *at)
+/* @at: on return with the port that the kernel chose in place of 0 */
+static int listener_open(struct listener *l, struct server *srv,
+			 union endpoint *at)
 {
 	scoped_fd fd = -1;
 	char text[ADDR_TEXT_MAX];
-	union endpoint bound = *at;
-	socklen_t len = sizeof(bound);
+	socklen_t len = sizeof(*at);
 
 	(void)endpoint_format(at, text);
 	fd = socket(at->sa.sa_family,
@@ -381,19 +419,53 @@ static int server_listen(struct server *srv, const union endpoint *at)
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int)))
 		return log_errno(errno, "IPV6_V6ONLY");
 	if (bind(fd, &at->sa, endpoint_len(at)) || listen(fd, 4096) ||
-	    getsockname(fd, &bound.sa, &len))
+	    getsockname(fd, &at->sa, &len))
 		return log_errno(errno, "%s: listen", text);
-	srv->listener = (struct loop_source){ fd, EPOLLIN, on_accept };
-	if (loop_add(&srv->loop, &srv->listener))
+	*l = (struct listener){
+		.src = { fd, EPOLLIN, on_accept },
+		.rest.fn = on_rested,
+		.srv = srv,
+	};
+	if (loop_add(&srv->loop, &l->src))
 		return -EIO;
 	(void)fd_take(&fd);
+	return 0;
+}
+
+/* Listens; says from where on, since port 0 lets the kernel choose. */
+static int server_listen(struct server *srv, const struct load_config *cfg)
+{
+	struct ip ip = endpoint_ip(&cfg->target);
+	uint16_t port = endpoint_port(&cfg->target);
+	union endpoint at;
+	char text[ADDR_TEXT_MAX];
+
+	srv->listeners = calloc(cfg->conns, sizeof(*srv->listeners));
+	if (!srv->listeners)
+		return log_errno(ENOMEM, "ports");
+	while (srv->n_listeners < cfg->conns) {
+		struct listener *l = &srv->listeners[srv->n_listeners];
+		int rc;
+
+		at = endpoint_make(&ip, (uint16_t)(port + srv->n_listeners));
+		rc = listener_open(l, srv, &at);
+		if (rc)
+			return rc;
+		if (srv->n_listeners++ == 0)
+			port = endpoint_port(&at);
+		rc = cfg->udp ? dgram_port_open(&l->dgrams, &srv->dgrams, &at)
+			      : 0;
+		if (rc)
+			return rc;
+	}
+	at = endpoint_make(&ip, port);
 	printf("{\"schema\":1,\"test\":\"serve\",\"addr\":\"%s\","
 	       "\"port\":%u}\n",
-	       endpoint_format(&bound, text), endpoint_port(&bound));
+	       endpoint_format(&at, text), port);
 	return fflush(stdout) ? log_errno(errno, "stdout") : 0;
 }
 
-static int server_init(struct server *srv, const union endpoint *at)
+static int server_init(struct server *srv, const struct load_config *cfg)
 {
 	static const int signals[] = { SIGTERM, SIGINT };
 	int rc;
@@ -406,19 +478,27 @@ static int server_init(struct server *srv, const union endpoint *at)
 	rc = loop_init(&srv->loop);
 	if (rc)
 		return rc;
+	rc = dgram_server_init(&srv->dgrams, &srv->loop, srv->pattern);
+	if (rc)
+		return rc;
 	/* blocked signals reach even pid 1 of a pid namespace */
 	rc = loop_signals(&srv->loop, &srv->signals, signals,
 			  ARRAY_SIZE(signals), on_signal);
 	if (rc)
 		return rc;
-	return server_listen(srv, at);
+	return server_listen(srv, cfg);
 }
 
 static void server_deinit(struct server *srv)
 {
 	list_for_each_safe (e, &srv->conns)
 		conn_free(container_of(e, struct conn, link));
-	fd_drop(&srv->listener.fd);
+	for (uint64_t i = 0; i < srv->n_listeners; i++) {
+		loop_close(&srv->loop, &srv->listeners[i].src);
+		dgram_port_close(&srv->listeners[i].dgrams);
+	}
+	free(srv->listeners);
+	dgram_server_deinit(&srv->dgrams);
 	fd_drop(&srv->signals.fd);
 	loop_deinit(&srv->loop);
 	free(srv->pattern);
@@ -429,16 +509,14 @@ int load_serve(const struct load_config *cfg)
 {
 	struct server srv = {
 		.loop = LOOP_NULL,
-		.listener = LOOP_SOURCE_NULL,
 		.signals = LOOP_SOURCE_NULL,
-		.rest.fn = on_rested,
 	};
 	int rc;
 
 	list_init(&srv.conns);
 	/* ignored: only makes the server easy to tell from what it measures */
 	(void)prctl(PR_SET_NAME, "bench-server");
-	rc = server_init(&srv, &cfg->target);
+	rc = server_init(&srv, cfg);
 	if (!rc)
 		rc = loop_run(&srv.loop);
 	server_deinit(&srv);

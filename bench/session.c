@@ -72,12 +72,14 @@ void run_fail(struct run *run, const char *fmt, ...)
 	loop_stop(&run->loop, 1);
 }
 
-int load_connect(const union endpoint *target)
+int load_connect(const union endpoint *target, int type)
 {
 	scoped_fd fd = socket(target->sa.sa_family,
-			      SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+			      type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 ||
+	if (fd < 0)
+		return -errno;
+	if (type == SOCK_STREAM &&
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)))
 		return -errno;
 	if (connect(fd, &target->sa, endpoint_len(target)) &&
@@ -153,7 +155,7 @@ static void session_event(struct loop_source *src, uint32_t revents)
 
 void session_start(struct session *s, struct run *run)
 {
-	int fd = load_connect(&run->cfg->target);
+	int fd = load_connect(&run->cfg->target, SOCK_STREAM);
 
 	s->run = run;
 	s->state = SESSION_CONNECT;

@@ -34,9 +34,10 @@ void run_fail(struct run *run, const char *fmt, ...)
 
 /**
  * load_connect() - a non-blocking socket on its way to the target
+ * @type: SOCK_STREAM or SOCK_DGRAM
  * Return: the descriptor, or -errno, not logged
  */
-int load_connect(const union endpoint *target);
+int load_connect(const union endpoint *target, int type);
 
 /** load_connected() - after EPOLLOUT; Return: 0 or -errno, not logged */
 int load_connected(int fd);

@@ -9,6 +9,7 @@
  */
 #include "bench/stats.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static int compare_double(const void *a, const void *b)
@@ -108,6 +109,19 @@ uint64_t hist_percentile(const struct hist *h, double percent)
 		return v > h->max ? h->max : v;
 	}
 	return h->max;
+}
+
+void hist_describe(const struct hist *h, double seconds)
+{
+	printf("\"count\":%llu,\"per_second\":%.0f,\"p50_ns\":%llu,"
+	       "\"p90_ns\":%llu,\"p99_ns\":%llu,\"p999_ns\":%llu,"
+	       "\"max_ns\":%llu",
+	       (unsigned long long)h->n, (double)h->n / seconds,
+	       (unsigned long long)hist_percentile(h, 50),
+	       (unsigned long long)hist_percentile(h, 90),
+	       (unsigned long long)hist_percentile(h, 99),
+	       (unsigned long long)hist_percentile(h, 99.9),
+	       (unsigned long long)h->max);
 }
 
 void meter_start(struct meter *m, struct mono now, struct mono warm,

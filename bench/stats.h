@@ -50,6 +50,12 @@ void hist_add(struct hist *h, uint64_t value);
 /** hist_percentile() - @percent in 0..100; 0 when empty */
 uint64_t hist_percentile(const struct hist *h, double percent);
 
+/** hist_describe() - members of a JSON object about latencies in ns:
+ * "count":…,"per_second":…,"p50_ns":…, p90, p99, p999, "max_ns":…
+ * @seconds: in which they were taken
+ */
+void hist_describe(const struct hist *h, double seconds);
+
 /*
  * Goodput over the steady part of a transfer: from the first read at or after
  * @from to the last one at or before @until. The bytes of that first read

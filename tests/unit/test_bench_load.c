@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "bench/dgram.h"
 #include "bench/load.h"
 #include "bench/pattern.h"
 #include "bench/wire.h"
@@ -94,7 +95,8 @@ static double number(const char *json, const char *key)
 
 static int setup(void **state)
 {
-	static const char *const args[] = { "serve", "127.0.0.1", "0", NULL };
+	static const char *const args[] = { "serve", "--udp", "127.0.0.1", "0",
+					    NULL };
 	struct fixture *f = calloc(1, sizeof(*f));
 	char line[256];
 	ssize_t n;
@@ -204,6 +206,175 @@ static void idle_holds_connections_until_stdin_ends(void **state)
 	(void)close(saved);
 }
 
+static void udp_rr_counts_what_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	assert_int_equal(RUN(out, "udp-rr", "--seconds", "0.2", "--clients",
+			     "5", "--size", "9000", "127.0.0.1", f->port),
+			 0);
+	assert_true(number(out, "\"count\":") > 0);
+	assert_true(number(out, "\"p50_ns\":") > 0);
+}
+
+static void udp_bulk_counts_both_ways(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	for (int reverse = 0; reverse < 2; reverse++) {
+		const char *const args[] = {
+			"udp-bulk", "--seconds", "0.2",	 "--rate",
+			"100",	    "--size",	 "8900", "--reverse",
+		};
+		const char *argv[ARGS_MAX] = { NULL };
+		size_t n = ARRAY_SIZE(args) - !reverse;
+
+		memcpy(argv, args, n * sizeof(*args));
+		argv[n] = "127.0.0.1";
+		argv[n + 1] = f->port;
+		assert_int_equal(run(out, argv), 0);
+		/* 280, but for what a busy machine had no time to send */
+		assert_true(number(out, "\"sent\":") > 0);
+		assert_true(number(out, "\"sent\":") < 300);
+		assert_true(number(out, "\"received\":") > 0);
+		assert_true(number(out, "\"bits_per_second\":") > 0);
+		assert_non_null(strstr(out, "\"peer\":\"127.0.0.1:"));
+	}
+}
+
+static void ports_asks_every_one(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+
+	assert_int_equal(RUN(out, "ports", "127.0.0.1", f->port), 0);
+	assert_true(number(out, "\"answered\":") == 1);
+	assert_int_equal(RUN(out, "ports", "--udp", "127.0.0.1", f->port), 0);
+	assert_true(number(out, "\"answered\":") == 1);
+	/* nobody is at the next one */
+	assert_int_equal(
+		RUN(out, "ports", "--count", "2", "127.0.0.1", f->port), 125);
+	assert_string_equal(out, "");
+}
+
+static void a_server_has_as_many_ports_as_it_is_told(void **state)
+{
+	static const char *const args[] = { "serve", "--udp",	  "--count",
+					    "8",     "127.0.0.1", "20000",
+					    NULL };
+	char out[OUTPUT_MAX];
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	if (ns.why_not[0])
+		skip(); /* these may be anybody's */
+	fd = start(args, &pid);
+	assert_true(read(fd, out, sizeof(out)) > 0);
+	for (int udp = 0; udp < 2; udp++) {
+		assert_int_equal(RUN(out, "ports", "--count", "8",
+				     udp ? "--udp" : "--wait", "127.0.0.1",
+				     "20000"),
+				 0);
+		assert_true(number(out, "\"answered\":") == 8);
+	}
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	(void)close(fd);
+}
+
+/* Datagrams 0, 2, 1, 1 of a run of 3; @bad: a byte of the last is wrong. */
+static struct dgram_sink take_some(bool bad)
+{
+	static const uint64_t order[] = { 0, 2, 1, 1 };
+	struct pattern *p = malloc(sizeof(*p));
+	struct dgram_sink sink;
+	uint8_t data[1200];
+
+	assert_non_null(p);
+	pattern_fill(p);
+	assert_int_equal(dgram_sink_init(&sink, sizeof(data)), 0);
+	meter_start(&sink.meter, mono_ms(1), MONO_ZERO, MONO_ZERO);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		struct wire_dgram head;
+		size_t len = sizeof(data);
+
+		dgram_fill(p, WIRE_DGRAM_DATA, 7, order[i], data, len);
+		data[len - 1] ^= bad && i == 3;
+		if (dgram_check(p, data, len, &head))
+			dgram_sink_take(&sink, &head, len, mono_ms(2));
+		else
+			sink.corrupt = true;
+	}
+	free(p);
+	return sink;
+}
+
+static void datagrams_count_once(void **state)
+{
+	struct dgram_sink sink = take_some(false);
+
+	(void)state;
+	assert_false(sink.corrupt);
+	assert_true(sink.received == 3);
+	assert_true(sink.twice == 1);
+	assert_true(sink.late == 1);
+	dgram_sink_deinit(&sink);
+	sink = take_some(true);
+	assert_true(sink.corrupt);
+	assert_true(sink.twice == 0);
+	dgram_sink_deinit(&sink);
+}
+
+/* The whole datagram of @len bytes, one of them wrong, to the server. */
+static void send_wrong(const char *port, size_t len)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				  .sin_port = htons(
+					  (uint16_t)strtoul(port, NULL, 10)) };
+	struct pattern *p = malloc(sizeof(*p));
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	uint8_t data[DGRAM_MAX];
+
+	assert_non_null(p);
+	pattern_fill(p);
+	dgram_fill(p, WIRE_DGRAM_DATA, 7, 0, data, len);
+	data[len / 2] ^= 1;
+	assert_int_equal(
+		sendto(fd, data, len, 0, (struct sockaddr *)&at, sizeof(at)),
+		len);
+	(void)close(fd);
+	free(p);
+}
+
+static void a_flipped_byte_of_a_datagram_is_no_figure(void **state)
+{
+	struct fixture *f = *state;
+	char out[OUTPUT_MAX];
+	const char *const args[] = { "udp-bulk", "--seconds", "1",     "--rate",
+				     "10",	 "127.0.0.1", f->port, NULL };
+	size_t len = 0;
+	ssize_t n;
+	int status = 0, fd;
+	pid_t pid;
+
+	fd = start(args, &pid);
+	/* whenever the run begins, one of these is in it */
+	for (int i = 0; i < 20; i++) {
+		(void)usleep(50000);
+		send_wrong(f->port, 1200);
+	}
+	while ((n = read(fd, out + len, sizeof(out) - 1 - len)) > 0)
+		len += (size_t)n;
+	(void)close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 125);
+	assert_int_equal(len, 0);
+}
+
 static void spawn_times_a_command_and_reports_its_failure(void **state)
 {
 	char out[OUTPUT_MAX];
@@ -229,6 +400,12 @@ static void bad_command_lines_print_no_figure(void **state)
 		RUN(out, "rr", "--seconds", "1.2345", "127.0.0.1", "80"), 125);
 	assert_int_equal(RUN(out, "crr", "--reverse", "127.0.0.1", "80"), 125);
 	assert_int_equal(RUN(out, "rr", "--clients"), 125);
+	assert_int_equal(RUN(out, "udp-rr", "--size", "23", "127.0.0.1", "80"),
+			 125);
+	assert_int_equal(
+		RUN(out, "udp-bulk", "--size", "9001", "127.0.0.1", "80"), 125);
+	assert_int_equal(
+		RUN(out, "ports", "--count", "65", "127.0.0.1", "65472"), 125);
 	assert_int_equal(RUN(out, "delay", "lo"), 125);
 	assert_int_equal(RUN(out, "delay", "--loss", "1.1", "lo", "lo"), 125);
 	assert_int_equal(RUN(out, "delay", "--delay-ms", "x", "lo", "lo"), 125);
@@ -498,6 +675,12 @@ int main(void)
 		cmocka_unit_test(rr_reports_ordered_percentiles),
 		cmocka_unit_test(crr_counts_connections),
 		cmocka_unit_test(idle_holds_connections_until_stdin_ends),
+		cmocka_unit_test(udp_rr_counts_what_comes_back),
+		cmocka_unit_test(udp_bulk_counts_both_ways),
+		cmocka_unit_test(ports_asks_every_one),
+		cmocka_unit_test(a_server_has_as_many_ports_as_it_is_told),
+		cmocka_unit_test(datagrams_count_once),
+		cmocka_unit_test(a_flipped_byte_of_a_datagram_is_no_figure),
 		cmocka_unit_test(spawn_times_a_command_and_reports_its_failure),
 		cmocka_unit_test(bad_command_lines_print_no_figure),
 		cmocka_unit_test(a_flipped_byte_is_no_figure),
