@@ -3,8 +3,9 @@
 # Installs what is missing, builds, and runs every test. As root, or as a user
 # with sudo. Usage: sh tests/run.sh [--long] [SUITE...]
 #
-# Suites: lint, unit, fuzz, ns, or one file of tests/ns by its name without
-# the .sh; none means all. --long adds what is too long for every change.
+# Suites: lint, unit, fuzz, ns, engines, or one file of the last two's folders
+# by its name without the .sh; none means all. --long adds what is too long for
+# every change.
 # One line for each program, its whole log in build/test-logs/; what failed is
 # shown. The last line is "N passed, N failed, N skipped".
 # shellcheck disable=SC2046 # lists of files and flags, meant to be split
@@ -27,7 +28,7 @@ for arg; do
 	case $arg in
 	--long) LONG=1 ;;
 	-h | --help)
-		sed -n '3,9s/^# \{0,1\}//p' "$0"
+		sed -n '3,10s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	-*)
@@ -65,9 +66,9 @@ wanted() # SUITE
 	return 1
 }
 
-wanted_ns() # NAME
+wanted_of() # FOLDER NAME
 {
-	wanted ns || wanted "$1"
+	wanted "$1" || wanted "$2"
 }
 
 stage()
@@ -380,11 +381,11 @@ ns_seconds() # NAME: after which it hangs
 	esac
 }
 
-# ns_run KEY: KEY is NAME, or NAME+asan; status and seconds into a file
+# ns_run FOLDER KEY: KEY is NAME, or NAME+asan; status and seconds into a file
 ns_run()
 {
-	key=$1
-	log=$LOGS/ns-$key.log
+	folder=$1 key=$2
+	log=$LOGS/$folder-$key.log
 	dir=build asan='' ubsan=''
 	if [ "$key" != "${key%+asan}" ]; then
 		dir=build-asan asan=$ASAN_OPTIONS ubsan=$UBSAN_OPTIONS
@@ -399,57 +400,64 @@ ns_run()
 			PODSPLICE_BINARY="$TOP/$dir/setup/podsplice" \
 			PODSPLICE_LONG="$LONG" \
 			ASAN_OPTIONS="$asan" UBSAN_OPTIONS="$ubsan" \
-			bash "tests/ns/${key%+asan}.sh" >"$log" 2>&1
+			bash "tests/$folder/${key%+asan}.sh" >"$log" 2>&1
 		status=$?
 	fi
-	echo "$status $(($(date +%s) - start))" >"$LOGS/ns-$key.end"
+	echo "$status $(($(date +%s) - start))" >"$LOGS/$folder-$key.end"
 	echo "$key" >&3
 }
 
-# ns_all N KEY...: N at a time
+# ns_all FOLDER N KEY...: N at a time
 ns_all()
 {
-	most=$1 running=0
-	shift
+	folder=$1 most=$2 running=0
+	shift 2
 	while [ $# -gt 0 ] || [ "$running" -gt 0 ]; do
 		if [ $# -gt 0 ] && [ "$running" -lt "$most" ]; then
-			ns_run "$1" &
+			ns_run "$folder" "$1" &
 			running=$((running + 1))
 			shift
 			continue
 		fi
 		read -r key <&3
 		running=$((running - 1))
-		read -r status seconds <"$LOGS/ns-$key.end"
-		tally "$key" "$LOGS/ns-$key.log" "$status" "$seconds"
+		read -r status seconds <"$LOGS/$folder-$key.end"
+		tally "$key" "$LOGS/$folder-$key.log" "$status" "$seconds"
 	done
 }
 
-ns_list() # ALONE: 1 for those that say they must run alone, 0 for the others
+ns_list() # FOLDER ALONE: 1 for those that say they run alone, 0 for the others
 {
-	for f in tests/ns/*.sh; do
+	for f in tests/"$1"/*.sh; do
 		name=${f##*/}
 		name=${name%.sh}
 		case $name in
 		lib | *_lib) continue ;;
 		esac
-		wanted_ns "$name" || continue
-		[ "$(grep -c '^# Runs alone: ' "$f")" = "$1" ] || continue
+		wanted_of "$1" "$name" || continue
+		[ "$(grep -c '^# Runs alone: ' "$f")" = "$2" ] || continue
 		echo "$name"
 		case "$LONG $SANITIZED " in
-		1* | *" $name "*) echo "$name+asan" ;;
+		1*) [ "$1" = ns ] && echo "$name+asan" ;;
+		*" $name "*) echo "$name+asan" ;;
 		esac
 	done
 }
 
-if [ "$(ns_list 0)$(ns_list 1)" ]; then
+rm -f "$LOGS/ns-done"
+mkfifo "$LOGS/ns-done"
+exec 3<>"$LOGS/ns-done"
+
+if [ "$(ns_list ns 0)$(ns_list ns 1)" ]; then
 	stage 'ns (real namespaces, an ordinary account)'
 	one 'build with sanitizers' asan_build
-	rm -f "$LOGS/ns-done"
-	mkfifo "$LOGS/ns-done"
-	exec 3<>"$LOGS/ns-done"
-	# most of the time they wait for something
-	ns_all $((JOBS + 1)) $(ns_list 0)
-	ns_all 1 $(ns_list 1)
+	ns_all ns "$JOBS" $(ns_list ns 0)
+	ns_all ns 1 $(ns_list ns 1)
+	stage_end
+fi
+
+if [ "$(ns_list engines 0)" ]; then
+	stage 'engines (podman and others, by an ordinary account)'
+	ns_all engines "$JOBS" $(ns_list engines 0)
 	stage_end
 fi

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034 # some are for the tests only
+# Real container engines, once with the helper of the distribution ("stock")
+# and once with ours. Sourced by tests/engines/*.sh, after tests/ns/lib.sh.
+#
+# Each of the two is a world: a home, a runtime directory and images of its
+# own, and a pid namespace, in which an engine's leftovers can be told from
+# everything else, and which ends them all with the test.
+#
+# What a container runs is this machine's: /usr and the test's own files are
+# mounted into an image that has nothing but busybox.
+
+# shellcheck source=tests/ns/rootfs_lib.sh
+. "$LIB/rootfs_lib.sh"
+
+WORLDS=${PODSPLICE_WORLDS:-stock}
+NAMES=$T/names # what LIBEXECDIR/podsplice is in an installation
+CATATONIT=/usr/libexec/podman/catatonit
+VOLUMES=(-v /usr:/usr:ro -v "$T:/t:ro")
+
+# needs CMD...: what has to be there for the script
+needs()
+{
+	local cmd
+	for cmd in "$CATATONIT" "$@"; do
+		as_user which "$cmd" >/dev/null || skip_all "no $cmd"
+	done
+}
+
+mkdir "$NAMES"
+for name in slirp4netns rootlessport; do
+	ln -s "$PODSPLICE" "$NAMES/$name"
+done
+# the load generators under a name that isn't a helper's
+cp "$PODSPLICE" "$T/load"
+
+# what a container runs that is to be asked: 80 for net.py, 81 for loads
+printf '%s\n' 'python3 /t/net.py serve 80 &' 'python3 /t/net.py udp-serve 53 &' \
+	'exec /t/load bench-load serve :: 81' >"$T/serve.sh"
+SERVE=(sh /t/serve.sh)
+
+# the peer, asked by containers
+PORTS_BEFORE=$(ports_of_host)
+serve_peer 9000 || bail 'no server on the other host'
+spawn load "${IN_PEER[@]}" "$T/load" bench-load serve :: 9001
+wait_port peer 9001 || bail 'no load server on the other host'
+
+# `ip netns exec`, by which lib.sh makes its hosts, mounts a /sys without them
+CGROUPS=$(awk '
+	$3 == "tmpfs" && $2 == "/sys/fs/cgroup" || $3 ~ /^cgroup2?$/ {
+		sub(/^ro,/, "rw,", $4)
+		printf "mkdir -p %s; mount -t %s -o %s cgroup %s || exit; ",
+			$2, $3, $4, $2
+	}' /proc/mounts)
+
+has_init()
+{
+	INIT=$(children "$UNSHARE")
+	INIT=${INIT% }
+	[ "$INIT" ]
+}
+
+# world stock|ours: from now on as_user and the like are in that one
+world()
+{
+	local home=$WORK/$1 runtime=$T/${1:0:1} # API sockets: < 108 characters
+	local conf=$home/.config/containers path=/usr/bin:/bin:/usr/sbin:/sbin
+	WORLD=$1
+	install -d -o "$ACCOUNT_UID" -g "$ACCOUNT_GID" "$home" "$home/.config" \
+		"$conf" "$conf/containers.conf.d"
+	install -d -m 700 -o "$ACCOUNT_UID" -g "$ACCOUNT_GID" "$runtime"
+	printf '%s\n' '[engine]' 'cgroup_manager = "cgroupfs"' \
+		'events_logger = "file"' 'runtime = "runc"' \
+		>"$conf/containers.conf"
+	if [ "$1" = ours ]; then
+		sed "s|@names@|$NAMES|" \
+			"$TOP/setup/dist/examples/podman4.conf.in" \
+			>"$conf/containers.conf.d/podsplice.conf"
+		path=$NAMES:$path
+	fi
+	# shellcheck disable=SC2016 # for the inner shell
+	spawn "init-$1" "${IN_HOST[@]}" unshare --pid --fork --mount-proc \
+		sh -c "$CGROUPS"'exec "$@"' sh setpriv "--reuid=$ACCOUNT_UID" \
+		"--regid=$ACCOUNT_GID" --init-groups -- "$CATATONIT" -P
+	UNSHARE=$PID
+	wait_for "$GUARD" has_init || bail "the world $1"
+	AS_USER=(nsenter -t "$INIT" -n -m -p -- setpriv "--reuid=$ACCOUNT_UID"
+		"--regid=$ACCOUNT_GID" --init-groups -- "${CLEAN_ENV[@]}"
+		"PATH=$path" "HOME=$home" "XDG_RUNTIME_DIR=$runtime")
+}
+
+# engine CMD...: as the account in this world, guarded. OUT, ERR, STATUS.
+engine()
+{
+	guard "${AS_USER[@]}" "$@" >"$T/fg.out" 2>"$T/fg.log" </dev/null
+	STATUS=$?
+	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+	[ "$STATUS" != 124 ] || note "hung: $*"
+}
+
+# works NAME CMD...: it must succeed
+works()
+{
+	local name=$1
+	shift
+	engine "$@"
+	is "$STATUS" 0 "$WORLD: $name"
+	[ "$STATUS" = 0 ] || {
+		note "$ERR"
+		return 1
+	}
+}
+
+# prints WANT NAME CMD...: it must print that
+prints()
+{
+	local want=$1 name=$2
+	shift 2
+	engine "$@"
+	is "$OUT" "$want" "$WORLD: $name"
+	[ "$OUT" = "$want" ] || note "$ERR"
+}
+
+# by_world STOCK OURS: the one that is for this world
+by_world()
+{
+	if [ "$WORLD" = stock ]; then
+		echo "$1"
+	else
+		echo "$2"
+	fi
+}
+
+# box: makes the image of that name
+box()
+{
+	[ -e "$T/box.tar" ] || {
+		make_rootfs "$T/box"
+		ln -sT usr/lib "$T/box/lib"
+		ln -sT usr/lib64 "$T/box/lib64"
+		tar -C "$T/box" -cf "$T/box.tar" .
+		chmod 644 "$T/box.tar"
+	}
+	works 'an image' podman import -c 'EXPOSE 80' "$T/box.tar" box
+}
+
+answers()
+{
+	peer_net who "$1" "$2" | grep -qE '(same|other)-port$'
+}
+
+# served ADDR PORT: until net.py answers there, asked by the peer
+served()
+{
+	wait_for "$GUARD" answers "$1" "$2" && return
+	not_ok "$WORLD: a container answers at $1:$2"
+	note "$(peer_net who "$1" "$2")"
+	return 1
+}
+
+# the programs of processes of this world that are network helpers
+helpers_here()
+{
+	local p
+	for p in $(family "$INIT"); do
+		readlink "/proc/$p/exe"
+	done | grep -E '/(podsplice|slirp4netns|rootlessport|rootlesskit)$' |
+		sort -u | paste -sd' '
+}
+
+# speed CMD...: Gbit/s that bench-load says, run by CMD...
+speed()
+{
+	guard "$@" 2>&1 </dev/null | sed -n \
+		's/.*"bits_per_second":\([0-9]*\)[0-9]\{7\},.*/\1/p' |
+		awk '{ printf "%.1f\n", $1 / 100 } END { if (!NR) print "none" }'
+}
+
+# figures NAME ADDR PORT CMD...: the speed of streams, checked, into the container
+# by the port of its loads and out of it by CMD..., which runs a program there
+figures()
+{
+	local name=$1 in out
+	in=$(speed "${IN_PEER[@]}" "$T/load" bench-load bulk --seconds 1 "$2" "$3")
+	shift 3
+	out=$(speed "$@" /t/load bench-load bulk --seconds 1 "$FAR4" 9001)
+	unlike "$in $out" none "$WORLD: $name: streams"
+	note "Gbit/s, $WORLD, $name: in $in, out $out"
+}
+
+# Processes of this world, but for its init and the one that podman keeps to
+# hold its user namespace by
+others_here()
+{
+	local p args
+	for p in $(family "$INIT"); do
+		args=$(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null)
+		case $args in
+		*'catatonit -P '*) ;;
+		*) echo "$p $args" ;;
+		esac
+	done
+}
+
+nobody_here()
+{
+	[ -z "$(others_here)" ]
+}
+
+# deserted NAME: the engine ended everything it began, soon
+deserted()
+{
+	if wait_for 10 nobody_here; then
+		ok "$WORLD: $1: no process is left"
+	else
+		not_ok "$WORLD: $1: no process is left"
+		note "$(others_here)"
+	fi
+	is "$(ports_of_host)" "$PORTS_BEFORE" "$WORLD: $1: no port stays taken"
+	is "$(links_of_host)" "eth0@if${PEER_IFINDEX} lo " \
+		"$WORLD: $1: no device is left"
+}
+
+# world_end: nothing of it is needed any more
+world_end()
+{
+	kill -KILL "$INIT"
+	reap "$UNSHARE"
+	# files of mapped ids
+	rm -rf --one-file-system "${WORK:?}/$WORLD" "${T:?}/${WORLD:0:1}"
+}
