@@ -214,8 +214,19 @@ static void syn_to_stack(void *arg, const void *frame, size_t len)
 		to_stack(arg, &f);
 }
 
+/* In the pod's own networks, but not one of ours there. */
+static bool is_pods(const struct podnet *plan, const struct ip *ip)
+{
+	if (ip->family == AF_INET)
+		return ip_in_net(ip, &plan->net4, plan->prefix4) &&
+		       !ip_equal(ip, &plan->gw4) && !ip_equal(ip, &plan->dns4);
+	return plan->has_ipv6 && ip_in_net(ip, &plan->net6, plan->prefix6) &&
+	       !ip_equal(ip, &plan->gw6) && !ip_equal(ip, &plan->dns6);
+}
+
 /*
- * A SYN that may be relayed: from the pod's own address and MAC. What a pod
+ * A SYN that may be relayed: from the pod's MAC and an address that it may have
+ * by a lease, a router advertisement, or because others set it. What a pod
  * bridges or forges under other names is libslirp's, or refused by policy.
  */
 static bool is_ours(const struct netstack *ns, const struct frame *f)
@@ -224,8 +235,7 @@ static bool is_ours(const struct netstack *ns, const struct frame *f)
 
 	return ns->syn && frame_is_first_syn(f) &&
 	       memcmp(f->eth + 6, plan->pod_mac, 6) == 0 &&
-	       ip_equal(&f->src,
-			f->src.family == AF_INET ? &plan->pod4 : &plan->pod6);
+	       is_pods(plan, &f->src);
 }
 
 /*

@@ -422,8 +422,9 @@ static SlirpConfig slirp_config(struct stack *s, const struct stack_config *cfg)
 		.vnetwork = plan->net4.v4,
 		.vhost = plan->gw4.v4,
 		.vnameserver = plan->dns4.v4,
-		/* a lease is the address the pod has: nothing else gets in */
-		.vdhcp_start = plan->pod4.v4,
+		/* unless asked for another, a lease is what ports lead to */
+		.vdhcp_start =
+			plan->dhcp4.family ? plan->dhcp4.v4 : plan->pod4.v4,
 		.in6_enabled = plan->has_ipv6,
 		.if_mtu = plan->mtu_bytes,
 		.if_mru = plan->mtu_bytes,
@@ -544,4 +545,9 @@ struct stack *stack_free(struct stack *s)
 const char *stack_version(void)
 {
 	return slirp_version_string();
+}
+
+unsigned int stack_config_max(void)
+{
+	return SLIRP_CONFIG_VERSION_MAX;
 }

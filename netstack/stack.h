@@ -55,5 +55,8 @@ size_t stack_dgrams(const struct stack *s);
 /** stack_free() - closes all its sockets; NULL is fine; Return: NULL */
 struct stack *stack_free(struct stack *s);
 
+/** stack_config_max() - the newest form of configuration that libslirp takes */
+unsigned int stack_config_max(void);
+
 /** stack_version() - libslirp's version, static */
 const char *stack_version(void);

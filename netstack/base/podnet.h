@@ -10,6 +10,7 @@
 
 struct podnet {
 	struct ip net4, gw4, dns4, pod4; /* +0, +2, +3, +100 */
+	struct ip dhcp4; /* the first of 16 leases; family 0: it is pod4 */
 	unsigned int prefix4;
 	bool has_ipv6;
 	struct ip net6, gw6, dns6, pod6; /* ::, ::2, ::3, ::100 */
