@@ -28,6 +28,8 @@
 #include "setup/helper/control_frame.h"
 
 #define READ_BYTES     4096
+#define TEXT(n)	       TEXT_OF(n)
+#define TEXT_OF(n)     #n
 #define ACCEPTS_A_TURN 8
 #define DISCARD_MAX    (1U << 20) /* of a client that is done */
 
@@ -54,10 +56,20 @@ struct control {
 	struct loop_source listener;
 	struct loop_timer resume; /* accept again after a shortage */
 	struct control_times times;
+	const struct control_manners *manners;
 	control_fn fn;
 	void *arg;
 	struct list clients;
 	size_t n_clients;
+};
+
+static const struct control_manners own_manners = {
+	.too_long = CONTROL_REQUEST_MAX,
+	.length = "request too long (at most " TEXT(
+		CONTROL_REQUEST_MAX) " bytes)",
+	.json = "bad request: not JSON: ",
+	.object = "bad request: no \"execute\" in an object",
+	.verb = "bad request: no \"execute\" in an object",
 };
 
 static bool is_full(const struct control *c)
@@ -156,7 +168,8 @@ static void say_goodbye(struct client *cl)
 static void write_some(struct client *cl)
 {
 	struct text *t = cl->out;
-	ssize_t n = send(cl->src.fd, t->data + cl->at, t->len - cl->at,
+	size_t len = t->len - (cl->control->manners->once ? 1 : 0);
+	ssize_t n = send(cl->src.fd, t->data + cl->at, len - cl->at,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -166,7 +179,7 @@ static void write_some(struct client *cl)
 		return;
 	}
 	cl->at += (size_t)n;
-	if (cl->at < t->len) {
+	if (cl->at < len) {
 		if (n || cl->state != WRITING)
 			enter(cl, WRITING); /* it reads: new time */
 		return;
@@ -245,16 +258,19 @@ int control_take_fd(struct control_call *call)
 static void dispatch(struct client *cl, json_t *req, const json_error_t *err)
 {
 	struct control *c = cl->control;
+	const struct control_manners *m = c->manners;
 	const json_t *verb = json_object_get(req, "execute");
 	const json_t *args = json_object_get(req, "arguments");
 
 	if (!req)
-		control_error(&cl->call, "bad request: not JSON: %s",
-			      err->text);
-	else if (!json_is_object(req) || !json_is_string(verb))
-		control_error(&cl->call,
-			      "bad request: no \"execute\" in an object");
-	else if (args && !json_is_object(args) && !json_is_null(args))
+		control_error(&cl->call, "%s%s", m->json,
+			      m->once ? "" : err->text);
+	else if (!json_is_object(req))
+		control_error(&cl->call, "%s", m->object);
+	else if (!json_is_string(verb))
+		control_error(&cl->call, "%s", m->verb);
+	else if (!m->once && args && !json_is_object(args) &&
+		 !json_is_null(args))
 		control_error(&cl->call,
 			      "bad request: \"arguments\" is no object");
 	else
@@ -283,6 +299,18 @@ static void serve(struct client *cl, size_t len)
 	fd_drop(&cl->passed);
 }
 
+/* One request, and all that came is it. */
+static void work_once(struct client *cl)
+{
+	cl->last = true;
+	if (cl->n_in >= cl->control->manners->too_long)
+		control_error(&cl->call, "%s", cl->control->manners->length);
+	else if (cl->eof || frame_closed(cl->in, cl->n_in))
+		serve(cl, cl->n_in);
+	else
+		cl->last = false;
+}
+
 static void on_work(struct loop_job *job)
 {
 	struct client *cl = container_of(job, struct client, work);
@@ -294,6 +322,10 @@ static void on_work(struct loop_job *job)
 	}
 	if (cl->state != READING)
 		return;
+	if (cl->control->manners->once) {
+		work_once(cl);
+		return;
+	}
 	consume(cl, frame_blanks(cl->in, cl->n_in));
 	len = frame_len(cl->in, cl->n_in);
 	if (!len && cl->eof)
@@ -305,8 +337,7 @@ static void on_work(struct loop_job *job)
 	} else if (cl->n_in == CONTROL_REQUEST_MAX) {
 		/* where the next one begins can't be told */
 		cl->last = true;
-		control_error(&cl->call, "request too long (at most %d bytes)",
-			      CONTROL_REQUEST_MAX);
+		control_error(&cl->call, "%s", cl->control->manners->length);
 	} else if (!cl->n_in) {
 		free(cl->in);
 		cl->in = NULL;
@@ -325,7 +356,10 @@ static void on_limit(struct loop_timer *t)
 		return;
 	}
 	cl->last = true;
-	control_error(&cl->call, "the request did not come to its end");
+	if (cl->control->manners->once)
+		serve(cl, cl->n_in);
+	else
+		control_error(&cl->call, "the request did not come to its end");
 }
 
 /* As recv(2); keeps the first descriptor that comes along, and no other. */
@@ -496,6 +530,7 @@ int control_new(struct control **out, struct loop *loop, int listener,
 		return log_errno(ENOMEM, "control socket");
 	}
 	c->loop = loop;
+	c->manners = &own_manners;
 	c->fn = fn;
 	c->arg = arg;
 	c->times = (struct control_times){ mono_s(30), mono_s(30), mono_s(2) };
@@ -526,4 +561,10 @@ struct control *control_free(struct control *c)
 void control_set_times(struct control *c, const struct control_times *times)
 {
 	c->times = *times;
+}
+
+void control_set_manners(struct control *c,
+			 const struct control_manners *manners)
+{
+	c->manners = manners;
 }

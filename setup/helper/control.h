@@ -39,6 +39,17 @@ struct control_call {
 typedef void (*control_fn)(void *arg, struct control_call *call,
 			   const char *verb, const json_t *arguments);
 
+/* How a listener's clients speak and are spoken to. */
+struct control_manners {
+	/* a request of so many bytes is too long; up to CONTROL_REQUEST_MAX */
+	size_t too_long;
+	/* one request a client, on as many lines as it likes, and nothing
+	 * behind it; the reply has no newline */
+	bool once;
+	/* what a bad one is answered with */
+	const char *length, *json, *object, *verb;
+};
+
 struct control_times {
 	struct mono request; /* from a request's first byte to its end */
 	struct mono reply;   /* for the client to read something of it */
@@ -56,6 +67,10 @@ int control_new(struct control **out, struct loop *loop, int listener,
 
 /** control_free() - drops all clients; NULL is fine; Return: NULL */
 struct control *control_free(struct control *c);
+
+/** control_set_manners() - other ones than ours; @manners is borrowed */
+void control_set_manners(struct control *c,
+			 const struct control_manners *manners);
 
 /** control_set_times() - shorter ones for tests */
 void control_set_times(struct control *c, const struct control_times *times);

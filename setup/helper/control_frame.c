@@ -6,8 +6,6 @@
  */
 #include "setup/helper/control_frame.h"
 
-#include <stdbool.h>
-
 size_t frame_blanks(const char *in, size_t n)
 {
 	size_t i = 0;
@@ -18,7 +16,7 @@ size_t frame_blanks(const char *in, size_t n)
 	return i;
 }
 
-size_t frame_len(const char *in, size_t n)
+static size_t end_of(const char *in, size_t n, bool lines)
 {
 	bool string = false, escaped = false;
 	size_t depth = 0;
@@ -26,7 +24,7 @@ size_t frame_len(const char *in, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		char ch = in[i];
 
-		if (ch == '\n')
+		if (lines && ch == '\n')
 			return i + 1;
 		if (string) {
 			string = escaped || ch != '"';
@@ -40,4 +38,14 @@ size_t frame_len(const char *in, size_t n)
 		}
 	}
 	return 0;
+}
+
+size_t frame_len(const char *in, size_t n)
+{
+	return end_of(in, n, true);
+}
+
+bool frame_closed(const char *in, size_t n)
+{
+	return end_of(in, n, false) > 0;
 }

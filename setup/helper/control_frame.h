@@ -2,6 +2,7 @@
 #pragma once
 /* Where a request of the control protocol ends. Pure. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** frame_blanks() - how many white bytes @in begins with */
@@ -17,3 +18,6 @@ size_t frame_blanks(const char *in, size_t n);
  * Return: 0: not whole yet
  */
 size_t frame_len(const char *in, size_t n);
+
+/** frame_closed() - does @in have its first brace closed, on whatever line? */
+bool frame_closed(const char *in, size_t n);

@@ -131,22 +131,34 @@ static int bind_again(int fd, const struct own_file *p, const char *what)
 	return rc; /* and unlocked */
 }
 
+typedef int (*bind_fn)(int fd, const struct own_file *p, const char *what);
+
+static int bind_if_free(int fd, const struct own_file *p, const char *what)
+{
+	int rc = bind_at(fd, p);
+
+	if (rc == -EADDRINUSE)
+		return bind_again(fd, p, what);
+	return rc ? log_errno(-rc, "%s", what) : 0;
+}
+
+static int bind_instead(int fd, const struct own_file *p, const char *what)
+{
+	int rc;
+
+	(void)unlinkat(p->dir, p->name, 0); /* else bind() fails */
+	rc = bind_at(fd, p);
+	return rc ? log_errno(-rc, "%s", what) : 0;
+}
+
 /* @out->dir is open and @out->name set; @what: it, for messages */
-static int listen_in(struct own_file *out, const char *what)
+static int listen_in(struct own_file *out, const char *what, bind_fn take_name)
 {
 	scoped_fd fd =
 		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int rc = 0;
+	int rc = fd < 0 ? log_errno(errno, "%s", what)
+			: take_name(fd, out, what);
 
-	if (fd < 0)
-		rc = log_errno(errno, "%s", what);
-	if (!rc) {
-		rc = bind_at(fd, out);
-		if (rc == -EADDRINUSE)
-			rc = bind_again(fd, out, what);
-		else if (rc)
-			(void)log_errno(-rc, "%s", what);
-	}
 	if (!rc) {
 		out->inode = openat(out->dir, out->name,
 				    O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -168,7 +180,24 @@ int control_path_listen(const char *path, struct own_file *out)
 	if (rc)
 		return rc;
 	(void)snprintf(what, sizeof(what), "--control %s", path);
-	return listen_in(out, what);
+	return listen_in(out, what, bind_if_free);
+}
+
+int control_path_replace(const char *path, struct own_file *out)
+{
+	char what[sizeof(((struct sockaddr_un *)0)->sun_path) +
+		  sizeof("--api-socket ")];
+	int rc;
+
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		log_error("the specified API socket path is too long (>= 108)");
+		return -ENAMETOOLONG;
+	}
+	rc = own_file_dir(out, "--api-socket", path);
+	if (rc)
+		return rc;
+	(void)snprintf(what, sizeof(what), "--api-socket %s", path);
+	return listen_in(out, what, bind_instead);
 }
 
 int control_path_listen_at(int dir, const char *name, struct own_file *out)
@@ -178,5 +207,5 @@ int control_path_listen_at(int dir, const char *name, struct own_file *out)
 	out->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (out->dir < 0)
 		return log_errno(errno, "%s socket", name);
-	return listen_in(out, "control socket");
+	return listen_in(out, "control socket", bind_if_free);
 }

@@ -19,6 +19,15 @@ int control_path_listen(const char *path, struct own_file *out);
 int control_path_listen_at(int dir, const char *name, struct own_file *out);
 
 /**
+ * control_path_replace() - the same for slirp4netns' API socket: whatever has
+ * that name is removed, a socket that is still in use, too
+ *
+ * @path: at most 107 bytes, as its clients can't name a longer one, either
+ * Return: as control_path_listen()
+ */
+int control_path_replace(const char *path, struct own_file *out);
+
+/**
  * control_path_connect() - connect to the socket @path
  * @dir: where a relative one begins, or AT_FDCWD
  * Return: a blocking socket, or -errno, not logged

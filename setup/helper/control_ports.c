@@ -142,6 +142,8 @@ static enum control_ports_next verb_remove(const struct control_facts *f,
 
 /* ---- slirp4netns' ---- */
 
+#define HOSTFWD_FAILED "bad request: add_hostfwd: slirp_add_hostfwd failed: "
+
 /* Missing or "": unspecified. Return: false: it is no IPv4 address */
 static bool hostfwd_addr(const json_t *arguments, const char *key,
 			 struct ip *out)
@@ -207,9 +209,10 @@ static enum control_ports_next verb_add_hostfwd(const struct control_facts *f,
 
 	if (wrong)
 		return bad(call, "add_hostfwd: bad arguments.%s", wrong);
-	if (publish(f, &spec, &id, why, sizeof(why)))
-		return bad(call, "add_hostfwd: slirp_add_hostfwd failed: %s",
-			   why);
+	if (publish(f, &spec, &id, why, sizeof(why))) {
+		control_error(call, HOSTFWD_FAILED "%s", why);
+		return CONTROL_PORTS_DONE;
+	}
 	return later(call, HOSTFWD_ADDED, id);
 }
 
@@ -271,8 +274,10 @@ static bool is_there(const struct control_facts *f, struct control_call *call)
 {
 	if (publisher_find(f->publisher, call->id))
 		return true;
-	control_error(call, "not published: too many open files, or it was "
-			    "removed meanwhile");
+	control_error(call,
+		      "%snot published: too many open files, or it was "
+		      "removed meanwhile",
+		      call->state == HOSTFWD_ADDED ? HOSTFWD_FAILED : "");
 	return false;
 }
 

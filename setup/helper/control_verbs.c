@@ -252,24 +252,37 @@ static const struct {
 	{ "stats", verb_stats },
 };
 
-static void on_request(void *arg, struct control_call *call, const char *verb,
-		       const json_t *arguments)
+/* Return: is there such a verb? */
+static bool answer(struct control_verbs *v, struct control_call *call,
+		   const char *verb, const json_t *arguments)
 {
-	struct control_verbs *v = arg;
 	enum control_ports_next next;
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verbs[i].name, verb) != 0)
 			continue;
 		verbs[i].fn(v, call, arguments);
-		return;
+		return true;
 	}
 	next = control_ports_begin(v->facts, call, verb, arguments);
 	if (next == CONTROL_PORTS_LATER)
 		gather(v, QUERY_PORTS, call);
-	if (next != CONTROL_PORTS_UNKNOWN)
-		return;
-	control_error(call, "bad request: execute: no such verb: %.64s", verb);
+	return next != CONTROL_PORTS_UNKNOWN;
+}
+
+static void on_request(void *arg, struct control_call *call, const char *verb,
+		       const json_t *arguments)
+{
+	if (!answer(arg, call, verb, arguments))
+		control_error(call, "bad request: execute: no such verb: %.64s",
+			      verb);
+}
+
+static void on_api_request(void *arg, struct control_call *call,
+			   const char *verb, const json_t *arguments)
+{
+	if (!answer(arg, call, verb, arguments))
+		control_error(call, "bad request: unknown execute");
 }
 
 /* ---- set-up ---- */
@@ -300,11 +313,34 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
 	return 0;
 }
 
-int control_verbs_listen(struct control_verbs *v, int listener)
+static int listen_to(struct control_verbs *v, int listener, control_fn fn)
 {
 	assert(v->n_controls < ARRAY_SIZE(v->controls));
-	return control_new(&v->controls[v->n_controls++], v->loop, listener,
-			   on_request, v);
+	return control_new(&v->controls[v->n_controls++], v->loop, listener, fn,
+			   v);
+}
+
+int control_verbs_listen(struct control_verbs *v, int listener)
+{
+	return listen_to(v, listener, on_request);
+}
+
+int control_verbs_serve_api(struct control_verbs *v, int listener)
+{
+	static const struct control_manners slirp4netns = {
+		.too_long = 4096,
+		.once = true,
+		.length = "bad request: too large message",
+		.json = "bad request: cannot parse JSON",
+		.object = "bad request: json_object() failed",
+		.verb = "bad request: no execute found",
+	};
+	int rc = listen_to(v, listener, on_api_request);
+
+	if (!rc)
+		control_set_manners(v->controls[v->n_controls - 1],
+				    &slirp4netns);
+	return rc;
 }
 
 struct control_verbs *control_verbs_free(struct control_verbs *v)

@@ -56,6 +56,14 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
  */
 int control_verbs_listen(struct control_verbs *v, int listener);
 
+/**
+ * control_verbs_serve_api() - the same verbs, in the manners of slirp4netns'
+ * API socket
+ *
+ * Return: as control_verbs_listen()
+ */
+int control_verbs_serve_api(struct control_verbs *v, int listener);
+
 /** control_verbs_sent() - publisher.sent() */
 void control_verbs_sent(struct control_verbs *v);
 
