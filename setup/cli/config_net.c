@@ -134,7 +134,7 @@ static int set_mtu(void *target, const char *value)
  * The kernel's rules (dev_valid_name), without what it takes for a pattern
  * ('%') and what it can't make sysctls for (all, default).
  */
-static bool ifname_ok(const char *s)
+bool config_ifname_ok(const char *s)
 {
 	static const char *const taken[] = { ".", "..", "lo", "all",
 					     "default" };
@@ -154,13 +154,13 @@ static int set_tap(void *target, const char *value)
 {
 	struct net_config *cfg = target;
 
-	if (!ifname_ok(value)) {
+	if (!config_ifname_ok(value)) {
 		log_error("--tap %s: no name for an interface (1..%d "
 			  "characters, no '/', ':', '%%' or blanks, not lo)",
 			  value, IFNAMSIZ - 1);
 		return -EINVAL;
 	}
-	/* fits: ifname_ok() */
+	/* fits: config_ifname_ok() */
 	(void)snprintf(cfg->plan.tap, sizeof(cfg->plan.tap), "%s", value);
 	return 0;
 }
@@ -315,14 +315,13 @@ static int outbound_addr(struct net_config *cfg, struct ip ip,
 	return 0;
 }
 
-/* The first usable address of each family that @name has. */
-static int outbound_iface(struct net_config *cfg, const char *name)
+int config_iface(const char *name, struct ip *out4, struct ip *out6)
 {
 	struct ip found4 = { 0 }, found6 = { 0 };
 	struct ifaddrs *all;
 
 	if (getifaddrs(&all))
-		return log_errno(errno, "--outbound %s", name);
+		return -errno;
 	for (struct ifaddrs *i = all; i; i = i->ifa_next) {
 		union endpoint ep = { 0 };
 
@@ -340,6 +339,18 @@ static int outbound_iface(struct net_config *cfg, const char *name)
 			found6.family = 0;
 	}
 	freeifaddrs(all);
+	*out4 = found4;
+	*out6 = found6;
+	return 0;
+}
+
+static int outbound_iface(struct net_config *cfg, const char *name)
+{
+	struct ip found4, found6;
+	int rc = config_iface(name, &found4, &found6);
+
+	if (rc)
+		return log_errno(-rc, "--outbound %s", name);
 	if (!found4.family && !found6.family) {
 		log_error("--outbound %s: the interface has no address to send "
 			  "from",

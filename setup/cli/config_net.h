@@ -33,6 +33,18 @@ void config_net_free(struct net_config *cfg);
 int config_net_publish(struct net_config *cfg, const char *value);
 
 /**
+ * config_iface() - the first address of each family that an interface of this
+ * host can send from
+ * @out4, @out6: set to it, or to family 0
+ *
+ * Return: 0 or -errno, not logged; an interface that isn't there has none
+ */
+int config_iface(const char *name, struct ip *out4, struct ip *out6);
+
+/** config_ifname_ok() - can a pod's interface have that name? */
+bool config_ifname_ok(const char *s);
+
+/**
  * config_grow() - make room for one more element
  * @array: of @n elements of @size bytes
  *

@@ -8,6 +8,12 @@ struct uplink_config {
 	struct net_config net;
 	bool own_mtu, own_mac; /* they were given, net.plan's are no default */
 	bool bare;	       /* --no-configure */
+	/* for who calls us by slirp4netns' name */
+	bool plain;	 /* as in struct hop_config */
+	const char *api; /* path of slirp4netns' API socket, or NULL */
+	/* the network is there, but nobody was told; NULL: nothing to do */
+	void (*there)(const struct uplink_config *cfg,
+		      const struct podnet *plan);
 	const char *userns, *pidfile, *control; /* paths, or NULL */
 	int ready_fd, exit_fd;			/* -1: none */
 	const char *target;			/* PID or path */

@@ -24,6 +24,7 @@
 #include "setup/base/exit.h"
 #include "setup/base/own_file.h"
 #include "setup/base/sys.h"
+#include "setup/helper/control_path.h"
 #include "setup/helper/network.h"
 #include "setup/net/target.h"
 
@@ -34,7 +35,9 @@ struct uplink_verb {
 	struct loop loop;
 	struct loop_source signals, ended, hung_up;
 	struct own_file pidfile;
+	struct own_file api;
 	int ready_fd, exit_fd;
+	int signal; /* that ended it */
 };
 
 /* ---- what ends it ---- */
@@ -42,8 +45,11 @@ struct uplink_verb {
 static void on_signal(struct loop_source *src, uint32_t revents)
 {
 	struct uplink_verb *u = container_of(src, struct uplink_verb, signals);
+	struct signalfd_siginfo si;
 
 	(void)revents;
+	if (read(src->fd, &si, sizeof(si)) == sizeof(si))
+		u->signal = (int)si.ssi_signo;
 	log_info("uplink: ended by a signal");
 	loop_stop(&u->loop, 0);
 }
@@ -85,7 +91,7 @@ static void on_route6(void *arg, bool has_ipv6)
 	struct uplink_verb *u = arg;
 	struct hop *hop = &u->net.helpers.hop;
 
-	if (u->cfg->bare)
+	if (u->cfg->bare || u->cfg->plain)
 		return; /* not our route */
 	hop->ns_pod = target_again(&u->target);
 	/* logged where it fails; whoever made the pod may have removed it */
@@ -127,6 +133,7 @@ static int uplink_2_fork(struct uplink_verb *u)
 			.ns_pod = u->target.ns_net,
 			.joined = true,
 			.bare = u->cfg->bare,
+			.plain = u->cfg->plain,
 			.own_mtu = u->cfg->own_mtu,
 			.own_mac = u->cfg->own_mac,
 		},
@@ -191,6 +198,13 @@ static void tell_ready(struct uplink_verb *u)
 	fd_drop(&u->ready_fd);
 }
 
+static int serve_api(struct uplink_verb *u)
+{
+	int fd = control_path_replace(u->cfg->api, &u->api);
+
+	return fd < 0 ? fd : control_verbs_serve_api(u->net.control, fd);
+}
+
 /*
  * After this: something has ended it. Its status is the loop's.
  */
@@ -206,8 +220,12 @@ static int uplink_3_serve(struct uplink_verb *u)
 		rc = watch_target(u);
 	if (!rc)
 		rc = write_pidfile(u);
+	if (!rc && u->cfg->api)
+		rc = serve_api(u);
 	if (rc)
 		return rc;
+	if (u->cfg->there)
+		u->cfg->there(u->cfg, &u->net.plan);
 	tell_ready(u);
 	manager_ready(&u->net.manager);
 	return loop_run(&u->loop);
@@ -216,6 +234,7 @@ static int uplink_3_serve(struct uplink_verb *u)
 static void tear_down(struct uplink_verb *u)
 {
 	own_file_drop(&u->pidfile);
+	own_file_drop(&u->api);
 	loop_del(&u->loop, &u->ended);
 	loop_del(&u->loop, &u->hung_up);
 	loop_close(&u->loop, &u->signals);
@@ -245,17 +264,16 @@ static int keep_passed(struct uplink_verb *u)
 	return 0;
 }
 
-int uplink_run(const struct uplink_config *cfg)
+int uplink_serve(const struct uplink_config *cfg, int *by)
 {
 	struct uplink_verb *u = calloc(1, sizeof(*u));
 	const struct network_ops ops = { NULL, on_route6, on_cut_off,
 					 NULL, NULL,	  u };
 	int rc;
 
-	if (!u) {
-		(void)log_errno(ENOMEM, "uplink");
-		return EXIT_OURS;
-	}
+	*by = 0;
+	if (!u)
+		return log_errno(ENOMEM, "uplink");
 	*u = (struct uplink_verb){
 		.cfg = cfg,
 		.target = TARGET_NULL,
@@ -264,6 +282,7 @@ int uplink_run(const struct uplink_config *cfg)
 		.ended = LOOP_SOURCE_NULL,
 		.hung_up = LOOP_SOURCE_NULL,
 		.pidfile = OWN_FILE_NULL,
+		.api = OWN_FILE_NULL,
 		.ready_fd = cfg->ready_fd,
 		.exit_fd = cfg->exit_fd,
 	};
@@ -277,7 +296,15 @@ int uplink_run(const struct uplink_config *cfg)
 		rc = uplink_2_fork(u);
 	if (!rc)
 		rc = uplink_3_serve(u);
+	*by = u->signal;
 	tear_down(u);
 	free(u);
+	return rc;
+}
+
+int uplink_run(const struct uplink_config *cfg)
+{
+	int by, rc = uplink_serve(cfg, &by);
+
 	return rc < 0 ? EXIT_OURS : rc;
 }

@@ -15,3 +15,11 @@
  *	   a signal ended it, 125 when podsplice failed (logged)
  */
 int uplink_run(const struct uplink_config *cfg);
+
+/**
+ * uplink_serve() - the same, with other statuses
+ * @by: set to the signal that ended it, or 0
+ *
+ * Return: 0, or -errno when podsplice failed (logged)
+ */
+int uplink_serve(const struct uplink_config *cfg, int *by);

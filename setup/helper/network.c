@@ -126,7 +126,7 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 	maker->hop.capture = n->pcap_file >= 0;
 	n->joined = maker->hop.joined;
 	tell_helpers(n);
-	n->bare = maker->hop.bare;
+	n->bare = maker->hop.bare || maker->hop.plain;
 	n->helpers.route6 = n->route6 || n->bare;
 	rc = helpers_start(&n->helpers, maker, init, runner_ctl);
 	if (!rc && n->pcap_file >= 0)

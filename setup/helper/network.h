@@ -34,7 +34,7 @@ struct network {
 	/* set by network_1_bind(), for the users to read */
 	struct podnet plan;
 	bool route6; /* the host has an IPv6 default route now */
-	bool bare;   /* others set the pod's addresses and routes */
+	bool bare;   /* others set the pod's routes of IPv6, at least */
 	struct resolv resolv;
 	struct rlimit nofile; /* the caller's; ours is raised */
 	struct helpers helpers;

@@ -23,6 +23,8 @@ struct hop_config {
 	bool joined;  /* somebody else made it: the device may be there */
 	bool capture; /* make hop.capture */
 	bool bare;    /* others set addresses, routes and the device's state */
+	bool plain;   /* no sysctl is set, and no IPv6 address: router
+		       * advertisements do that */
 	bool own_mtu, own_mac; /* the plan's were asked for, so are no default:
 				* a device that is there gets them */
 };

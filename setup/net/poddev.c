@@ -7,10 +7,9 @@
  *
  * With @bare others set the addresses, perhaps later: nothing of the namespace
  * is touched but the device, and not even that is brought up. Where an address
- * is needed before it is known (from which one comes a SYN that may be spliced,
- * to which one does a published port go?) the plan's IPv4 address is right if
- * they follow it or ask our DHCP server, and for IPv6 the one that a router
- * advertisement makes of the MAC.
+ * is needed before it is known (to which one does a published port go?) the
+ * plan's IPv4 address is right if they follow it, and for IPv6 the one that a
+ * router advertisement makes of the MAC.
  */
 #include "setup/net/poddev.h"
 
@@ -70,7 +69,7 @@ static int follow(const struct hop_config *cfg, const struct link_copy *had)
 			plan->tap);
 		return -EINVAL;
 	}
-	if (cfg->bare && plan->has_ipv6)
+	if ((cfg->bare || cfg->plain) && plan->has_ipv6)
 		plan->pod6 = slaac(plan);
 	return 0;
 }
@@ -191,7 +190,7 @@ static int addresses(struct nl_sock *nl, const struct hop_config *cfg, int dev)
 		rc = link_route_add(nl, &def4);
 	if (!rc)
 		rc = link_neigh(nl, dev, &plan->gw4, plan->gw_mac);
-	if (rc || !plan->has_ipv6)
+	if (rc || !plan->has_ipv6 || cfg->plain)
 		return rc;
 	rc = link_addr(nl, dev, &plan->pod6, plan->prefix6);
 	if (!rc)
@@ -234,7 +233,7 @@ static int config(void *arg)
 		if (*e->tap < 0)
 			return *e->tap;
 	}
-	if (!e->cfg->bare)
+	if (!e->cfg->bare && !e->cfg->plain)
 		sysctls(plan);
 	rc = link_open(&nl);
 	if (!rc)
