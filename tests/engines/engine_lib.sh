@@ -28,7 +28,7 @@ needs()
 }
 
 mkdir "$NAMES"
-for name in slirp4netns rootlessport; do
+for name in slirp4netns; do
 	ln -s "$PODSPLICE" "$NAMES/$name"
 done
 # the load generators under a name that isn't a helper's
@@ -141,7 +141,8 @@ box()
 		tar -C "$T/box" -cf "$T/box.tar" .
 		chmod 644 "$T/box.tar"
 	}
-	works 'an image' podman import -c 'EXPOSE 80' "$T/box.tar" box
+	works 'an image' podman import -c 'EXPOSE 80' -c 'ENV PATH=/usr/bin:/bin' \
+		"$T/box.tar" box
 }
 
 answers()
@@ -194,7 +195,7 @@ others_here()
 {
 	local p args
 	for p in $(family "$INIT"); do
-		args=$(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null)
+		args=$(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") || continue
 		case $args in
 		*'catatonit -P '*) ;;
 		*) echo "$p $args" ;;
