@@ -76,7 +76,7 @@ hold() # WORDS: publish_limits.py there; HOLDER, when all of it is open
 		note "$1: $(cat "$T/$1.out" "$T/$1.err")"
 }
 
-let_go()
+let_all_go()
 {
 	kill "$HOLDER"
 	reap "$HOLDER"
@@ -100,7 +100,7 @@ hold loris "$HOST4" 8082 2000
 is "$(cat "$T/loris.out")" 'open 2000' '2,000 half requests are accepted'
 check '... and relayed' wait_for 20 eval '[ "$(open_flows)" -ge 2000 ]'
 serves '2,000 half requests'
-let_go
+let_all_go
 recovered '2,000 half requests'
 
 # a server that never accepts: clients wait in the listener's backlog
@@ -110,7 +110,7 @@ check 'a pod that never accepts: counted' wait_for 20 \
 	counted timeout "$BEFORE"
 check '... and costs few descriptors' test "$(fds_of)" -le $((FDS + 700))
 serves 'a pod that never accepts'
-let_go
+let_all_go
 NEVER=$(in_pod ss -Hlntp 'sport = :81' | sed 's/.*pid=\([0-9]*\).*/\1/')
 kill "$NEVER"
 recovered 'a pod that never accepts, when its server has ended'
@@ -161,7 +161,7 @@ check 'no descriptors: what is open goes on' mine "$STREAM"
 is "$(cat "$T/stream.out")" running '... without an error'
 spawn waits "${IN_PEER[@]}" "$PY" "$T/net.py" who "$HOST4" 8080
 WAITS=$PID
-let_go
+let_all_go
 reap "$WAITS"
 is "$(cat "$T/waits.out")" "$PEER4 same-port" \
 	'no descriptors: whoever waited is served when there are some'

@@ -189,7 +189,7 @@ static void write_back(struct sx *sx, uint16_t sport, size_t data)
 			 .dport = 80,
 			 .flags = FRAME_TCP_SYN,
 			 .data = data };
-	struct syn_ask asks[SYN_BATCH];
+	struct syn_ask asks[SYN_BATCH] = { 0 };
 	struct frame f = pkt_frame(buf, &p);
 
 	assert_true(syn_take(sx->syn, &f));
