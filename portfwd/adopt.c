@@ -123,16 +123,12 @@ static int adopt(int *passed, size_t n_passed, const struct spec *spec,
 /* Those that nobody has passed in, one by one. */
 static int open_rest(const struct spec *spec, int *fds, uint16_t *host_ports)
 {
-	for (size_t k = 0; k < spec->count; k++) {
-		struct spec one = *spec;
+	for (uint16_t k = 0; k < spec->count; k++) {
 		int rc;
 
 		if (fds[k] >= 0)
 			continue;
-		one.count = 1;
-		one.host_port = (uint16_t)(spec->host_port + k);
-		one.pod_port = (uint16_t)(spec->pod_port + k);
-		rc = listen_open(&one, &fds[k], &host_ports[k]);
+		rc = listen_open_nth(spec, k, &fds[k], &host_ports[k]);
 		if (rc)
 			return rc;
 	}

@@ -469,29 +469,48 @@ static void on_retry(struct loop_timer *t)
 
 /* ---- publishing ---- */
 
-/* @fd: taken */
-static int port_add(struct ingress *in, struct publication *pub, int *fd,
-		    uint16_t pod_port)
+static struct port *port_find(struct ingress *in, const struct publication *pub,
+			      uint16_t pod_port)
+{
+	list_for_each (e, &in->ports) {
+		struct port *p = container_of(e, struct port, link);
+
+		if (p->pub == pub && p->pod_port == pod_port)
+			return p;
+	}
+	return NULL;
+}
+
+static struct port *port_add(struct ingress *in, struct publication *pub,
+			     uint16_t pod_port)
 {
 	struct port *p = calloc(1, sizeof(*p));
-	int rc;
 
-	if (!p)
-		return log_errno(ENOMEM, "published port");
-	rc = relay_socket_prepare_host(*fd);
-	if (rc) {
-		free(p);
-		return log_errno(-rc, "listener: socket options");
+	if (!p) {
+		(void)log_errno(ENOMEM, "published port");
+		return NULL;
 	}
 	p->in = in;
 	p->pub = pub;
 	p->pod_port = pod_port;
-	p->src = (struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET,
-				       on_listener };
+	p->src = (struct loop_source)LOOP_SOURCE_NULL;
 	list_init(&p->waiting);
 	list_append(&in->ports, &p->link);
 	pub->n_ports++;
-	return in->started ? loop_add(in->loop, &p->src) : 0;
+	return p;
+}
+
+/* In place of the one it has, if any. @fd: taken */
+static int set_listener(struct port *p, int *fd)
+{
+	int rc = relay_socket_prepare_host(*fd);
+
+	if (rc)
+		return log_errno(-rc, "listener: socket options");
+	loop_close(p->in->loop, &p->src);
+	p->src = (struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET,
+				       on_listener };
+	return p->in->started ? loop_add(p->in->loop, &p->src) : 0;
 }
 
 int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
@@ -502,9 +521,15 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 
 	if (!pub)
 		return -ENOMEM;
-	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(in, pub, &fds[i],
-			      (uint16_t)(p->spec.pod_port + p->first + i));
+	for (uint16_t i = 0; i < p->n && !rc; i++) {
+		uint16_t pod_port = (uint16_t)(p->spec.pod_port + p->first + i);
+		struct port *port =
+			p->again ? port_find(in, pub, pod_port) : NULL;
+
+		if (!port)
+			port = port_add(in, pub, pod_port);
+		rc = port ? set_listener(port, &fds[i]) : -ENOMEM;
+	}
 	return rc;
 }
 

@@ -334,3 +334,24 @@ int listen_open(const struct spec *spec, int *fds, uint16_t *host_ports)
 		host_ports[i] = (uint16_t)(first + i);
 	return 0;
 }
+
+int listen_open_nth(const struct spec *spec, uint16_t k, int *fd,
+		    uint16_t *host_port)
+{
+	struct spec one = *spec;
+
+	one.count = 1;
+	one.host_port = (uint16_t)(spec->host_port + k);
+	one.pod_port = (uint16_t)(spec->pod_port + k);
+	return listen_open(&one, fd, host_port);
+}
+
+unsigned int listen_device(int fd)
+{
+	int index = 0;
+	socklen_t len = sizeof(index);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len))
+		return 0;
+	return (unsigned int)index;
+}

@@ -23,6 +23,18 @@
 int listen_open(const struct spec *spec, int *fds, uint16_t *host_ports);
 
 /**
+ * listen_open_nth() - listen_open() for the port at place @k of @spec alone
+ * @spec: with a host port
+ * @fd, @host_port: of this one
+ * Return: as listen_open()
+ */
+int listen_open_nth(const struct spec *spec, uint16_t k, int *fd,
+		    uint16_t *host_port);
+
+/** listen_device() - Return: index of the interface @fd is bound to; 0: none */
+unsigned int listen_device(int fd);
+
+/**
  * listen_prepare_udp() - what portfwd/udp.c wants of a port's socket
  * @dual: of both families, else of @family
  * Return: 0 or -errno, not logged

@@ -56,6 +56,7 @@ struct portfwd_publish {
 	uint32_t id;	/* of the SPEC, from 1 */
 	uint16_t first; /* index in the range of the first listener here */
 	uint16_t n;
+	bool again; /* they take the places of those sent before */
 	uint16_t host_ports[PORTFWD_BATCH]; /* as bound */
 };
 

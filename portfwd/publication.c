@@ -12,8 +12,8 @@ struct publication *publication_get(struct list *list,
 	struct publication *pub =
 		container_of(list->prev, struct publication, link);
 
-	if (!list_empty(list) && pub->id == p->id)
-		return pub;
+	if (!list_empty(list) && pub->id >= p->id)
+		return publication_find(list, p->id);
 	pub = calloc(1, sizeof(*pub));
 	if (!pub) {
 		(void)log_errno(ENOMEM, "published port");

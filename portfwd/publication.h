@@ -28,10 +28,11 @@ struct publication {
 /**
  * publication_get() - that of @p, made and put on @list when there is none yet
  *
- * All of a SPEC comes before the next one, whose id is higher: the list is
- * sorted, and only its last one is looked at.
+ * All of a new SPEC comes before the next one, whose id is higher: the list is
+ * sorted, and only its last one is looked at, or made.
  *
- * Return: it, or NULL without memory, logged
+ * Return: it, or NULL: there is no memory, logged; or what is sent again was
+ *         removed for want of descriptors
  */
 struct publication *publication_get(struct list *list,
 				    const struct portfwd_publish *p);

@@ -382,31 +382,53 @@ int udp_new(struct udp **out, struct loop *loop, const struct source *source,
 	return rc;
 }
 
-/* @fd: taken */
-static int port_add(struct udp *u, struct publication *pub, int *fd,
-		    uint16_t host_port, uint16_t pod_port)
+static struct udp_port *port_find(struct udp *u, const struct publication *pub,
+				  uint16_t pod_port)
+{
+	list_for_each (e, &u->ports) {
+		struct udp_port *p = container_of(e, struct udp_port, link);
+
+		if (p->pub == pub && p->pod_port == pod_port)
+			return p;
+	}
+	return NULL;
+}
+
+static struct udp_port *port_add(struct udp *u, struct publication *pub,
+				 uint16_t host_port, uint16_t pod_port)
 {
 	struct udp_port *p = calloc(1, sizeof(*p));
-	union endpoint to[2] = { { .sa.sa_family = AF_INET },
-				 { .sa.sa_family = AF_INET6 } };
 
-	if (!p)
-		return log_errno(ENOMEM, "published port");
+	if (!p) {
+		(void)log_errno(ENOMEM, "published port");
+		return NULL;
+	}
 	p->u = u;
 	p->pub = pub;
 	p->host_port = host_port;
 	p->pod_port = pod_port;
-	p->src =
-		(struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET, on_port };
+	p->src = (struct loop_source)LOOP_SOURCE_NULL;
 	list_init(&p->waiting);
 	list_append(&u->ports, &p->link);
 	pub->n_ports++;
+	return p;
+}
+
+/* In place of the one it has, if any: its flows go on. @fd: taken */
+static int set_socket(struct udp_port *p, int *fd)
+{
+	union endpoint to[2] = { { .sa.sa_family = AF_INET },
+				 { .sa.sa_family = AF_INET6 } };
+
+	loop_close(p->u->loop, &p->src);
+	p->src =
+		(struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET, on_port };
 	/* whatever an earlier process has left it at */
 	for (int i = 0; i < 2; i++) {
 		p->whole[i] = true;
 		set_whole(p, &to[i], false);
 	}
-	return u->started ? loop_add(u->loop, &p->src) : 0;
+	return p->u->started ? loop_add(p->u->loop, &p->src) : 0;
 }
 
 int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds)
@@ -422,9 +444,15 @@ int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds)
 		if (!u->source->direct)
 			pool_join(u->pool, &u->icmp);
 	}
-	for (uint16_t i = 0; i < p->n && !rc; i++)
-		rc = port_add(u, pub, &fds[i], p->host_ports[i],
-			      (uint16_t)(p->spec.pod_port + p->first + i));
+	for (uint16_t i = 0; i < p->n && !rc; i++) {
+		uint16_t pod_port = (uint16_t)(p->spec.pod_port + p->first + i);
+		struct udp_port *port =
+			p->again ? port_find(u, pub, pod_port) : NULL;
+
+		if (!port)
+			port = port_add(u, pub, p->host_ports[i], pod_port);
+		rc = port ? set_socket(port, &fds[i]) : -ENOMEM;
+	}
 	return rc;
 }
 

@@ -3,6 +3,7 @@
 #include "setup/helper/network.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -254,6 +255,30 @@ static void ports_changed(const struct network *n)
 		n->ops.ports(n->ops.arg);
 }
 
+static void on_names(void *arg, int fd)
+{
+	struct network *n = arg;
+
+	(void)fd;
+	publisher_rebind(&n->publisher);
+}
+
+/* The interface that @spec names may be deleted, and another one made. */
+static int watch_name(struct network *n, const struct spec *spec)
+{
+	int fd, rc;
+
+	if (!spec->ifname[0] || n->names)
+		return 0;
+	fd = rtnl_alarm_socket(RTMGRP_LINK);
+	if (fd < 0)
+		return fd;
+	rc = rtnl_alarm_new(&n->names, n->loop, fd, on_names, n);
+	if (!rc) /* what has changed since it was bound */
+		publisher_rebind(&n->publisher);
+	return rc;
+}
+
 static int on_publish(void *arg, const struct spec *spec, uint32_t *id)
 {
 	struct network *n = arg;
@@ -271,6 +296,7 @@ static int on_publish(void *arg, const struct spec *spec, uint32_t *id)
 		return rc;
 	*id = p->id;
 	ports_changed(n);
+	(void)watch_name(n, spec); /* logged; then it stays as it is */
 	return 0;
 }
 
@@ -384,6 +410,8 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 		return rc;
 	}
 	rc = start_control(n, infra, listener);
+	for (size_t i = 0; i < n->cfg->n_specs && !rc; i++)
+		rc = watch_name(n, &n->cfg->specs[i]);
 	return rc ? rc : follow_ports(n);
 }
 
@@ -419,6 +447,7 @@ void network_stop(struct network *n, pid_t init)
 	n->resolv_watch = resolv_watch_free(n->resolv_watch);
 	n->uplink_watch = uplink_watch_free(n->uplink_watch);
 	n->links = rtnl_alarm_free(n->links);
+	n->names = rtnl_alarm_free(n->names);
 	if (n->joined)
 		helpers_leave(&n->helpers);
 	helpers_stop(&n->helpers, init);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -61,6 +62,7 @@ static int send_batch(struct published *p, int ctl)
 		.spec = p->spec,
 		.id = p->id,
 		.first = (uint16_t)p->sent,
+		.again = p->again,
 	};
 	unsigned int left = p->spec.count - p->sent;
 	int rc;
@@ -83,6 +85,7 @@ int publisher_send(struct publisher *pb, int ctl)
 		struct published *p = container_of(e, struct published, link);
 
 		p->sent = 0;
+		p->again = false;
 		while (!rc && p->sent < p->spec.count)
 			rc = send_batch(p, ctl);
 	}
@@ -95,10 +98,10 @@ static int send_change(struct published *p, int ctl)
 	struct portfwd_unpublish u = { .id = p->id, .drop = p->drop };
 	int rc = 0;
 
+	if (p->removed && !p->sent && !p->again)
+		return 0; /* it has never heard of it */
 	if (p->removed)
-		return p->sent ? msg_send(ctl, PORTFWD_UNPUBLISH, &u, sizeof(u),
-					  NULL, 0)
-			       : 0;
+		return msg_send(ctl, PORTFWD_UNPUBLISH, &u, sizeof(u), NULL, 0);
 	while (!rc && p->sent < p->spec.count)
 		rc = send_batch(p, ctl);
 	return rc;
@@ -236,6 +239,50 @@ void publisher_remove(struct publisher *pb, struct published *p, bool drop)
 {
 	mark_removed(p, drop);
 	flush(pb);
+}
+
+/* Return: was any port bound anew? */
+static bool rebind(struct published *p)
+{
+	struct spec spec = p->spec;
+	bool any = false;
+	unsigned int now;
+
+	if (!spec.ifname[0] || p->removed)
+		return false;
+	now = if_nametoindex(spec.ifname);
+	spec.host_port = p->ports[0];
+	for (uint16_t k = 0; now && k < spec.count; k++) {
+		uint16_t port;
+		int fd;
+
+		if (listen_device(p->fds[k]) == now)
+			continue;
+		if (listen_open_nth(&spec, k, &fd, &port))
+			break;
+		fd_drop(&p->fds[k]);
+		p->fds[k] = fd;
+		any = true;
+	}
+	return any;
+}
+
+void publisher_rebind(struct publisher *pb)
+{
+	bool any = false;
+
+	list_for_each (e, &pb->specs) {
+		struct published *p = container_of(e, struct published, link);
+
+		if (!rebind(p))
+			continue;
+		log_info("%%%s: another interface: its ports are bound anew",
+			 p->spec.ifname);
+		p->sent = 0;
+		p->again = any = true;
+	}
+	if (any)
+		flush(pb);
 }
 
 struct published *publisher_find(const struct publisher *pb, uint32_t id)

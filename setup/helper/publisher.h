@@ -20,6 +20,7 @@ struct published {
 	uint16_t *ports; /* and their host ports */
 	/* how many of them portfwd was sent, since it was started */
 	unsigned int sent;
+	bool again;	    /* and it has others in their places */
 	bool asked;	    /* all were, before the question under way */
 	bool removed, drop; /* portfwd isn't told yet */
 	/* what portfwd told last */
@@ -63,6 +64,16 @@ int publisher_add(struct publisher *pb, const struct spec *spec,
  * Its host ports stay taken until portfwd has heard of it.
  */
 void publisher_remove(struct publisher *pb, struct published *p, bool drop);
+
+/**
+ * publisher_rebind() - the host's interfaces have changed
+ *
+ * A socket is bound to the number of an interface, a SPEC names it. Where
+ * another interface has that name now, its ports are bound anew: same id, same
+ * host ports; open flows are left alone. What can't be bound is logged, and
+ * tried again with the next call.
+ */
+void publisher_rebind(struct publisher *pb);
 
 /** publisher_find() - Return: the one of that id, or NULL */
 struct published *publisher_find(const struct publisher *pb, uint32_t id);
