@@ -92,8 +92,8 @@ static void abandon(struct session *s)
 		log_debug("end %d: %s", (int)s->pid, strerror(errno));
 }
 
-/* Return: is it still there? */
-static bool check(struct session *s)
+/* It is gone when its command has ended. */
+static void check(struct session *s)
 {
 	int wstatus;
 
@@ -107,21 +107,21 @@ static bool check(struct session *s)
 		}
 		s->pid = 0;
 		end(s, init_status(wstatus), 0);
-		return false;
+		return;
 	}
-	return true;
 }
 
 bool sessions_check(struct sessions *all, pid_t pid)
 {
 	bool ours = false;
 
-	for (struct list *l = all->all.next, *next; l != &all->all; l = next) {
+	list_for_each_safe (l, &all->all) {
 		struct session *s = container_of(l, struct session, link);
 
-		next = l->next;
-		ours |= s->pid == pid;
-		(void)check(s);
+		if (pid && s->pid != pid)
+			continue;
+		ours = true;
+		check(s);
 	}
 	return ours;
 }

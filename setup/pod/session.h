@@ -34,6 +34,7 @@ void sessions_add(struct sessions *s, int conn);
 
 /**
  * sessions_check() - reap and tell of what has stopped or ended
- * @pid: a child that has ended; Return: was it one of these?
+ * @pid: a child that has ended, or 0: any of them may have
+ * Return: is it one of these, or are there any?
  */
 bool sessions_check(struct sessions *s, pid_t pid);
