@@ -6,8 +6,8 @@
  *
  *	SEND (until EPOLLOUT) -> HEAR (until the answer is here) -> next port
  *
- * With --wait each is asked again RETRY_MS later until it answers: when the
- * last port of a helper does, how long did it take to come up?
+ * With --wait each is asked again until it answers: that of the last port of
+ * a helper tells when it was up.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 #define ATONCE	    64
 #define RETRY_MS    2
 #define ANSWER_MS   300 /* then it was lost */
+#define AGAIN_MS    20	/* the same with --wait, over UDP */
 #define TRIES	    10
 #define LIMIT_S	    60
 #define REQUEST_MAX 64 /* bytes */
@@ -153,6 +154,8 @@ static void asker_ask(struct asker *a)
 	struct ip ip = endpoint_ip(&cfg->target);
 	union endpoint at = endpoint_make(
 		&ip, (uint16_t)(endpoint_port(&cfg->target) + a->port));
+	struct mono limit =
+		mono_ms(cfg->udp && cfg->wait ? AGAIN_MS : ANSWER_MS);
 	int fd = load_connect(&at, cfg->udp ? SOCK_DGRAM : SOCK_STREAM);
 
 	a->src = (struct loop_source){ fd, EPOLLOUT, asker_event };
@@ -164,7 +167,7 @@ static void asker_ask(struct asker *a)
 	/* TCP has answers of its own, but for one that waits to be asked */
 	else if ((cfg->udp || cfg->wait) &&
 		 loop_timer_set(&p->run.loop, &a->timer,
-				mono_add(mono_now(), mono_ms(ANSWER_MS))))
+				mono_add(mono_now(), limit)))
 		run_fail(&p->run, "no timer");
 }
 

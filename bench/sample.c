@@ -5,8 +5,9 @@
  * last is repeated until nothing changes, since pids say nothing about age.
  *
  * Private memory is Private_Clean + Private_Dirty of smaps_rollup: pages that
- * would be free again if the process ended. Helpers are not dumpable, so only
- * root may read theirs: "unreadable" then, never 0.
+ * would be free again if the process ended. Pss has each process's share of
+ * the others, too: what a helper forks with, and its libraries. Helpers are not
+ * dumpable, so only root may read theirs: "unreadable" then, never 0.
  *
  * CPU time has the kernel's tick as unit (10 ms, mostly); what a child used
  * shows up in its parent's reaped_s once the parent has waited for it.
@@ -57,21 +58,29 @@ int sample_parse_stat(const char *text, long tick_hz,
 	return 0;
 }
 
-int64_t sample_parse_rollup(const char *text)
+/* @key: with the newline before it; Return: bytes, or SAMPLE_UNREADABLE */
+static int64_t rollup_value(const char *text, const char *key)
 {
-	static const char *const keys[] = { "\nPrivate_Clean:",
-					    "\nPrivate_Dirty:" };
-	int64_t bytes = 0;
+	const char *at = strstr(text, key);
+	long long kib;
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		const char *at = strstr(text, keys[i]);
-		long long kib;
+	if (!at || sscanf(at + strlen(key), "%lld", &kib) != 1)
+		return SAMPLE_UNREADABLE;
+	return kib * 1024;
+}
 
-		if (!at || sscanf(at + strlen(keys[i]), "%lld", &kib) != 1)
-			return SAMPLE_UNREADABLE;
-		bytes += kib * 1024;
-	}
-	return bytes;
+void sample_parse_rollup(const char *text, struct sample_process *out)
+{
+	int64_t clean = rollup_value(text, "\nPrivate_Clean:");
+	int64_t dirty = rollup_value(text, "\nPrivate_Dirty:");
+	int64_t pss = rollup_value(text, "\nPss:");
+
+	out->private_bytes = out->pss_bytes = SAMPLE_UNREADABLE;
+	if (clean == SAMPLE_UNREADABLE || dirty == SAMPLE_UNREADABLE ||
+	    pss == SAMPLE_UNREADABLE)
+		return;
+	out->private_bytes = clean + dirty;
+	out->pss_bytes = pss;
 }
 
 static int64_t count_fds(pid_t pid)
@@ -90,14 +99,15 @@ static int64_t count_fds(pid_t pid)
 	return n;
 }
 
-static int64_t private_bytes(pid_t pid)
+static void read_memory(struct sample_process *p)
 {
 	char path[64], text[4096];
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup",
+		       (int)p->pid);
 	if (fd_read_text(path, text, sizeof(text)) <= 0)
-		return SAMPLE_UNREADABLE;
-	return sample_parse_rollup(text);
+		text[0] = '\0';
+	sample_parse_rollup(text, p);
 }
 
 /* Return: 1, 0 when it isn't there (any more), or -errno, logged */
@@ -209,7 +219,7 @@ int sample_take(const struct sample_query *query, struct sample *out)
 
 		if (p->state == 'Z') /* has ended: nothing left but its CPU */
 			continue;
-		p->private_bytes = private_bytes(p->pid);
+		read_memory(p);
 		p->n_fds = count_fds(p->pid);
 	}
 	*out = s;
@@ -246,7 +256,7 @@ static void print_name(const char *comm)
 static void print_sample(const struct sample *s)
 {
 	double cpu = 0;
-	int64_t bytes = 0, fds = 0, unreadable = 0;
+	int64_t bytes = 0, pss = 0, fds = 0, unreadable = 0;
 
 	printf("{\"schema\":1,\"processes\":[");
 	for (size_t i = 0; i < s->n; i++) {
@@ -258,6 +268,8 @@ static void print_sample(const struct sample *s)
 		       p->user_s, p->sys_s, p->reaped_s);
 		print_count("private_bytes", p->private_bytes);
 		putchar(',');
+		print_count("pss_bytes", p->pss_bytes);
+		putchar(',');
 		print_count("fds", p->n_fds);
 		putchar('}');
 		cpu += p->user_s + p->sys_s + p->reaped_s;
@@ -267,10 +279,13 @@ static void print_sample(const struct sample *s)
 			continue;
 		}
 		bytes += p->private_bytes;
+		pss += p->pss_bytes;
 		fds += p->n_fds;
 	}
 	printf("],\"count\":%zu,\"cpu_s\":%.2f,", s->n, cpu);
 	print_count("private_bytes", unreadable ? SAMPLE_UNREADABLE : bytes);
+	putchar(',');
+	print_count("pss_bytes", unreadable ? SAMPLE_UNREADABLE : pss);
 	putchar(',');
 	print_count("fds", unreadable ? SAMPLE_UNREADABLE : fds);
 	printf(",\"unreadable\":%lld}\n", (long long)unreadable);

@@ -14,7 +14,7 @@ struct sample_process {
 	char comm[32];
 	double user_s, sys_s; /* its own */
 	double reaped_s;      /* user and sys of children it has waited for */
-	int64_t private_bytes, n_fds; /* or SAMPLE_UNREADABLE */
+	int64_t private_bytes, pss_bytes, n_fds; /* or SAMPLE_UNREADABLE */
 };
 
 struct sample {
@@ -47,10 +47,10 @@ int sample_parse_stat(const char *text, long tick_hz,
 		      struct sample_process *out);
 
 /**
- * sample_parse_rollup() - private bytes out of the text of an smaps_rollup
- * Return: bytes, or SAMPLE_UNREADABLE
+ * sample_parse_rollup() - memory out of the text of an smaps_rollup
+ * @out: private_bytes and pss_bytes are set, both or none to SAMPLE_UNREADABLE
  */
-int64_t sample_parse_rollup(const char *text);
+void sample_parse_rollup(const char *text, struct sample_process *out);
 
 /**
  * sample_take() - look at them now

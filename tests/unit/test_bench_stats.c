@@ -200,16 +200,24 @@ static void rollup_adds_clean_and_dirty_or_says_unreadable(void **state)
 {
 	const char *text = "5500-7ffd ---p 0 00:00 0 [rollup]\n"
 			   "Rss:                1528 kB\n"
+			   "Pss:                 300 kB\n"
+			   "Pss_Dirty:            90 kB\n"
 			   "Shared_Dirty:          4 kB\n"
 			   "Private_Clean:        12 kB\n"
 			   "Private_Dirty:        88 kB\n"
 			   "Private_Hugetlb:       0 kB\n";
+	struct sample_process p = { 0 };
 
 	(void)state;
-	assert_int_equal(sample_parse_rollup(text), 100 * 1024);
-	assert_int_equal(sample_parse_rollup(""), SAMPLE_UNREADABLE);
-	assert_int_equal(sample_parse_rollup("\nPrivate_Clean: 1 kB\n"),
-			 SAMPLE_UNREADABLE);
+	sample_parse_rollup(text, &p);
+	assert_int_equal(p.private_bytes, 100 * 1024);
+	assert_int_equal(p.pss_bytes, 300 * 1024);
+	sample_parse_rollup("", &p);
+	assert_int_equal(p.private_bytes, SAMPLE_UNREADABLE);
+	assert_int_equal(p.pss_bytes, SAMPLE_UNREADABLE);
+	sample_parse_rollup("\nPss: 3 kB\nPrivate_Clean: 1 kB\n", &p);
+	assert_int_equal(p.private_bytes, SAMPLE_UNREADABLE);
+	assert_int_equal(p.pss_bytes, SAMPLE_UNREADABLE);
 }
 
 static void a_delay_line_keeps_order_and_bytes(void **state)
