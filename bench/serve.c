@@ -14,11 +14,13 @@
 #include "bench/generators.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "bench/pattern.h"
 #include "bench/serve_dgram.h"
@@ -514,6 +516,8 @@ int load_serve(const struct load_config *cfg)
 	int rc;
 
 	list_init(&srv.conns);
+	/* ignored: there is none, then; pasta hands its ports down to us */
+	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	/* ignored: only makes the server easy to tell from what it measures */
 	(void)prctl(PR_SET_NAME, "bench-server");
 	rc = server_init(&srv, cfg);
