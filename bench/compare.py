@@ -17,6 +17,12 @@ one frame in a thousand, the same ones for every peer of a round (another seed
 each round); `bench-load delay` is that link. They take 5 s each and more, and
 are for native and podsplice unless --against names others.
 
+UDP rows send datagrams one by one. Bulk is as fast as the sender goes: what is
+beyond the receiver's power is lost, and that is a row of its own. Datagrams of
+8,900 bytes have a link with an MTU of 9000. The row "ports" is the time from
+the start of a helper until all its sockets are bound and the last ports answer
+the other host; then each port has to.
+
 What a row costs is printed in a table of its own: CPU time of the helper, and
 of the whole machine with generators, kernel and whatever else ran on it; that
 one not over the far leg, which leaves the machine idle.
@@ -54,7 +60,7 @@ sys.dont_write_bytecode = True  # the tree may be another user's
 # pylint: disable=wrong-import-position
 from lab import (CLIENT4, FAR4, HOST4, LINK_MTU, NEAR4, Delay, Failed, Lab,
                  run)
-from peers import PEERS
+from peers import PEERS, START_S, Ports
 
 PUBLISHED, FAR_PORT = 5201, 5300
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -64,6 +70,9 @@ IDLE_TRIES = 3  # each with a fifth of the connections
 FAR_SECONDS = 5  # at least: one loss more or less shall not matter much
 FAR_LINE = ["--delay-ms", "10"]
 FAR_LOSS = ["--loss", "0.001"]
+JUMBO_MTU = 9000
+RANGE_FIRST = 5000  # below what is a port of a client
+POLL_S = 0.002  # of what a helper has bound
 WARM_SECONDS = 0.5  # of round 0, which isn't a figure
 CPU = "CPU "  # what units of costs begin with
 
@@ -153,6 +162,34 @@ def connects(way, clients):
     return row
 
 
+def udp_round_trip(clients):
+    def row(peer, seconds):
+        where, target, port = other_host(peer)
+        got = load_with_cost(peer, where, [
+            "udp-rr", "--seconds", f"{seconds:g}", "--clients", str(clients),
+            target, str(port)])
+        yield "", "1/s", got["per_second"], got
+        yield " p50", "us", got["p50_ns"] / 1e3, got
+        yield " p99", "us", got["p99_ns"] / 1e3, got
+        # the first tenth warms up and isn't counted, but costs
+        yield from costs(peer, got, got["count"] / 0.9e3, "s/1000")
+    return row
+
+
+def udp_bulk(size, reverse=False, mbits=None):
+    def row(peer, seconds):
+        where, target, port = other_host(peer)
+        got = load_with_cost(peer, where, [
+            "udp-bulk", "--seconds", f"{seconds:g}", "--size", str(size),
+            *(["--reverse"] if reverse else []),
+            *(["--rate", str(mbits)] if mbits else []), target, str(port)])
+        if not mbits:
+            yield "", "Gbit/s", got["bits_per_second"] / 1e9, got
+        yield ", lost", "%", got["lost_share"] * 100, got
+        yield from costs(peer, got, got["bytes"] / 1e9, "s/GB")
+    return row
+
+
 # name: (group, label, unit, function); a group is measured with one start of
 # each peer: a number is the MTU
 ROWS = {
@@ -176,6 +213,24 @@ ROWS = {
                   connects(other_host, 1)),
     "crr-net-32": ("published", "connect+1+close, other host, 32", "1/s",
                    connects(other_host, 32)),
+    "crr-net-64": ("published", "connect+1+close, other host, 64", "1/s",
+                   connects(other_host, 64)),
+    "udp-rr-1": ("udp", "UDP round trip, 64 bytes, 1", None,
+                 udp_round_trip(1)),
+    "udp-rr-64": ("udp", "UDP round trip, 64 bytes, 64", None,
+                  udp_round_trip(64)),
+    "udp-1200": ("udp", "UDP, 1200 bytes, other host -> pod", None,
+                 udp_bulk(1200)),
+    "udp-1200-rev": ("udp", "UDP, 1200 bytes, pod -> other host", None,
+                     udp_bulk(1200, reverse=True)),
+    "udp-1200-200": ("udp", "UDP, 1200 bytes, 200 Mbit/s to pod", None,
+                     udp_bulk(1200, mbits=200)),
+    "udp-8900": ("jumbo", "UDP, 8900 bytes, other host -> pod", None,
+                 udp_bulk(8900)),
+    "udp-8900-rev": ("jumbo", "UDP, 8900 bytes, pod -> other host", None,
+                     udp_bulk(8900, reverse=True)),
+    "udp-8900-1000": ("jumbo", "UDP, 8900 bytes, 1 Gbit/s to pod", None,
+                      udp_bulk(8900, mbits=1000)),
     "out-1500": (1500, "egress, MTU 1500, pod -> host", "Gbit/s",
                  bulk(egress)),
     "out-1500-rev": (1500, "egress, MTU 1500, host -> pod", "Gbit/s",
@@ -205,6 +260,8 @@ ROWS = {
     "memory": ("memory", "idle helper, private memory", "KiB", None),
     "idle": ("memory", "per idle connection", "", None),
     "idle-out": ("memory", "per idle egress connection", "", None),
+    "held": ("held", "per connection held, other host", "", None),
+    "ports": ("ports", "published ports", "ms", None),
 }
 
 
@@ -213,7 +270,7 @@ class Results:
 
     def __init__(self, path):
         self.rows, self.failures, self.notes = {}, [], []
-        self.looked = False  # at the peers' paths
+        self.looked = set()  # at the peers' paths, of TCP, of UDP
         self.json = open(path, "w", encoding="utf-8") if path else None
 
     def write(self, record):
@@ -230,6 +287,9 @@ class Results:
                     "round": number, "value": value, "raw": raw})
 
     def note_losses(self, label, peer, number, raw):
+        if (raw or {}).get("lost"):
+            self.note(f"{label}: {peer}, round {number}: {raw['lost']} of "
+                      f"{raw['count'] + raw['lost']} datagrams had no answer")
         if (raw or {}).get("lost_bytes"):
             self.note(f"{label}: {peer} lost the last {raw['lost_bytes']} "
                       f"bytes of a stream that ended in order")
@@ -370,11 +430,11 @@ def rotated(peers, number):
     return peers[at:] + peers[:at]
 
 
-def start_all(peers, results, group, mtu=None):
+def start_all(peers, results, group, mtu=None, udp=False):
     up = []
     for peer in list(peers):
         try:
-            peer.start(mtu)
+            peer.start(mtu, udp)
             up.append(peer)
         except Failed as e:
             results.fail(f"{group}", peer.name, 0, e)
@@ -399,17 +459,45 @@ def measure_paths(peers, results):
               flush=True)
 
 
+def look_at_udp(peers, results):
+    for peer in peers:
+        lab = peer.lab
+        ss = run(lab.ns("host", ["ss", "-Hlunp", "sport", "=",
+                                 f":{peer.port}"]))
+        facts = {"peer": peer.name,
+                 "listens": sorted(set(re.findall(r'\("([^"]+)"', ss)))}
+        try:
+            got = lab.load("client", ["udp-bulk", "--seconds", "0.2",
+                                      "--rate", "10", HOST4, str(peer.port)])
+        except Failed as e:
+            results.fail("path of UDP", peer.name, 0, e)
+            continue
+        facts["seen_other"] = got["peer"].rsplit(":", 1)[0]
+        results.write({"udp_path": facts})
+        print(f"path of UDP: {peer.name:12} listens: "
+              f"{','.join(facts['listens'])}; server sees other host as "
+              f"{facts['seen_other']}", flush=True)
+
+
+def look_at(up, results, udp):
+    """Once for each protocol."""
+    for kind, look in ((False, measure_paths), (True, look_at_udp)):
+        if kind not in results.looked and kind in (False, udp):
+            look(up, results)
+            results.looked.add(kind)
+
+
 def measure_traffic(group, names, peers, results, opts):
     """All peers are up, each on its own port; rounds, rows, then peers."""
-    mtu = {"published": None, "far": LINK_MTU}.get(group, group)
-    if group != "published":
+    mtu = LINK_MTU if group == "far" else \
+        group if isinstance(group, int) else None
+    udp = group in ("udp", "jumbo")
+    if mtu:
         peers = [p for p in peers if p.has_egress]
-    up = start_all(peers, results, group, mtu)
+    up = start_all(peers, results, group, mtu, udp)
     if not up:
         return
-    if not results.looked:
-        measure_paths(up, results)
-        results.looked = True
+    look_at(up, results, udp)
     line = far_leg(up, results) if group == "far" else None
     for number in range(1 if line else 0, opts.rounds + 1):  # 0 warms up
         seconds = opts.seconds if number else min(opts.seconds, WARM_SECONDS)
@@ -418,7 +506,7 @@ def measure_traffic(group, names, peers, results, opts):
                 try:
                     if not peer.alive():
                         peer.stop()
-                        peer.start(mtu)
+                        peer.start(mtu, udp)
                     if line:
                         measure_far(line, peer, name, number, results,
                                     max(seconds, FAR_SECONDS))
@@ -539,6 +627,14 @@ def hold_idle(peer, way, count):
     return before, after
 
 
+def add_per_connection(results, peer, number, name, raw):
+    label, count = ROWS[name][1], raw["count"]
+    for what, unit, key in ((", memory", "bytes", "private_bytes"),
+                            (", descriptors", "", "fds")):
+        results.add(label + what, unit, peer.name, number,
+                    (raw["after"][key] - raw["before"][key]) / count, raw)
+
+
 def measure_idle(peer, results, number, name, count):
     """A helper that can't hold them all is asked for fewer."""
     for attempt in range(IDLE_TRIES):
@@ -555,13 +651,8 @@ def measure_idle(peer, results, number, name, count):
             peer.stop()
             peer.start()
             time.sleep(1)
-    label, raw = ROWS[name][1], {"count": count, "before": before,
-                                   "after": after}
-    results.add(label + ", memory", "bytes", peer.name, number,
-                (after["private_bytes"] - before["private_bytes"]) / count,
-                raw)
-    results.add(label + ", descriptors", "", peer.name, number,
-                (after["fds"] - before["fds"]) / count, raw)
+    add_per_connection(results, peer, number, name,
+                       {"count": count, "before": before, "after": after})
 
 
 def measure_memory(names, peers, results, opts):
@@ -591,6 +682,129 @@ def measure_memory(names, peers, results, opts):
                 peer.stop()
 
 
+def measure_held(peers, results, opts):
+    """All of them, from the other host, or no figure."""
+    for number in range(1, opts.rounds + 1):
+        for peer in rotated([p for p in peers if p.program and p.holds_many],
+                            number):
+            try:
+                peer.start()
+                time.sleep(1)
+                before, after = hold_idle(peer, other_host, opts.held)
+                add_per_connection(results, peer, number, "held",
+                                   {"count": opts.held, "before": before,
+                                    "after": after})
+            except Failed as e:
+                results.fail(f"{opts.held} connections", peer.name, number,
+                             with_end(peer, e))
+            finally:
+                peer.stop()
+
+
+def count_bound(pid):
+    """Sockets with a port in the network of that process."""
+    n = 0
+    for name in ("sockstat", "sockstat6"):
+        with open(f"/proc/{pid}/net/{name}", encoding="utf-8") as f:
+            n += sum(int(x) for x in
+                     re.findall(r"^(?:TCP|UDP)6?: inuse (\d+)", f.read(),
+                                re.M))
+    return n
+
+
+class Bound:
+    """How many sockets were bound when."""
+
+    def __init__(self, pid):
+        self.pid, self.seen = pid, []
+
+    def look(self):
+        self.seen.append((time.monotonic(), count_bound(self.pid)))
+
+    def complete_at(self):
+        """When there were as many for the first time as there are now."""
+        now = count_bound(self.pid)
+        return next(at for at, n in self.seen + [(time.monotonic(), now)]
+                    if n >= now)
+
+
+def start_asking(lab, ports):
+    """Of each protocol the last port, again and again until it answers."""
+    asking = [subprocess.Popen(
+        lab.ns("client", [lab.bin, "bench-load", "ports", "--wait",
+                          *(["--udp"] if protocol == "udp" else []),
+                          HOST4, str(ports.last)], user=True),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=lab.env)
+        for protocol in ports.protocols]
+    time.sleep(0.3)  # for them to be at it
+    return asking
+
+
+def wait_answers(asking, bound, peer):
+    """When the last of them was there."""
+    until = time.monotonic() + 4 * START_S
+    at, left = 0, list(asking)
+    while left:
+        ready, _, _ = select.select([p.stdout for p in left], [], [], POLL_S)
+        at = time.monotonic()
+        bound.look()
+        for p in [p for p in left if p.stdout in ready]:
+            left.remove(p)
+            wait_line(p, 0)
+        if at > until or not peer.alive():
+            raise Failed(peer.last_words() or "it isn't ready in time")
+    return at
+
+
+def bring_up_ports(peer, ports, host_pid):
+    """Seconds until it is ready, and a sample of it then."""
+    lab = peer.lab
+    asking = start_asking(lab, ports)
+    try:
+        began = time.monotonic()
+        peer.begin(ports=ports)
+        bound = Bound(host_pid)
+        at = wait_answers(asking, bound, peer)
+        time.sleep(1)
+        bound.look()
+        at = max(at, bound.complete_at())
+        got = memory_of(peer) if peer.program else {}
+    finally:
+        for p in asking:
+            p.kill()
+            p.communicate()
+    for protocol in ports.protocols:  # and all of them are real
+        lab.load("client", ["ports", "--count", str(ports.count),
+                            *(["--udp"] if protocol == "udp" else []),
+                            HOST4, str(ports.first)])
+    return at - began, {**got, "bound": count_bound(host_pid)}
+
+
+def measure_ports(peers, results, opts):
+    _, label, unit, _ = ROWS["ports"]
+    label = f"{opts.ports} {label}"
+    ports = Ports(RANGE_FIRST, opts.ports // 2, ("tcp", "udp"))
+    # its /proc shows the host's network
+    lab = peers[0].lab
+    holder = lab.spawn("host", ["sleep", "infinity"], f"{lab.tmp}/holder.log")
+    for number in range(1, opts.rounds + 1):
+        for peer in rotated([p for p in peers if p.has_ranges], number):
+            try:
+                seconds, got = bring_up_ports(peer, ports, holder.pid)
+                results.add(label + ", ready", unit, peer.name, number,
+                            seconds * 1e3, got)
+                for what, key in ((", private memory", "private_bytes"),
+                                  (", Pss", "pss_bytes")):
+                    if peer.program:
+                        results.add(label + what, "KiB", peer.name, number,
+                                    got[key] / 1024, got)
+            except Failed as e:
+                results.fail(label, peer.name, number, with_end(peer, e))
+            finally:
+                peer.stop()
+    holder.terminate()
+
+
 def describe_machine(opts):
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         cpu = re.search(r"model name\s*:\s*(.*)", f.read())
@@ -601,7 +815,9 @@ def describe_machine(opts):
              "kernel": os.uname().release, "load": os.getloadavg()[0],
              "date": time.strftime("%Y-%m-%d"), "link_mtu": LINK_MTU,
              "rounds": opts.rounds, "seconds": opts.seconds,
-             "congestion": opts.congestion, "baseline": opts.baseline}
+             "congestion": opts.congestion, "baseline": opts.baseline,
+             "connections": opts.connections, "held": opts.held,
+             "ports": opts.ports}
     print(f"{facts['date']}: {facts['cpu']}, {facts['cores']} cores, "
           f"{mem} MiB, Linux {facts['kernel']}, load {facts['load']:.1f}; "
           f"{opts.rounds} rounds of {opts.seconds:g} s, "
@@ -627,10 +843,15 @@ def measure(lab, opts, results):
     for name in opts.rows:
         groups.setdefault(ROWS[name][0], []).append(name)
     for group, names in groups.items():
+        lab.link_mtu(JUMBO_MTU if group == "jumbo" else LINK_MTU)
         if group == "startup":
             measure_startup(peers, results, opts)
         elif group == "memory":
             measure_memory(names, peers, results, opts)
+        elif group == "held":
+            measure_held(peers, results, opts)
+        elif group == "ports":
+            measure_ports(peers, results, opts)
         elif group == "far":
             measure_traffic(group, names, peers if opts.against else
                             [p for p in peers if p.name in
@@ -669,12 +890,18 @@ def parse_options():
     parser.add_argument("--congestion", default="cubic", metavar="NAME")
     parser.add_argument("--connections", type=int, default=5000, metavar="N",
                         help="of the rows `idle` and `idle-out` (5000)")
+    parser.add_argument("--held", type=int, default=9000, metavar="N",
+                        help="connections of the row `held` (9000)")
+    parser.add_argument("--ports", type=int, default=10000, metavar="N",
+                        help="of the row `ports`, half UDP (10000)")
     parser.add_argument("--json", metavar="FILE", help="one line a figure")
     opts = parser.parse_args()
     only = opts.only.split(",") if opts.only else [""]
     opts.rows = [r for r in ROWS if any(r.startswith(o) for o in only)]
     if not opts.rows or opts.rounds < 1 or not 0.1 <= opts.seconds <= 600:
         parser.error("no such row, or a number out of range")
+    if not 2 <= opts.ports <= 10000 or opts.held < 1 or opts.connections < 1:
+        parser.error("--ports, --held or --connections: out of range")
     opts.binary = os.environ.get("PODSPLICE") or \
         f"{TOP}/build/setup/podsplice"
     if not os.access(opts.binary, os.X_OK):

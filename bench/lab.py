@@ -147,6 +147,13 @@ class Lab:
                 run(self.ns(name, ["ip"] + cmd.split()))
             self.tune(name)
 
+        # a port that isn't there yet says so, however often it is asked
+        run(self.ns("host", ["sysctl", "-qw", "net.ipv4.icmp_ratelimit=0"]))
+
+    def link_mtu(self, mtu):
+        for name in ("host", "client"):
+            run(self.ns(name, ["ip", "link", "set", "eth0", "mtu", str(mtu)]))
+
     def far_leg(self):
         """A third host, "far", behind a namespace where a delay line goes:
 

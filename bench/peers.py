@@ -2,8 +2,9 @@
 """How each helper is started around the server that it is measured with.
 
 A peer is started as its users start it, by an ordinary account on the host,
-and publishes one port of its own. It is ready when a checked transfer through
-that port has worked. Its processes are told from the server by name.
+and publishes one port of its own, over TCP or TCP and UDP, or a range that all
+peers have in turn. It is ready when a checked transfer through that port has
+worked. Its processes are told from the server by name.
 """
 
 import json
@@ -19,20 +20,40 @@ from lab import Failed, run
 START_S = 15  # for a peer to come up
 
 
+class Ports:
+    """A row of ports, and the protocols that they are published for."""
+
+    def __init__(self, first, count=1, protocols=("tcp",)):
+        self.first, self.count, self.protocols = first, count, protocols
+        self.last = first + count - 1
+
+    def text(self):
+        return str(self.first) if self.count == 1 \
+            else f"{self.first}-{self.last}"
+
+    def each(self):
+        return [(protocol, port) for protocol in self.protocols
+                for port in range(self.first, self.last + 1)]
+
+
 class Peer:
     """How a helper is started around a server. One instance at a time."""
 
     name, program = "native", None
     has_egress = True
     holds_many = True  # many connections at once are worth a try
+    has_ranges = True  # thousands of ports are, too
 
     def __init__(self, lab, port):
         self.lab, self.port = lab, port
+        self.ports = Ports(port)
         self.procs, self.server, self.log = [], None, None
         self.logs = 0
 
     def serve(self):
-        return [self.lab.bin, "bench-load", "serve", "::", str(self.port)]
+        udp = ["--udp"] if "udp" in self.ports.protocols else []
+        return [self.lab.bin, "bench-load", "serve", *udp, "--count",
+                str(self.ports.count), "::", str(self.ports.first)]
 
     def argv(self, mtu):  # without an mtu: the peer's own choice
         return self.serve()
@@ -61,10 +82,15 @@ class Peer:
     def launch(self, mtu):
         self.procs = [self.lab.spawn("host", self.argv(mtu), self.log)]
 
-    def start(self, mtu=None):
+    def begin(self, mtu=None, ports=None):
+        """Launch it, with these ports instead of its own one."""
         self.logs += 1
         self.log = f"{self.lab.tmp}/{self.name}-{self.logs}.log"
+        self.ports = ports or Ports(self.port)
         self.launch(mtu)
+
+    def start(self, mtu=None, udp=False):
+        self.begin(mtu, Ports(self.port, 1, ("tcp", "udp")) if udp else None)
         until = time.monotonic() + START_S
         while True:
             try:
@@ -147,7 +173,9 @@ class Podsplice(Peer):
 
     def argv(self, mtu):
         return ["podsplice", "run"] + ([f"--mtu={mtu}"] if mtu else []) + \
-            ["-p", f"{self.port}:{self.port}", "--"] + self.serve()
+            [x for protocol in self.ports.protocols for x in
+             ("-p", f"{self.ports.text()}:{self.ports.text()}/{protocol}")] + \
+            ["--"] + self.serve()
 
     def once(self):
         return ["podsplice", "run", "--", "true"]
@@ -158,8 +186,9 @@ class Pasta(Peer):
 
     def argv(self, mtu):
         return ["pasta", "--config-net"] + (["-m", str(mtu)] if mtu else []) \
-            + ["-t", str(self.port), "-u", "none", "-T", "none",
-               "-U", "none", "--"] + self.serve()
+            + ["-t", self.ports.text(), "-u", self.ports.text()
+               if "udp" in self.ports.protocols else "none",
+               "-T", "none", "-U", "none", "--"] + self.serve()
 
     def once(self):
         return ["pasta", "--config-net", "--", "true"]
@@ -171,7 +200,8 @@ class Rootlesskit(Peer):
 
     def argv(self, mtu):
         return ["rootlesskit", "--net=slirp4netns", "--port-driver=builtin",
-                "-p", f"0.0.0.0:{self.port}:{self.port}/tcp",
+                *[x for protocol, port in self.ports.each() for x in
+                  ("-p", f"0.0.0.0:{port}:{port}/{protocol}")],
                 f"--mtu={mtu or 65520}", "--copy-up=/etc"] + self.serve()
 
     def once(self):
@@ -182,6 +212,7 @@ class Rootlesskit(Peer):
 class Slirp4netns(Peer):
     name = program = "slirp4netns"
     holds_many = False  # stands still below a hundred: its backlog is 1
+    has_ranges = False  # one request each, and a scan of all for each event
 
     def launch(self, mtu):
         api = f"{self.lab.tmp}/run/s4.{self.logs}"
@@ -203,9 +234,13 @@ class Slirp4netns(Peer):
         self.publish(api, until)
 
     def publish(self, api, until):
-        request = {"execute": "add_hostfwd", "arguments": {
-            "proto": "tcp", "host_addr": "0.0.0.0", "host_port": self.port,
-            "guest_port": self.port}}
+        for protocol, port in self.ports.each():
+            self.publish_one(api, until, {
+                "execute": "add_hostfwd", "arguments": {
+                    "proto": protocol, "host_addr": "0.0.0.0",
+                    "host_port": port, "guest_port": port}})
+
+    def publish_one(self, api, until, request):
         while time.monotonic() < until:
             try:
                 reply = run([sys.executable, "-c", API_CALL, api,
