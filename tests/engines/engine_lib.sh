@@ -13,7 +13,7 @@
 # shellcheck source=tests/ns/rootfs_lib.sh
 . "$LIB/rootfs_lib.sh"
 
-WORLDS=${PODSPLICE_WORLDS:-stock}
+WORLDS=${PODSPLICE_WORLDS:-stock ours}
 NAMES=$T/names # what LIBEXECDIR/podsplice is in an installation
 CATATONIT=/usr/libexec/podman/catatonit
 VOLUMES=(-v /usr:/usr:ro -v "$T:/t:ro")
@@ -28,9 +28,7 @@ needs()
 }
 
 mkdir "$NAMES"
-for name in slirp4netns; do
-	ln -s "$PODSPLICE" "$NAMES/$name"
-done
+ln -s "$PODSPLICE" "$NAMES/slirp4netns"
 # the load generators under a name that isn't a helper's
 cp "$PODSPLICE" "$T/load"
 
@@ -44,6 +42,10 @@ PORTS_BEFORE=$(ports_of_host)
 serve_peer 9000 || bail 'no server on the other host'
 spawn load "${IN_PEER[@]}" "$T/load" bench-load serve :: 9001
 wait_port peer 9001 || bail 'no load server on the other host'
+# the resolver of lib.sh's resolv.conf, which knows one name
+spawn resolver "${IN_PEER[@]}" dnsmasq --keep-in-foreground --conf-file=/dev/null \
+	--no-hosts --no-resolv "--address=/far.example/$FAR4"
+wait_port peer 53 u || bail 'no resolver on the other host'
 
 # `ip netns exec`, by which lib.sh makes its hosts, mounts a /sys without them
 CGROUPS=$(awk '
@@ -58,6 +60,14 @@ has_init()
 	INIT=$(children "$UNSHARE")
 	INIT=${INIT% }
 	[ "$INIT" ]
+}
+
+# podman_helpers: those that podman has for a container with ports
+podman_helpers()
+{
+	HELPERS=$(by_world /usr/bin/slirp4netns "$PODSPLICE")
+	HELPERS="$HELPERS $(by_ports /usr/lib/podman/rootlessport '')"
+	HELPERS=${HELPERS% }
 }
 
 # world stock|ours: from now on as_user and the like are in that one
@@ -87,6 +97,7 @@ world()
 	AS_USER=(nsenter -t "$INIT" -n -m -p -- setpriv "--reuid=$ACCOUNT_UID"
 		"--regid=$ACCOUNT_GID" --init-groups -- "${CLEAN_ENV[@]}"
 		"PATH=$path" "HOME=$home" "XDG_RUNTIME_DIR=$runtime")
+	podman_helpers
 }
 
 # engine CMD...: as the account in this world, guarded. OUT, ERR, STATUS.
@@ -128,6 +139,17 @@ by_world()
 		echo "$1"
 	else
 		echo "$2"
+	fi
+}
+
+# by_ports STOCK OURS: the same, as to podman's default handler of ports, for
+# which there is none of ours yet
+by_ports()
+{
+	if [ -e "$NAMES/rootlessport" ]; then
+		by_world "$1" "$2"
+	else
+		echo "$1"
 	fi
 }
 

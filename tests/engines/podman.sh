@@ -35,6 +35,8 @@ inside()
 		podman exec web python3 /t/net.py connect "$PEER4" 9
 	works "$1: resolv.conf" podman exec web cat /etc/resolv.conf
 	like "$OUT" "^(search .*)?nameserver $DNS4" "$WORLD: $1: name service"
+	prints "$HOST4 other-port" "$1: ... which knows a name" \
+		podman exec web python3 /t/net.py who far.example 9000
 	works "$1: addresses" podman exec web ip -o addr show dev tap0
 	like "$OUT" "inet $POD4/24 .*inet6 fd00::" "$WORLD: $1: addresses"
 }
@@ -101,12 +103,10 @@ for w in $WORLDS; do
 	box
 	handler slirp4netns "$PEER4 same-port" \
 		"$(by_world /usr/bin/slirp4netns "$PODSPLICE")"
-	NOT_KEPT="$POD4 other-port"
-	handler rootlesskit "$(by_world "$NOT_KEPT" "$PEER4 same-port")" \
-		"$(by_world '/usr/bin/slirp4netns /usr/lib/podman/rootlessport' \
-			"$PODSPLICE")"
+	SEEN=$(by_ports "$POD4 other-port" "$PEER4 same-port")
+	handler rootlesskit "$SEEN" "$HELPERS"
 	dual_stack
-	keep_id "$(by_world "$NOT_KEPT" "$PEER4 same-port")"
+	keep_id "$SEEN"
 	world_end
 done
 finish

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# podman's networks of several containers: netavark in a namespace of podman's
+# ("rootless-netns"), whose uplink is the helper. Names, networks that come and
+# go while containers run, and their end.
+# shellcheck source=tests/ns/lib.sh
+. "$(dirname "$0")/../ns/lib.sh"
+# shellcheck source=tests/engines/engine_lib.sh
+. "$(dirname "$0")/engine_lib.sh"
+
+needs podman runc slirp4netns iptables
+
+# who sees whom on networks of 10.77.N.0/24
+containers()
+{
+	works 'web: run' podman run -d --name web --network one -p 8080:80 \
+		-p 8081:81 -p 5353:53/udp "${VOLUMES[@]}" box "${SERVE[@]}" ||
+		return
+	works 'client: run' podman run -d --name client --network one \
+		"${VOLUMES[@]}" box "${SERVE[@]}" || return
+	served "$HOST4" 8080 || return
+	is "$(helpers_here)" "$HELPERS" "$WORLD: who serves it"
+	is "$(peer_net who "$HOST4" 8080)" "$SEEN" "$WORLD: the client's address"
+	like "$(peer_net who "$HOST6" 8080)" '(same|other)-port$' \
+		"$WORLD: a client of IPv6"
+	is "$(peer_net udp "$HOST4" 5353)" "OK ${SEEN% *}" "$WORLD: UDP"
+	is "$(peer_net put "$HOST4" 8080 3000000)" OK "$WORLD: an upload"
+	like "$(host_net who 127.0.0.1 8080)" '^10\.' "$WORLD: a client on the host"
+	prints '10.77.1.3 same-port' 'a container asks another by its name' \
+		podman exec client python3 /t/net.py who web 80
+	prints "$HOST4 other-port" 'out, to a name of the host' \
+		podman exec client python3 /t/net.py who far.example 9000
+	prints OK 'a long way out' \
+		podman exec client python3 /t/net.py put "$FAR4" 9000 3000000
+	prints ECONNREFUSED 'refused' \
+		podman exec client python3 /t/net.py connect "$PEER4" 9
+	figures network "$HOST4" 8081 "${AS_USER[@]}" podman exec web
+}
+
+# moved: the server goes from one network to the other, as it runs
+moved()
+{
+	works 'network connect' podman network connect two web
+	is "$(peer_net who "$HOST4" 8080)" "$SEEN" "$WORLD: ... it is served"
+	works 'network disconnect' podman network disconnect one web
+	is "$(peer_net who "$HOST4" 8080)" "$SEEN_MOVED" \
+		"$WORLD: ... it is served on the other network"
+	prints "$HOST4 other-port" '... which has the same way out' \
+		podman exec web python3 /t/net.py who "$FAR4" 9000
+	prints ECONNREFUSED '... and no way to the one' \
+		podman exec web python3 /t/net.py connect 10.77.1.3 9
+	works 'rm of one' podman rm -f -t 0 client
+	is "$(peer_net who "$HOST4" 8080)" "$SEEN_MOVED" \
+		"$WORLD: ... the other is served"
+	works 'rm of all' podman rm -f -t 0 web
+	deserted networks
+}
+
+for w in $WORLDS; do
+	world "$w"
+	box
+	works 'a network' podman network create --subnet 10.77.1.0/24 one
+	works 'another' podman network create --subnet 10.77.2.0/24 two
+	SEEN=$(by_ports '10.77.1.2 other-port' "$PEER4 same-port")
+	SEEN_MOVED=$(by_ports '10.77.2.2 other-port' "$PEER4 same-port")
+	containers
+	moved
+	# and the same from nothing
+	works 'once more: run' podman run --rm --network one "${VOLUMES[@]}" box \
+		python3 /t/net.py who "$FAR4" 9000
+	is "$OUT" "$HOST4 other-port" "$WORLD: once more: out"
+	deserted 'once more'
+	world_end
+done
+finish
