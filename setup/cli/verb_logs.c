@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "netstack/base/escape.h"
@@ -28,6 +27,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
 #include "setup/base/exit.h"
+#include "setup/base/sys.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
@@ -185,14 +185,6 @@ static int open_log(const struct logs *l, const char *name)
 	return openat(l->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static bool same_file(int a, int b)
-{
-	struct stat x, y;
-
-	return a >= 0 && b >= 0 && !fstat(a, &x) && !fstat(b, &y) &&
-	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* The older half in @old, the newer one in @l->fd; -1: there is none. */
 static void open_both(struct logs *l, int *old)
 {
@@ -206,7 +198,7 @@ static void open_both(struct logs *l, int *old)
 		*old = open_log(l, name);
 		/* rotated in between: what we took for the newer is the older
 		 */
-	} while (same_file(l->fd, *old));
+	} while (sys_same_file(l->fd, *old));
 }
 
 /* From their beginnings. */
@@ -247,7 +239,7 @@ static int catch_up(struct logs *l)
 	scoped_fd now = open_log(l, l->name);
 	int rc = l->fd < 0 ? 0 : read_on(l);
 
-	if (rc || now < 0 || same_file(now, l->fd))
+	if (rc || now < 0 || sys_same_file(now, l->fd))
 		return rc;
 	fd_drop(&l->fd);
 	l->fd = fd_take(&now);
