@@ -201,19 +201,24 @@ static void open_both(struct logs *l, int *old)
 	} while (sys_same_file(l->fd, *old));
 }
 
-/* From their beginnings. */
+/* From its beginning. Return: 0 or -errno, logged */
+static int read_all(struct logs *l)
+{
+	if (l->fd < 0 || lseek(l->fd, 0, SEEK_SET))
+		return 0;
+	l->len = 0; /* of what was read before: no record continues here */
+	return read_on(l);
+}
+
 static int read_both(struct logs *l, int old)
 {
 	int newer = l->fd;
-	int rc = 0;
+	int rc;
 
 	l->fd = old;
-	if (old >= 0 && lseek(old, 0, SEEK_SET) == 0)
-		rc = read_on(l);
+	rc = read_all(l);
 	l->fd = newer;
-	if (!rc && newer >= 0 && lseek(newer, 0, SEEK_SET) == 0)
-		rc = read_on(l);
-	return rc;
+	return rc ? rc : read_all(l);
 }
 
 static int print_what_is(struct logs *l)

@@ -109,7 +109,7 @@ is "$STATUS|$OUT|$ERR" '0|web|' 'start'
 wait_for 20 in_peer curl -so /dev/null "http://$HOST4:8080/"
 is "$(in_peer curl -s "http://$HOST4:8080/")" 'served from the background' \
 	'... with its ports and its directory'
-is "$(cat "$STORE/web/helper.log")" '' '... and has nothing to say of itself'
+is "$(as_user "$PODSPLICE" logs --helper web)" '' '... and has nothing to say of itself'
 verb start web
 is "$STATUS|$OUT|$ERR" '0|web|' 'start of one that runs is fine'
 verb rm web
@@ -165,6 +165,10 @@ verb start noisy
 wait_for 10 is_in noisy "('exited', 7)"
 verb logs noisy
 is "$(printf '%s' "$OUT" | grep -c one)" 2 'a second run goes on with the log'
+# a record that is just being written
+printf '2026-01-01T00:00:00.000000000Z stdout F half' >>"$STORE/noisy/log"
+verb logs --tail 100 noisy
+is "$(printf '%s' "$OUT" | head -n 1)" one '--tail: half a record is no part of another'
 verb rm noisy
 
 verb run -d --name slow -- sh -c \
