@@ -7,7 +7,7 @@
 
 #include "netstack/base/log.h"
 
-int lookup_find(const char *name, struct state_record *rec)
+int lookup_try(const char *name, struct state_record *rec)
 {
 	struct state s;
 	int rc;
@@ -18,9 +18,20 @@ int lookup_find(const char *name, struct state_record *rec)
 		return rc;
 	rc = state_find(&s, name, rec);
 	state_close(&s);
-	if (rc == -ENOENT)
-		log_error("%.80s: no such container (podsplice ps -a)", name);
 	return rc;
+}
+
+int lookup_none(const char *name)
+{
+	log_error("%.80s: no such container (podsplice ps -a)", name);
+	return -ENOENT;
+}
+
+int lookup_find(const char *name, struct state_record *rec)
+{
+	int rc = lookup_try(name, rec);
+
+	return rc == -ENOENT ? lookup_none(name) : rc;
 }
 
 int lookup_running(const char *name, struct state_record *rec)

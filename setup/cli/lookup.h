@@ -6,9 +6,17 @@
 #include "setup/state/state.h"
 
 /**
- * lookup_find() - the container called @name
+ * lookup_try() - the container called @name, if there is one
  * @rec: release with state_drop()
- * Return: 0 or -errno, logged
+ * Return: 0, -ENOENT, not logged, or -errno, logged
+ */
+int lookup_try(const char *name, struct state_record *rec);
+
+/** lookup_none() - say that there is none called @name; Return: -ENOENT */
+int lookup_none(const char *name);
+
+/**
+ * lookup_find() - as lookup_try(), but all errors are logged
  */
 int lookup_find(const char *name, struct state_record *rec);
 

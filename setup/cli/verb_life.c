@@ -73,21 +73,6 @@ static const struct opt rm_opts[] = {
 const struct opt_table verb_rm_opts = { "Remove", rm_opts,
 					ARRAY_SIZE(rm_opts) };
 
-/* As state_find(), by itself. */
-static int find(const char *name, struct state_record *rec)
-{
-	struct state s;
-	int rc;
-
-	*rec = (struct state_record){ .dir = -1 };
-	rc = state_open(&s);
-	if (rc)
-		return rc;
-	rc = state_find(&s, name, rec);
-	state_close(&s);
-	return rc;
-}
-
 /* ---- stop ---- */
 
 /* Return: has it ended within @ms? */
@@ -119,7 +104,7 @@ static bool kill_all(const char *name, int supervisor)
 	scoped_fd init = -1;
 
 	/* what it is now: it may have been starting before */
-	if (find(name, &rec))
+	if (lookup_try(name, &rec))
 		return true;
 	init = state_pidfd(&rec.init);
 	state_drop(&rec);
@@ -156,7 +141,7 @@ static bool still_there(const struct state_record *was)
 	struct state_record now;
 	bool same;
 
-	if (find(was->name, &now))
+	if (lookup_try(was->name, &now))
 		return false;
 	same = now.phase != STATE_EXITED &&
 	       now.supervisor.pid == was->supervisor.pid &&
@@ -165,11 +150,11 @@ static bool still_there(const struct state_record *was)
 	return same;
 }
 
-/* Return: 0 when nothing of @name runs, or -errno, logged */
+/* Return: 0: nothing of it runs; -ENOENT, not logged; or -errno, logged */
 static int stop(const char *name, uint64_t seconds)
 {
 	struct state_record rec;
-	int rc = lookup_find(name, &rec);
+	int rc = lookup_try(name, &rec);
 
 	if (rc)
 		return rc;
@@ -187,7 +172,9 @@ static int stop(const char *name, uint64_t seconds)
 
 static int stop_one(const struct life *l, const char *name)
 {
-	return stop(name, l->seconds);
+	int rc = stop(name, l->seconds);
+
+	return rc == -ENOENT ? lookup_none(name) : rc;
 }
 
 /* ---- rm ---- */
@@ -217,7 +204,7 @@ static int remove_by_force(const char *name)
 		if (!rc)
 			rc = remove_now(name);
 	}
-	return rc == -ENOENT ? 0 : rc;
+	return rc;
 }
 
 static int rm_one(const struct life *l, const char *name)
@@ -231,10 +218,7 @@ static int rm_one(const struct life *l, const char *name)
 			  name);
 	if (rc != -ENOENT)
 		return rc;
-	if (l->force)
-		return 0;
-	log_error("%.80s: no such container (podsplice ps -a)", name);
-	return rc;
+	return l->force ? 0 : lookup_none(name);
 }
 
 /* ---- start ---- */

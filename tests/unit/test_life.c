@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * stop and rm, of a container that goes away just when it is looked for: the
+ * linker puts __wrap_state_find() between them and the records.
+ */
+#include "setup/cli/verb_life.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+/* cmocka wants some of the above first */
+#include <cmocka.h>
+
+#include "netstack/base/list.h"
+#include "setup/base/exit.h"
+#include "setup/state/state.h"
+#include "tests/unit/capture.h"
+
+int __real_state_find(const struct state *s, const char *name,
+		      struct state_record *rec);
+int __wrap_state_find(const struct state *s, const char *name,
+		      struct state_record *rec);
+
+/* Ours until somebody looks for it. */
+static struct state_own own = STATE_OWN_NULL;
+
+int __wrap_state_find(const struct state *s, const char *name,
+		      struct state_record *rec)
+{
+	if (own.dir >= 0)
+		state_remove(&own);
+	return __real_state_find(s, name, rec);
+}
+
+struct fixture {
+	char dir[64];
+	struct state s;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct state_record rec = { .dir = -1,
+				    .detached = true,
+				    .remove = true };
+
+	*state = f;
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/podsplice-unit.XXXXXX");
+	if (!mkdtemp(f->dir) || setenv("XDG_RUNTIME_DIR", f->dir, 1) ||
+	    state_proc_of(getpid(), &rec.supervisor) || state_open(&f->s))
+		return -1;
+	rec.init = rec.supervisor; /* it runs */
+	return state_create(&f->s, "brief", &rec, &own);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	int rc;
+
+	state_close(&f->s);
+	(void)snprintf(path, sizeof(path), "%s/podsplice/containers", f->dir);
+	rc = rmdir(path); /* also: nothing was left in it */
+	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
+	rc = rmdir(path) || rmdir(f->dir) || rc;
+	free(f);
+	return rc;
+}
+
+/* Return: @err, with what was said there */
+static char *call(int (*verb)(int argc, char **argv), char *option, int status,
+		  char *err, size_t cap)
+{
+	char name[] = "verb", brief[] = "brief", out[64];
+	char *argv[] = { name, option, brief, NULL };
+	struct capture c_out = capture_start(STDOUT_FILENO);
+	struct capture c_err = capture_start(STDERR_FILENO);
+	int rc = verb(ARRAY_SIZE(argv) - 1, argv);
+
+	(void)capture_stop(&c_err, err, cap);
+	(void)capture_stop(&c_out, out, sizeof(out));
+	assert_int_equal(rc, status);
+	assert_string_equal(out, status ? "" : "brief\n");
+	return err;
+}
+
+static void rm_by_force_is_silent_about_one_that_went_away(void **state)
+{
+	char option[] = "-f", err[256];
+
+	(void)state;
+	assert_string_equal(call(verb_rm, option, 0, err, sizeof(err)), "");
+}
+
+static void stop_tells_of_one_that_went_away(void **state)
+{
+	char option[] = "-t1", err[256];
+
+	(void)state;
+	assert_string_equal(
+		call(verb_stop, option, EXIT_OURS, err, sizeof(err)),
+		"podsplice: brief: no such container (podsplice ps -a)\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(rm_by_force_is_silent_about_one_that_went_away),
+		TEST(stop_tells_of_one_that_went_away),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
