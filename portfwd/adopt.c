@@ -148,7 +148,8 @@ int adopt_open(int *passed, size_t n_passed, const struct spec *spec, int *fds,
 		return listen_open(spec, fds, host_ports);
 	if (rc > 0)
 		rc = open_rest(spec, fds, host_ports);
-	if (rc)
-		listen_close(fds, spec->count);
+	if (!rc)
+		return 1;
+	listen_close(fds, spec->count);
 	return rc;
 }

@@ -14,7 +14,7 @@
  * It has to be what listen_open() would make, of the same protocol, families,
  * address, interface and port. None is a free port (host_port 0).
  *
- * Return: as listen_open()
+ * Return: as listen_open(), or 1 when any of @passed was used
  */
 int adopt_open(int *passed, size_t n_passed, const struct spec *spec, int *fds,
 	       uint16_t *host_ports);

@@ -3,7 +3,11 @@
  * A flow: ACCEPTED → CONNECTING (in the hop, to the pod) → RELAYING. The source
  * address that the pod sees is chosen by source.h's ladder.
  *
- * When the pod refuses in both families, the client is reset at once.
+ * When the pod refuses in both families, the client is reset at once. But where
+ * it is a client that has started the pod (the listener was passed in by a
+ * service manager), its connection is here before the pod's server listens: for
+ * a limited time, and until the pod has taken one, what it refuses is tried
+ * again. Only a few of a port do that; the others wait in the backlog.
  *
  * Listeners are edge-triggered. One that could accept more (its share of the
  * turn is used up, no descriptors, no hop sockets) is put on a waiting list
@@ -36,6 +40,7 @@
 #define ACCEPTS_A_TURN 32
 /* Clients of a port that wait for the pod; the others stay in the backlog. */
 #define CONNECTING_MAX 256
+#define EARLY_MAX      16 /* the same, before the pod's server is there */
 #define RETRY_MS       100
 
 struct port {
@@ -47,12 +52,14 @@ struct port {
 	uint32_t n_flows;
 	uint16_t pod_port;
 	uint16_t n_connecting; /* flows not yet relayed */
+	bool full;	       /* too many: another may come when one goes */
+	struct mono early;     /* until then the pod's server isn't there yet */
 };
 
 struct flow {
 	struct relay_flow relay;
 	struct flow_node node;
-	struct list link; /* on in->connecting or in->relaying */
+	struct list link; /* on one of the lists of flows of struct ingress */
 	struct port *port;
 	union endpoint client;
 	int client_fd;
@@ -70,6 +77,7 @@ struct ingress {
 	struct list waiting; /* ports that may have more to accept */
 	struct list connecting, relaying;
 	struct list starved;   /* flows that wait for a hop socket */
+	struct list early;     /* flows that were refused: in->retry */
 	struct flow_book book; /* all of them */
 	struct loop_job resume;
 	struct loop_timer retry;
@@ -107,6 +115,7 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 	list_init(&in->connecting);
 	list_init(&in->relaying);
 	list_init(&in->starved);
+	list_init(&in->early);
 	flow_book_init(&in->book, fill_record);
 	list_init(&in->resume.link);
 	in->resume.fn = resume;
@@ -158,13 +167,29 @@ static void wait_turn(struct port *p)
 		list_append(&p->in->waiting, &p->waiting);
 }
 
+static void retry_later(struct ingress *in)
+{
+	if (!in->retry.pos)
+		(void)loop_timer_set(
+			in->loop, &in->retry,
+			mono_add(loop_now(in->loop), mono_ms(RETRY_MS)));
+}
+
+/* May the pod's server be on its way? */
+static bool is_early(const struct port *p)
+{
+	return mono_before(loop_now(p->in->loop), p->early);
+}
+
 /* @f is relayed now, or about to be freed. */
 static void not_connecting(struct flow *f)
 {
 	struct port *p = f->port;
 
-	if (p->n_connecting-- < CONNECTING_MAX || p->src.fd < 0)
+	p->n_connecting--;
+	if (!p->full || p->src.fd < 0)
 		return;
+	p->full = false;
 	wait_turn(p);
 	loop_defer(p->in->loop, &p->in->resume);
 }
@@ -219,6 +244,29 @@ static void give_up(struct ingress *in, struct flow *f, int err)
 	flow_free(f);
 }
 
+static enum source_rung begin_at(const struct port *p,
+				 const union endpoint *client)
+{
+	struct ip ip = endpoint_ip(client);
+
+	return source_why_lost(p->in->source, &p->pub->spec, &ip)
+		       ? SOURCE_GATEWAY
+		       : SOURCE_CLIENT;
+}
+
+/* No rung is left. */
+static void refused(struct ingress *in, struct flow *f, int err)
+{
+	if (err != ECONNREFUSED || !is_early(f->port)) {
+		give_up(in, f, err);
+		return;
+	}
+	f->rung = begin_at(f->port, &f->client);
+	list_del(&f->link);
+	list_append(&in->early, &f->link);
+	retry_later(in);
+}
+
 /* The target of `forward` takes no connections now; those behind try theirs. */
 static void on_failed(struct pool_user *user, int err)
 {
@@ -251,7 +299,7 @@ static void climb(struct ingress *in, struct flow *f)
 		}
 		f->rung = source_next(in->plan, f->rung, -rc);
 		if (f->rung == SOURCE_NONE) {
-			give_up(in, f, -rc);
+			refused(in, f, -rc);
 			return;
 		}
 	}
@@ -291,6 +339,7 @@ static void start_relay(struct ingress *in, struct flow *f)
 		return;
 	}
 	f->client_fd = -1;
+	f->port->early = MONO_ZERO;
 	not_connecting(f);
 	publication_served(f->port->pub, in->source, &client, f->rung,
 			   &in->stats.source);
@@ -320,7 +369,7 @@ static void on_connected(struct loop_source *src, uint32_t revents)
 	f->relay.b.seen = 0;
 	f->rung = source_next(in->plan, f->rung, err);
 	if (f->rung == SOURCE_NONE)
-		give_up(in, f, err);
+		refused(in, f, err);
 	else
 		climb(in, f);
 }
@@ -331,7 +380,6 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 {
 	struct ingress *in = p->in;
 	struct flow *f = calloc(1, sizeof(*f));
-	struct ip ip = endpoint_ip(client);
 
 	in->stats.accepted++;
 	if (!f) {
@@ -342,9 +390,7 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 	f->client = *client;
 	f->client_fd = fd;
 	f->relay.a.src = f->relay.b.src = (struct loop_source)LOOP_SOURCE_NULL;
-	f->rung = source_why_lost(in->source, &p->pub->spec, &ip)
-			  ? SOURCE_GATEWAY
-			  : SOURCE_CLIENT;
+	f->rung = begin_at(p, client);
 	list_init(&f->link);
 	list_append(&in->connecting, &f->link);
 	flow_book_add(&in->book, &f->node, loop_now(in->loop));
@@ -362,10 +408,7 @@ static void pause_for_fds(struct port *p)
 	in->stats.paused_fds++;
 	pool_shrink(in->pool); /* a client is worth more than a reserve */
 	wait_turn(p);
-	if (!in->retry.pos)
-		(void)loop_timer_set(
-			in->loop, &in->retry,
-			mono_add(loop_now(in->loop), mono_ms(RETRY_MS)));
+	retry_later(in);
 }
 
 static bool transient(int err)
@@ -386,8 +429,9 @@ static bool accept_one(struct port *p)
 	uint32_t max = p->pub->spec.max_flows;
 	int fd;
 
-	if (p->n_connecting >= CONNECTING_MAX) {
+	if (p->n_connecting >= (is_early(p) ? EARLY_MAX : CONNECTING_MAX)) {
 		in->stats.paused_pod++;
+		p->full = true;
 		return false; /* not_connecting() wakes it */
 	}
 	if (!in->sockets.on_demand && !pool_has(in->pool, &in->sockets)) {
@@ -432,17 +476,18 @@ static void on_listener(struct loop_source *src, uint32_t revents)
 		accept_some(p);
 }
 
+static void climb_again(struct ingress *in, struct list *e)
+{
+	list_del(e);
+	list_append(&in->connecting, e);
+	climb(in, container_of(e, struct flow, link));
+}
+
 /* Those first who have waited longer: a flow that goes hungry again stays. */
 static void feed_starved(struct ingress *in)
 {
-	while (!list_empty(&in->starved) && pool_has(in->pool, &in->sockets)) {
-		struct flow *f =
-			container_of(in->starved.next, struct flow, link);
-
-		list_del(&f->link);
-		list_append(&in->connecting, &f->link);
-		climb(in, f);
-	}
+	while (!list_empty(&in->starved) && pool_has(in->pool, &in->sockets))
+		climb_again(in, in->starved.next);
 }
 
 static void resume(struct loop_job *job)
@@ -463,7 +508,11 @@ static void resume(struct loop_job *job)
 static void on_retry(struct loop_timer *t)
 {
 	struct ingress *in = container_of(t, struct ingress, retry);
+	struct list todo;
 
+	list_move(&todo, &in->early);
+	while (!list_empty(&todo))
+		climb_again(in, todo.next);
 	loop_defer(in->loop, &in->resume);
 }
 
@@ -482,7 +531,7 @@ static struct port *port_find(struct ingress *in, const struct publication *pub,
 }
 
 static struct port *port_add(struct ingress *in, struct publication *pub,
-			     uint16_t pod_port)
+			     uint16_t pod_port, uint32_t early_s)
 {
 	struct port *p = calloc(1, sizeof(*p));
 
@@ -493,6 +542,9 @@ static struct port *port_add(struct ingress *in, struct publication *pub,
 	p->in = in;
 	p->pub = pub;
 	p->pod_port = pod_port;
+	/* nobody waits for a target of `forward`: we don't start it */
+	if (!in->source->direct)
+		p->early = mono_add(loop_now(in->loop), mono_s(early_s));
 	p->src = (struct loop_source)LOOP_SOURCE_NULL;
 	list_init(&p->waiting);
 	list_append(&in->ports, &p->link);
@@ -527,7 +579,7 @@ int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
 			p->again ? port_find(in, pub, pod_port) : NULL;
 
 		if (!port)
-			port = port_add(in, pub, pod_port);
+			port = port_add(in, pub, pod_port, p->early_s);
 		rc = port ? set_listener(port, &fds[i]) : -ENOMEM;
 	}
 	return rc;
@@ -557,6 +609,7 @@ void ingress_unpublish(struct ingress *in, uint32_t id, bool drop)
 		drop_flows(&in->relaying, pub);
 		drop_flows(&in->connecting, pub);
 		drop_flows(&in->starved, pub);
+		drop_flows(&in->early, pub);
 	}
 	pub->n_ports++; /* it stays until we are done */
 	list_for_each_safe (e, &in->ports) {
@@ -651,6 +704,8 @@ struct ingress *ingress_free(struct ingress *in)
 		flow_free(container_of(in->connecting.next, struct flow, link));
 	while (!list_empty(&in->starved))
 		flow_free(container_of(in->starved.next, struct flow, link));
+	while (!list_empty(&in->early))
+		flow_free(container_of(in->early.next, struct flow, link));
 	while (!list_empty(&in->ports)) {
 		struct port *p =
 			container_of(in->ports.next, struct port, link);

@@ -57,6 +57,9 @@ struct portfwd_publish {
 	uint16_t first; /* index in the range of the first listener here */
 	uint16_t n;
 	bool again; /* they take the places of those sent before */
+	/* TCP: so long clients wait for a server of the pod that isn't there
+	 * yet; 0: they are refused */
+	uint32_t early_s;
 	uint16_t host_ports[PORTFWD_BATCH]; /* as bound */
 };
 

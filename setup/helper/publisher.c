@@ -23,6 +23,10 @@
 #include "portfwd/adopt.h"
 #include "portfwd/listen.h"
 
+/* What a service manager gives a service to start in (DefaultTimeoutStartSec in
+ * systemd-system.conf(5)). */
+#define EARLY_S 90
+
 /* Descriptors that a SPEC must leave: for flows, restarts, and questions. */
 #define SPARE_FDS 512
 
@@ -63,6 +67,7 @@ static int send_batch(struct published *p, int ctl)
 		.id = p->id,
 		.first = (uint16_t)p->sent,
 		.again = p->again,
+		.early_s = p->passed ? EARLY_S : 0,
 	};
 	unsigned int left = p->spec.count - p->sent;
 	int rc;
@@ -196,8 +201,11 @@ static int open_all(const struct publisher *pb, struct published *p)
 	if (!p->fds || !p->ports)
 		return log_errno(ENOMEM, "published ports");
 	rc = adopt_open(pb->passed, pb->n_passed, &p->spec, p->fds, p->ports);
-	if (rc || leaves_spare(p))
+	if (rc < 0)
 		return rc;
+	p->passed = rc;
+	if (leaves_spare(p))
+		return 0;
 	log_error("%s: too many open files (ulimit -Hn shows how many are "
 		  "allowed)",
 		  spec_format(&p->spec, text, sizeof(text)));

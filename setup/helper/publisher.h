@@ -16,6 +16,7 @@ struct published {
 	struct list link;
 	uint32_t id; /* from 1, in the order of publishing, never reused */
 	struct spec spec;
+	bool passed;	 /* the listeners, or some, were there before us */
 	int *fds;	 /* spec.count listeners */
 	uint16_t *ports; /* and their host ports */
 	/* how many of them portfwd was sent, since it was started */

@@ -39,16 +39,46 @@ spawn first "${IN_HOST[@]}" systemd-socket-activate -l 80 -- "${DROP[@]}" \
 	"$PODSPLICE" run -p 80:80 -- "$PY" "$T/net.py" serve 80
 SUP=$PID
 wait_port host 80
-# it is for the server to be there when the first client comes
-peer_net who "$HOST4" 80 >/dev/null
+# this client starts the pod, whose server isn't there when it is
+like "$(peer_net who "$HOST4" 80)" "^$PEER4 " \
+	'run: the connection that starts it is served'
 pod_waits first || bail 'the pod did not start'
-wait_port pod 80
 like "$(peer_net who "$HOST4" 80)" "^$PEER4 " \
 	'run: port 80 of systemd-socket-activate, with the address of the client'
 like "$(peer_net who "$HOST6" 80)" "^$PEER6 " '... over IPv6'
 is "$(grep -v ^Exec "$T/first.err" | grep podsplice:)" '' '... without a word'
 pod_end
 leftovers run
+
+spawn late "${IN_HOST[@]}" systemd-socket-activate -l 80 -- "${DROP[@]}" \
+	"$PODSPLICE" run -p 80:80 -p 8080:80 -- sh -c "
+	until [ -e $WORK/go ]; do sleep .05; done; exec $PY $T/net.py serve 80"
+SUP=$PID
+wait_port host 80
+for i in $(seq 30); do
+	spawn "early$i" "${IN_PEER[@]}" "$PY" "$T/net.py" get "$HOST4" 80 10000
+	EARLY[i]=$PID
+done
+pod_waits late || bail 'the pod did not start'
+refused() # N: so often, by the pod
+{
+	[ "$(in_pod nstat -asz TcpOutRsts | awk '/TcpOutRsts/ { print $2 }')" -ge "$1" ]
+}
+check 'a server that is late: clients are refused, again and again' \
+	wait_for 20 refused 100
+like "$(peer_net connect "$HOST4" 8080)" 'ECONNRESET$' \
+	'... one of a port that was not passed in is told'
+touch "$WORK/go"
+for i in $(seq 30); do
+	reap "${EARLY[i]}"
+	cat "$T/early$i.out"
+done >"$T/early.out"
+is "$(sort "$T/early.out" | uniq -c | xargs)" '30 OK' \
+	'... and all of them are served when it listens'
+rm "$WORK/go"
+kill "$(in_pod ss -Hlntp 'sport = :80' | sed 's/.*pid=\([0-9]*\).*/\1/')"
+reap "$SUP"
+leftovers late
 
 spawn second "${IN_HOST[@]}" systemd-socket-activate -l "$HOST4:80" \
 	-l "[$HOST6]:81" -- "${DROP[@]}" \

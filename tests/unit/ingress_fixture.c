@@ -214,7 +214,9 @@ void ix_pod_listen(struct ix *ix, int family)
 void ix_publish(struct ix *ix, const char *options, uint16_t count)
 {
 	struct ip any = address(ix->plan.has_ipv6 ? "::" : "0.0.0.0");
-	struct portfwd_publish p = { .id = 1, .n = count };
+	struct portfwd_publish p = { .id = 1,
+				     .n = count,
+				     .early_s = ix->early_s };
 	char text[64], err[SPEC_ERR_MAX];
 	int fds[PORTFWD_BATCH];
 

@@ -32,6 +32,7 @@ struct ix {
 	int maker_ns;	   /* makes them in there; -1: here */
 	uint32_t asked[2]; /* requests while silent: IPv4, IPv6 */
 	size_t made;
+	uint32_t early_s;	 /* of what is published */
 	uint16_t port, pod_port; /* the first ones published */
 	int server[2];		 /* the pod's listeners: IPv4, IPv6 */
 	size_t n_fds;
