@@ -242,6 +242,20 @@ void pool_join(struct pool *p, struct pool_user *user)
 	list_append(&p->users, &user->link);
 }
 
+void pool_families(struct pool *p, bool ipv6)
+{
+	p->ipv6 = ipv6;
+	list_for_each (e, &p->users) {
+		const struct pool_user *user =
+			container_of(e, struct pool_user, link);
+		struct shelf *s = &shelves_of(p, user->type)[1];
+
+		s->used = ipv6;
+		if (!ipv6)
+			empty(s, 0);
+	}
+}
+
 void pool_leave(struct pool *p, struct pool_user *user)
 {
 	struct shelf *s = shelves_of(p, user->type);

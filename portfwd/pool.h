@@ -42,6 +42,12 @@ void pool_join(struct pool *p, struct pool_user *user);
  * hasn't joined, or left */
 void pool_leave(struct pool *p, struct pool_user *user);
 
+/**
+ * pool_families() - from now on keep IPv6 sockets too, or none any more
+ * Its users ask for them when they need one.
+ */
+void pool_families(struct pool *p, bool ipv6);
+
 /** pool_fill() - ask for sockets ahead of need; pool_join() doesn't */
 void pool_fill(struct pool *p, const struct pool_user *user);
 

@@ -168,6 +168,16 @@ static void ask(struct portfwd *pf, const struct msg *m)
 		report_ports(&pf->report, cookie);
 }
 
+/* What is relayed already goes on; UDP has no end to wait for. */
+static void retarget(struct portfwd *pf, const struct msg *m)
+{
+	if (m->len != sizeof(pf->cfg.plan) || !pf->ingress || !pf->cfg.direct)
+		return;
+	memcpy(&pf->cfg.plan, m->body, sizeof(pf->cfg.plan));
+	pool_families(pf->pool, pf->cfg.plan.has_ipv6);
+	udp_drop_flows(pf->udp);
+}
+
 /* Return: 0 or -errno, which ends the process */
 static int take(struct portfwd *pf, struct msg *m)
 {
@@ -184,6 +194,9 @@ static int take(struct portfwd *pf, struct msg *m)
 	case PORTFWD_ROUTE6:
 		if (m->len == 1)
 			pf->source.no_route6 = !m->body[0];
+		return 0;
+	case PORTFWD_TARGET:
+		retarget(pf, m);
 		return 0;
 	case PORTFWD_UNPUBLISH:
 		unpublish(pf, m);

@@ -28,6 +28,7 @@ enum portfwd_msg {
 	PORTFWD_FLOWS,	    /* uint32_t cookie; reply FLOWS_ARE, to the last */
 	PORTFWD_UNPUBLISH,  /* struct portfwd_unpublish */
 	PORTFWD_PORTS,	    /* uint32_t cookie; reply PORTS_ARE, to the last */
+	PORTFWD_TARGET, /* struct podnet: new flows of `forward` lead there */
 	/* portfwd to supervisor; the bodies are in report.h */
 	PORTFWD_READY = 64,
 	PORTFWD_STATS_ARE, /* struct portfwd_totals */

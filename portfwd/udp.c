@@ -549,14 +549,19 @@ struct flow_book *udp_book(struct udp *u)
 	return &u->book;
 }
 
-struct udp *udp_free(struct udp *u)
+void udp_drop_flows(struct udp *u)
 {
 	struct udp_node *node;
 
-	if (!u)
-		return NULL;
 	while ((node = udp_table_oldest(&u->table)))
 		udp_flow_close(container_of(node, struct udp_flow, node));
+}
+
+struct udp *udp_free(struct udp *u)
+{
+	if (!u)
+		return NULL;
+	udp_drop_flows(u);
 	while (!list_empty(&u->ports))
 		port_free(container_of(u->ports.next, struct udp_port, link));
 	publications_free(&u->publications);

@@ -53,6 +53,9 @@ int udp_publish(struct udp *u, const struct portfwd_publish *p, int *fds);
  */
 void udp_unpublish(struct udp *u, uint32_t id);
 
+/** udp_drop_flows() - all clients begin anew */
+void udp_drop_flows(struct udp *u);
+
 /** udp_ports_page() - publications_page() of its ports */
 size_t udp_ports_page(struct udp *u, uint32_t after, struct port_record *out,
 		      size_t max);

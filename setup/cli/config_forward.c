@@ -49,15 +49,6 @@ static const struct opt forward_opts[] = {
 const struct opt_table config_forward_opts = { "Forward", forward_opts,
 					       ARRAY_SIZE(forward_opts) };
 
-static void lead_to(struct podnet *plan, const struct ip *ip)
-{
-	bool v4 = ip->family == AF_INET;
-
-	*(v4 ? &plan->pod4 : &plan->pod6) = *ip;
-	(v4 ? &plan->gw4 : &plan->gw6)->family = ip->family;
-	plan->has_ipv6 |= !v4;
-}
-
 static int lead_to_netns(struct forward_config *cfg, const char *word,
 			 bool is_pid)
 {
@@ -80,8 +71,8 @@ static int lead_to_netns(struct forward_config *cfg, const char *word,
 	}
 	cfg->net.forward.kind = OUTLET_NETNS;
 	cfg->netns = word;
-	lead_to(&cfg->net.plan, &lo4);
-	lead_to(&cfg->net.plan, &lo6);
+	outlet_lead(&cfg->net.plan, &lo4);
+	outlet_lead(&cfg->net.plan, &lo6);
 	return 0;
 }
 
@@ -104,7 +95,7 @@ static int lead_to_address(struct forward_config *cfg, const char *word)
 		return -EINVAL;
 	}
 	cfg->net.forward.kind = OUTLET_HOST;
-	lead_to(&cfg->net.plan, &ip);
+	outlet_lead(&cfg->net.plan, &ip);
 	return 0;
 }
 
@@ -122,7 +113,7 @@ static int lead_to_unix(struct forward_config *cfg, const char *path)
 	}
 	cfg->net.forward.kind = OUTLET_UNIX;
 	cfg->net.forward.path = path;
-	lead_to(&cfg->net.plan, &any);
+	outlet_lead(&cfg->net.plan, &any);
 	return outlet_path_ok(path);
 }
 

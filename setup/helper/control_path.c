@@ -152,10 +152,10 @@ static int bind_instead(int fd, const struct own_file *p, const char *what)
 }
 
 /* @out->dir is open and @out->name set; @what: it, for messages */
-static int listen_in(struct own_file *out, const char *what, bind_fn take_name)
+static int listen_in(struct own_file *out, const char *what, int type,
+		     bind_fn take_name)
 {
-	scoped_fd fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	scoped_fd fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int rc = fd < 0 ? log_errno(errno, "%s", what)
 			: take_name(fd, out, what);
 
@@ -180,7 +180,7 @@ int control_path_listen(const char *path, struct own_file *out)
 	if (rc)
 		return rc;
 	(void)snprintf(what, sizeof(what), "--control %s", path);
-	return listen_in(out, what, bind_if_free);
+	return listen_in(out, what, SOCK_STREAM, bind_if_free);
 }
 
 int control_path_replace(const char *path, struct own_file *out)
@@ -197,7 +197,14 @@ int control_path_replace(const char *path, struct own_file *out)
 	if (rc)
 		return rc;
 	(void)snprintf(what, sizeof(what), "--api-socket %s", path);
-	return listen_in(out, what, bind_instead);
+	return listen_in(out, what, SOCK_STREAM, bind_instead);
+}
+
+int control_path_packets(const char *path, struct own_file *out)
+{
+	int rc = own_file_dir(out, "TmpDir", path);
+
+	return rc ? rc : listen_in(out, path, SOCK_SEQPACKET, bind_instead);
 }
 
 int control_path_listen_at(int dir, const char *name, struct own_file *out)
@@ -207,5 +214,5 @@ int control_path_listen_at(int dir, const char *name, struct own_file *out)
 	out->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (out->dir < 0)
 		return log_errno(errno, "%s socket", name);
-	return listen_in(out, "control socket", bind_if_free);
+	return listen_in(out, "control socket", SOCK_STREAM, bind_if_free);
 }

@@ -28,6 +28,12 @@ int control_path_listen_at(int dir, const char *name, struct own_file *out);
 int control_path_replace(const char *path, struct own_file *out);
 
 /**
+ * control_path_packets() - the same for rootlessport's, which is of packets,
+ * and whose path may be of any length
+ */
+int control_path_packets(const char *path, struct own_file *out);
+
+/**
  * control_path_connect() - connect to the socket @path
  * @dir: where a relative one begins, or AT_FDCWD
  * Return: a blocking socket, or -errno, not logged

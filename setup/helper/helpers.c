@@ -588,6 +588,17 @@ void helpers_route6(struct helpers *h)
 		(void)log_errno(-rc, "tell portfwd about the IPv6 route");
 }
 
+int helpers_retarget(struct helpers *h)
+{
+	int rc = msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_TARGET,
+			  h->plan, sizeof(*h->plan), NULL, 0);
+
+	/* one that is being started reads it with its configuration */
+	if (rc && h->children[HELPER_PORTFWD].pid)
+		return log_errno(-rc, "tell portfwd about its new target");
+	return 0;
+}
+
 void helpers_servers(struct helpers *h)
 {
 	int rc = send_servers(h);

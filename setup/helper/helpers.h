@@ -111,6 +111,12 @@ void helpers_leave(struct helpers *h);
 void helpers_route6(struct helpers *h);
 
 /**
+ * helpers_retarget() - tell portfwd about @h->plan: `forward` leads elsewhere
+ * Return: 0 or -errno, logged
+ */
+int helpers_retarget(struct helpers *h);
+
+/**
  * helpers_stop() - end them; idempotent. @init is the pod's pid 1, 0: it is
  * gone. On return no port is taken any more.
  */

@@ -415,6 +415,13 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 	return rc ? rc : follow_ports(n);
 }
 
+int network_retarget(struct network *n, const struct ip *ip)
+{
+	n->plan = (struct podnet){ 0 };
+	outlet_lead(&n->plan, ip);
+	return helpers_retarget(&n->helpers);
+}
+
 static void on_usr1(struct loop_source *src, uint32_t revents)
 {
 	struct network *n = container_of(src, struct network, usr1);

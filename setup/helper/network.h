@@ -107,6 +107,14 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
  */
 int network_dump_on_usr1(struct network *n);
 
+/**
+ * network_retarget() - of a `forward` that runs: it leads to @ip and to nothing
+ * else from now on. What is connected stays; UDP begins anew.
+ *
+ * Return: 0 or -errno, logged
+ */
+int network_retarget(struct network *n, const struct ip *ip);
+
 /** network_ports() - what is published, for the record; a new reference */
 json_t *network_ports(const struct network *n);
 

@@ -20,6 +20,15 @@
 #include "portfwd/relay_socket.h"
 #include "setup/net/hop.h"
 
+void outlet_lead(struct podnet *plan, const struct ip *ip)
+{
+	bool v4 = ip->family == AF_INET;
+
+	*(v4 ? &plan->pod4 : &plan->pod6) = *ip;
+	(v4 ? &plan->gw4 : &plan->gw6)->family = ip->family;
+	plan->has_ipv6 |= !v4;
+}
+
 int outlet_path_ok(const char *path)
 {
 	struct sockaddr_un sa;

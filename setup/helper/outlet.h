@@ -2,6 +2,8 @@
 #pragma once
 /* The sockets of `forward` that lead to its target. */
 
+#include "netstack/base/podnet.h"
+
 enum outlet_kind {
 	OUTLET_HOP,   /* of a pod, not of `forward`: transparent ones */
 	OUTLET_HOST,  /* of the host's network, for an address */
@@ -13,6 +15,9 @@ struct outlet {
 	enum outlet_kind kind;
 	const char *path; /* of the unix socket, borrowed; else NULL */
 };
+
+/** outlet_lead() - @ip is where @plan leads to in that family */
+void outlet_lead(struct podnet *plan, const struct ip *ip);
 
 /**
  * outlet_path_ok() - can @path be that of a unix socket?

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "netstack/base/list.h"
+#include "setup/personality/rootlessport.h"
 #include "setup/personality/slirp4netns.h"
 
 static const struct {
 	const char *name;
 	personality_fn fn;
 } personalities[] = {
+	{ "rootlessport", rootlessport_main },
 	{ "slirp4netns", slirp4netns_main },
 };
 
