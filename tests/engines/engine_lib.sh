@@ -16,7 +16,7 @@
 WORLDS=${PODSPLICE_WORLDS:-stock ours}
 NAMES=$T/names # what LIBEXECDIR/podsplice is in an installation
 CATATONIT=/usr/libexec/podman/catatonit
-VOLUMES=(-v /usr:/usr:ro -v "$T:/t:ro")
+VOLUMES=(-v /usr:/usr:ro -v "$T:$T:ro")
 
 # needs CMD...: what has to be there for the script
 needs()
@@ -33,9 +33,12 @@ ln -s "$PODSPLICE" "$NAMES/slirp4netns"
 cp "$PODSPLICE" "$T/load"
 
 # what a container runs that is to be asked: 80 for net.py, 81 for loads
-printf '%s\n' 'python3 /t/net.py serve 80 &' 'python3 /t/net.py udp-serve 53 &' \
-	'exec /t/load bench-load serve :: 81' >"$T/serve.sh"
-SERVE=(sh /t/serve.sh)
+cat >"$T/serve.sh" <<END
+python3 $T/net.py serve 80 &
+python3 $T/net.py udp-serve 53 &
+exec $T/load bench-load serve :: 81
+END
+SERVE=(sh "$T/serve.sh")
 
 # the peer, asked by containers
 PORTS_BEFORE=$(ports_of_host)
@@ -181,14 +184,18 @@ served()
 	return 1
 }
 
+# in_world CMD...: as root, among its processes
+in_world()
+{
+	nsenter -t "$INIT" -m -p -- "$@"
+}
+
 # the programs of processes of this world that are network helpers
 helpers_here()
 {
-	local p
-	for p in $(family "$INIT"); do
-		readlink "/proc/$p/exe"
-	done | grep -E '/(podsplice|slirp4netns|rootlessport|rootlesskit)$' |
-		sort -u | paste -sd' '
+	in_world find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -printf '%l\n' \
+		2>/dev/null |
+		grep -E '/(podsplice|slirp4netns|rootlessport)$' | sort -u | paste -sd' '
 }
 
 # speed CMD...: Gbit/s that bench-load says, run by CMD...
@@ -199,30 +206,55 @@ speed()
 		awk '{ printf "%.1f\n", $1 / 100 } END { if (!NR) print "none" }'
 }
 
-# figures NAME ADDR PORT CMD...: the speed of streams, checked, into the container
-# by the port of its loads and out of it by CMD..., which runs a program there
+# INSIDE: what runs a program in the container, in this world
+INSIDE=(podman exec web)
+
+# sees WANT NAME ARGS...: what net.py ARGS must print in the container
+sees()
+{
+	local want=$1 name=$2
+	shift 2
+	prints "$want" "$name" "${INSIDE[@]}" python3 "$T/net.py" "$@"
+}
+
+# outgoing NAME: what the container reaches
+outgoing()
+{
+	sees "$HOST4 other-port" "$1: out" who "$FAR4" 9000
+	sees "$HOST4 other-port" "$1: out, to a name" who far.example 9000
+	sees OK "$1: much goes out" put "$FAR4" 9000 3000000
+	sees OK "$1: ... and in" get "$FAR4" 9000 3000000
+	sees ECONNREFUSED "$1: refused" connect "$PEER4" 9
+}
+
+# incoming NAME SEEN: what reaches SERVE's at 8080 and 5353/udp of the host.
+# SEEN: the other host as the server sees it
+incoming()
+{
+	is "$(peer_net who "$HOST4" 8080)" "$2" "$WORLD: $1: the client's address"
+	is "$(peer_net udp "$HOST4" 5353)" "OK ${2% *}" "$WORLD: $1: UDP"
+	is "$(peer_net get "$HOST4" 8080 3000000)" OK "$WORLD: $1: a download"
+	is "$(peer_net put "$HOST4" 8080 3000000)" OK "$WORLD: $1: an upload"
+	like "$(host_net who 127.0.0.1 8080)" "^(10|${2%%.*})\\." \
+		"$WORLD: $1: a client on the host"
+}
+
+# figures NAME PORT: the speed of streams, checked, into the container by the
+# port of SERVE's loads, and out of it
 figures()
 {
-	local name=$1 in out
-	in=$(speed "${IN_PEER[@]}" "$T/load" bench-load bulk --seconds 1 "$2" "$3")
-	shift 3
-	out=$(speed "$@" /t/load bench-load bulk --seconds 1 "$FAR4" 9001)
-	unlike "$in $out" none "$WORLD: $name: streams"
-	note "Gbit/s, $WORLD, $name: in $in, out $out"
+	local load=("$T/load" bench-load bulk --seconds 1) in out
+	in=$(speed "${IN_PEER[@]}" "${load[@]}" "$HOST4" "$2")
+	out=$(speed "${AS_USER[@]}" "${INSIDE[@]}" "${load[@]}" "$FAR4" 9001)
+	unlike "$in $out" none "$WORLD: $1: streams"
+	note "Gbit/s, $WORLD, $1: in $in, out $out"
 }
 
 # Processes of this world, but for its init and the one that podman keeps to
 # hold its user namespace by
 others_here()
 {
-	local p args
-	for p in $(family "$INIT"); do
-		args=$(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") || continue
-		case $args in
-		*'catatonit -P '*) ;;
-		*) echo "$p $args" ;;
-		esac
-	done
+	in_world ps -eo args= | grep -vxE '(.*/)?catatonit -P|ps -eo args='
 }
 
 nobody_here()
@@ -247,7 +279,7 @@ deserted()
 # world_end: nothing of it is needed any more
 world_end()
 {
-	kill -KILL "$INIT"
+	kill -TERM "$INIT"
 	reap "$UNSHARE"
 	# files of mapped ids
 	rm -rf --one-file-system "${WORK:?}/$WORLD" "${T:?}/${WORLD:0:1}"

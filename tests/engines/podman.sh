@@ -9,36 +9,14 @@
 
 needs podman runc slirp4netns
 
-# asked NAME SEEN: the container's server, from outside. SEEN: the other host
-# as the server sees it
-asked()
+# configured NAME: what podman and the helper made of the container's network
+configured()
 {
-	is "$(peer_net who "$HOST4" 8080)" "$2" "$WORLD: $1: the client's address"
-	is "$(peer_net udp "$HOST4" 5353)" "OK ${2% *}" "$WORLD: $1: UDP"
-	is "$(peer_net get "$HOST4" 8080 3000000)" OK "$WORLD: $1: a download"
-	is "$(peer_net put "$HOST4" 8080 3000000)" OK "$WORLD: $1: an upload"
-	like "$(host_net who 127.0.0.1 8080)" '^10\.0\.2\.' \
-		"$WORLD: $1: a client on the host"
-}
-
-# inside NAME: what a container reaches, by its exec
-inside()
-{
-	local addr
-	for addr in "$HOST4 $FAR4" "$HOST6 $FAR6"; do
-		prints "${addr% *} other-port" "$1: out to ${addr#* }" \
-			podman exec web python3 /t/net.py who "${addr#* }" 9000
-	done
-	prints OK "$1: a long way out" \
-		podman exec web python3 /t/net.py put "$FAR4" 9000 3000000
-	prints ECONNREFUSED "$1: refused" \
-		podman exec web python3 /t/net.py connect "$PEER4" 9
 	works "$1: resolv.conf" podman exec web cat /etc/resolv.conf
 	like "$OUT" "^(search .*)?nameserver $DNS4" "$WORLD: $1: name service"
-	prints "$HOST4 other-port" "$1: ... which knows a name" \
-		podman exec web python3 /t/net.py who far.example 9000
 	works "$1: addresses" podman exec web ip -o addr show dev tap0
 	like "$OUT" "inet $POD4/24 .*inet6 fd00::" "$WORLD: $1: addresses"
+	sees "$HOST6 other-port" "$1: out, IPv6" who "$FAR6" 9000
 }
 
 # handler NAME SEEN HELPERS
@@ -49,15 +27,16 @@ handler()
 		-p 5353:53/udp "${VOLUMES[@]}" box "${SERVE[@]}" || return
 	served "$HOST4" 8080 || return
 	is "$(helpers_here)" "$3" "$WORLD: $1: who serves it"
-	asked "$1" "$2"
-	inside "$1"
+	incoming "$1" "$2"
+	configured "$1"
+	outgoing "$1"
 	prints '53/udp -> 0.0.0.0:5353
 80/tcp -> 0.0.0.0:8080
 81/tcp -> 0.0.0.0:8081' "$1: port" sh -c 'podman port web | sort'
-	figures "$1" "$HOST4" 8081 "${AS_USER[@]}" podman exec web
+	figures "$1" 8081
 	works "$1: restart" podman restart -t 0 web
 	served "$HOST4" 8080
-	asked "$1, again" "$2"
+	incoming "$1, again" "$2"
 	works "$1: rm" podman rm -f -t 0 web
 	deserted "$1"
 }
@@ -92,8 +71,9 @@ keep_id()
 		"${VOLUMES[@]}" box "${SERVE[@]}" || return
 	served "$HOST4" 8080 || return
 	prints "$ACCOUNT_UID" 'keep-id: who it is' podman exec web id -u
-	asked keep-id "$1"
-	inside keep-id
+	incoming keep-id "$1"
+	configured keep-id
+	outgoing keep-id
 	works 'keep-id: rm' podman rm -f -t 0 web
 	deserted keep-id
 }

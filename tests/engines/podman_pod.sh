@@ -23,8 +23,8 @@ site()
 	like "$(peer_net who "$HOST4" 8090)" "^$3\$" \
 		"$WORLD: $1: the client's address"
 	is "$(peer_net get "$HOST4" 8090 3000000)" OK "$WORLD: $1: a download"
-	prints "$HOST4 other-port" "$1: out" \
-		podman exec "$2" python3 /t/net.py who "$FAR4" 9000
+	INSIDE=(podman exec "$2")
+	sees "$HOST4 other-port" "$1: out" who "$FAR4" 9000
 }
 
 pod_of_two()
@@ -37,7 +37,7 @@ pod_of_two()
 		"${VOLUMES[@]}" box "${FRONT[@]}" || return
 	site pod site-front "$SEEN"
 	is "$(helpers_here)" "$HELPERS" "$WORLD: pod: who serves it"
-	figures pod "$HOST4" 8091 "${AS_USER[@]}" podman exec site-front
+	figures pod 8091
 }
 
 # neighbour: a pod beside it, which asks it by the host's address
@@ -46,13 +46,13 @@ neighbour()
 	works 'another pod' podman pod create --name other -p 8081:80
 	works 'its container' podman run -d --pod other --name other-1 \
 		"${VOLUMES[@]}" box "${SERVE[@]}"
-	prints "$NEIGHBOUR" "a pod asks its neighbour at the host's port" \
-		podman exec other-1 python3 /t/net.py who "$HOST4" 8090
 	served "$HOST4" 8081
-	prints "$NEIGHBOUR" '... and the neighbour asks back' \
-		podman exec site-front python3 /t/net.py who "$HOST4" 8081
-	prints OK '... and much' \
-		podman exec site-front python3 /t/net.py get "$HOST4" 8081 3000000
+	INSIDE=(podman exec other-1)
+	sees "$NEIGHBOUR" "a pod asks its neighbour at the host's port" \
+		who "$HOST4" 8090
+	INSIDE=(podman exec site-front)
+	sees "$NEIGHBOUR" '... and the neighbour asks back' who "$HOST4" 8081
+	sees OK '... and much' get "$HOST4" 8081 3000000
 	works 'pod rm' podman pod rm -f -t 0 other
 	is "$(peer_net who "$HOST4" 8090)" "$SEEN" \
 		"$WORLD: the pod that stays is served"
