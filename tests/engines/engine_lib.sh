@@ -156,16 +156,21 @@ by_ports()
 	fi
 }
 
+# box_tar: the image's files, in $T/box.tar
+box_tar()
+{
+	[ ! -e "$T/box.tar" ] || return 0
+	make_rootfs "$T/box"
+	ln -sT usr/lib "$T/box/lib"
+	ln -sT usr/lib64 "$T/box/lib64"
+	tar -C "$T/box" -cf "$T/box.tar" .
+	chmod 644 "$T/box.tar"
+}
+
 # box: makes the image of that name
 box()
 {
-	[ -e "$T/box.tar" ] || {
-		make_rootfs "$T/box"
-		ln -sT usr/lib "$T/box/lib"
-		ln -sT usr/lib64 "$T/box/lib64"
-		tar -C "$T/box" -cf "$T/box.tar" .
-		chmod 644 "$T/box.tar"
-	}
+	box_tar
 	works 'an image' podman import -c 'EXPOSE 80' -c 'ENV PATH=/usr/bin:/bin' \
 		"$T/box.tar" box
 }
@@ -239,13 +244,15 @@ incoming()
 		"$WORLD: $1: a client on the host"
 }
 
-# figures NAME PORT: the speed of streams, checked, into the container by the
-# port of SERVE's loads, and out of it
+LOAD=("$T/load" bench-load bulk --seconds 1)
+
+# figures NAME [PORT]: the speed of streams, checked, out of the container, and
+# into it by the port of SERVE's loads
 figures()
 {
-	local load=("$T/load" bench-load bulk --seconds 1) in out
-	in=$(speed "${IN_PEER[@]}" "${load[@]}" "$HOST4" "$2")
-	out=$(speed "${AS_USER[@]}" "${INSIDE[@]}" "${load[@]}" "$FAR4" 9001)
+	local in=- out
+	[ $# = 1 ] || in=$(speed "${IN_PEER[@]}" "${LOAD[@]}" "$HOST4" "$2")
+	out=$(speed "${AS_USER[@]}" "${INSIDE[@]}" "${LOAD[@]}" "$FAR4" 9001)
 	unlike "$in $out" none "$WORLD: $1: streams"
 	note "Gbit/s, $WORLD, $1: in $in, out $out"
 }
