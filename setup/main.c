@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -54,6 +55,8 @@ int main(int argc, char **argv)
 
 	if (hold_std_fds())
 		return EXIT_OURS;
+	/* ignored is inherited over exec(), and loses our children's status */
+	(void)signal(SIGCHLD, SIG_DFL);
 	/* before any option of ours is looked at */
 	as = argc > 0 ? personality_find(argv[0]) : NULL;
 	if (as)

@@ -265,6 +265,10 @@ works_or_refuses 'five descriptors'
 timeout "$GUARD" "${AS_USER[@]}" sh -c "exec $PODSPLICE run -- sh -c 'exit 4' \
 	<&- >&- 2>&-" >"$T/fg.out" 2>"$T/fg.log"
 is "$?" 4 'closed stdin, stdout and stderr'
+# whose children are nobody's to ask about
+timeout -k 5 "$GUARD" "${AS_USER[@]}" env --ignore-signal=CHLD \
+	"$PODSPLICE" run -- sh -c 'exit 4' >"$T/fg.out" 2>"$T/fg.log"
+is "$? $(cat "$T/fg.log")" '4 ' 'SIGCHLD ignored by the caller'
 timeout "$GUARD" "${AS_USER[@]}" sh -c "$PODSPLICE run -- echo x >/dev/full" \
 	2>/dev/null
 ok 'a full stdout does not hang'
