@@ -99,18 +99,17 @@ int netconf_tap(const char *name)
 	rc = attach(fd, name, 0);
 	if (rc == -EINVAL) /* it may have been made with several queues */
 		rc = attach(fd, name, IFF_MULTI_QUEUE);
-	if (rc == -EBUSY) {
-		log_error(
-			"TAP device %s: another program drives it (end that one, or take another --tap)",
+	if (rc == -EBUSY)
+		return log_errno(
+			EBUSY,
+			"TAP device %s: another program drives it (end that one, or take another name)",
 			name);
-		return rc;
-	}
-	if (rc == -EINVAL) {
-		log_error(
-			"%s: there is a device of that name, and it is no TAP (is it another podsplice's? take another --tap)",
+	/* or another podsplice has put a veth there, and serves it */
+	if (rc == -EINVAL)
+		return log_errno(
+			EBUSY,
+			"%s: a device that is no TAP has that name, perhaps of another podsplice (end that one, or take another name)",
 			name);
-		return -EEXIST;
-	}
 	if (rc)
 		return log_errno(-rc, "TAP device %s: TUNSETIFF", name);
 	/* whoever had it before us may have promised it big packets */

@@ -24,7 +24,7 @@
 #include "setup/cli/config_net.h"
 
 #define MTU_DEFAULT 1500
-#define MTU_LEAST   68 /* what a network device takes, and IPv4 needs */
+#define MTU_LEAST   88 /* Linux' TCP sends 48 bytes in a segment, or more */
 #define MTU_MOST    65521
 #define HOST_DHCP   15
 
@@ -66,8 +66,8 @@ static int set_mtu(struct slirp4netns_config *cfg, const char *value)
 		return -EINVAL;
 	}
 	if (mtu < MTU_LEAST) {
-		log_error("MTU %s: no network device takes less than %d", value,
-			  MTU_LEAST);
+		log_error("MTU %s: not supported by podsplice (%d or more)",
+			  value, MTU_LEAST);
 		return -EINVAL;
 	}
 	cfg->uplink.net.plan.mtu_bytes = (uint32_t)mtu;
@@ -182,7 +182,7 @@ static const struct {
 	  set_exit_fd },
 	{ "ready-fd", 'r', "FD", "write \"1\" to FD when the network works",
 	  set_ready_fd },
-	{ "mtu", 'm', "MTU", "68 to 65521 (default=1500)", set_mtu },
+	{ "mtu", 'm', "MTU", "88 to 65521 (default=1500)", set_mtu },
 	{ "enable-ipv6", '6', NULL, "IPv6, by router advertisements",
 	  set_ipv6 },
 	{ "api-socket", 'a', "PATH", "make a socket there to publish ports by",

@@ -302,7 +302,7 @@ fails '--dns-search' '--dns-search: uplink writes no resolv.conf.*' \
 	--dns-search a.test "$POD"
 fails '--tap: another device' 'lo: .*|--tap lo: .*' --tap lo "$POD"
 up first "$POD"
-fails 'a second uplink' 'tap0: there is a device of that name, and it is no TAP .*' \
+fails 'a second uplink' 'tap0: a device that is no TAP has that name.*: Device or resource busy' \
 	"$POD"
 works 'which leaves the first alone'
 up_end
