@@ -251,6 +251,14 @@ static void tear_down(struct supervisor *s)
 	network_stop(&s->net, s->init);
 	if (s->background)
 		background_end(s->background); /* all who write are gone */
+}
+
+/* After this: the name and the ports are free, and who waits knows it. */
+static void tell_end(struct supervisor *s, int status)
+{
+	container_ended(&s->container, s->undone ? -1 : status);
+	if (s->background)
+		background_tell_end(s->background);
 	loop_deinit(&s->loop);
 }
 
@@ -278,7 +286,7 @@ int supervisor_run(const struct run_config *cfg, struct background *background)
 		rc = supervisor_3_serve(s);
 	tear_down(s);
 	rc = rc < 0 ? EXIT_OURS : rc;
-	container_ended(&s->container, s->undone ? -1 : rc);
+	tell_end(s, rc);
 	free(s);
 	return rc;
 }

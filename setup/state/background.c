@@ -137,7 +137,8 @@ int background_fork(struct background *b, bool tty, bool interactive)
 	pid_t pid;
 	int rc;
 
-	*b = (struct background){ .caller = -1,
+	*b = (struct background){ .dir = -1,
+				  .caller = -1,
 				  .user_err = -1,
 				  .held_stdin = -1,
 				  .log = LOGFILE_NULL,
@@ -162,8 +163,10 @@ int background_fork(struct background *b, bool tty, bool interactive)
 	}
 	b->caller = told[1];
 	rc = become_background(b, tty, interactive);
-	if (rc)
+	if (rc) {
 		background_end(b);
+		background_tell_end(b);
+	}
 	return rc;
 }
 
@@ -220,8 +223,11 @@ int background_watch(struct background *b, struct loop *loop, int dir)
 	/* the command has them */
 	fd_drop(&b->streams[BACKGROUND_OUT].write);
 	fd_drop(&b->streams[BACKGROUND_ERR].write);
-	logfile_open(&b->log, dir, STATE_LOG);
-	logfile_open(&b->own_log, dir, STATE_HELPER_LOG);
+	b->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (b->dir < 0)
+		return log_errno(errno, "the container's directory");
+	logfile_open(&b->log, b->dir, STATE_LOG);
+	logfile_open(&b->own_log, b->dir, STATE_HELPER_LOG);
 	return watch(b, BACKGROUND_OWN);
 }
 
@@ -243,24 +249,39 @@ int background_started(struct background *b, const char *name)
 	return rc ? rc : watch(b, BACKGROUND_ERR);
 }
 
+static void drain(struct background *b, enum background_stream which)
+{
+	while (b->streams[which].src.fd >= 0 && read_some(b, which) > 0)
+		;
+}
+
+static void close_stream(struct background *b, enum background_stream which)
+{
+	struct stream *s = &b->streams[which];
+
+	if (b->loop)
+		loop_close(b->loop, &s->src);
+	fd_drop(&s->src.fd);
+	fd_drop(&s->write);
+}
+
 void background_end(struct background *b)
 {
 	/* a command that never ran has said nothing */
 	for (int i = b->caller < 0 ? 0 : BACKGROUND_OWN; i < BACKGROUND_N; i++)
-		while (b->streams[i].src.fd >= 0 &&
-		       read_some(b, (enum background_stream)i) > 0)
-			;
-	for (int i = 0; i < BACKGROUND_N; i++) {
-		struct stream *s = &b->streams[i];
-
-		if (b->loop)
-			loop_close(b->loop, &s->src);
-		fd_drop(&s->src.fd);
-		fd_drop(&s->write);
-	}
+		drain(b, (enum background_stream)i);
+	close_stream(b, BACKGROUND_OUT);
+	close_stream(b, BACKGROUND_ERR);
 	logfile_close(&b->log);
-	logfile_close(&b->own_log);
 	fd_drop(&b->held_stdin);
+}
+
+void background_tell_end(struct background *b)
+{
+	drain(b, BACKGROUND_OWN);
+	close_stream(b, BACKGROUND_OWN);
+	logfile_close(&b->own_log);
+	fd_drop(&b->dir);
 	fd_drop(&b->user_err);
 	if (b->caller >= 0)
 		(void)!write(b->caller, &(char){ TOLD_FAILED }, 1);

@@ -26,6 +26,7 @@ struct background {
 		int write; /* the other one, until background_watch() */
 		struct background *b;
 	} streams[BACKGROUND_N];
+	int dir; /* of the logs, for longer than the container is registered */
 	struct logfile log, own_log;
 	int caller;	/* tells the verb; -1: told */
 	int user_err;	/* the verb's stderr; -1: nobody reads it any more */
@@ -34,7 +35,8 @@ struct background {
 
 /**
  * background_fork() - go on in a process of its own
- * @b:	 set in the child; release with background_end()
+ * @b:	 set in the child; release with background_end() and
+ *	 background_tell_end()
  * @tty: the command's output comes from stdout (the console's) then
  * @interactive: stdin stays open, though nobody writes to it
  *
@@ -66,7 +68,14 @@ int background_watch(struct background *b, struct loop *loop, int dir);
 int background_started(struct background *b, const char *name);
 
 /**
- * background_end() - all writers are gone: log the rest
+ * background_end() - the command's writers are gone: log the rest
  * Before background_started() what was said goes to the user's stderr instead.
  */
 void background_end(struct background *b);
+
+/**
+ * background_tell_end() - the container is gone, too: log what that has brought
+ * up, and tell the verb, if it still waits, that it may be tried again
+ * After background_end(), with the loop still there.
+ */
+void background_tell_end(struct background *b);
