@@ -51,23 +51,35 @@ enum moved {
 	BROKEN,	 /* an error on either side */
 };
 
-static void open_pipe(struct relay *relay)
+/* The quota (pipe-user-pages-soft in pipe(7)) may allow less than is wanted:
+ * that does, slower. Return: is it as large as it is to be? */
+static bool widen(int fd)
 {
 	static const int sizes[] = { RELAY_PIPE_BYTES, 262144, 65536 };
 
-	if (pipe2(relay->pipe, O_CLOEXEC | O_NONBLOCK)) {
-		relay->stats.pipe_quota++;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (fcntl(fd, F_SETPIPE_SZ, sizes[i]) >= 0)
+			return i == 0;
+	return false;
+}
+
+/* Make the pipe, if there is none, and as large as can be. */
+static void open_pipe(struct relay *relay)
+{
+	bool lacked = relay->lacking;
+
+	relay->lacking = true;
+	relay->again_at =
+		mono_add(loop_now(relay->loop), mono_ms(RELAY_PIPE_AGAIN_MS));
+	if (relay->pipe[0] >= 0 || !pipe2(relay->pipe, O_CLOEXEC | O_NONBLOCK))
+		relay->lacking = !widen(relay->pipe[1]);
+	else if (!lacked)
 		log_warn("relay: no pipe (%s): data is copied, slower",
 			 strerror(errno));
-		relay->pipe[0] = relay->pipe[1] = -1;
-		return;
-	}
-	/* the quota (pipe-user-pages-soft in pipe(7)) may allow less */
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		if (fcntl(relay->pipe[1], F_SETPIPE_SZ, sizes[i]) >= 0)
-			break;
-		relay->stats.pipe_quota = 1; /* a small one does, slower */
-	}
+	if (relay->lacking && !lacked)
+		relay->stats.pipe_quota++;
+	if (lacked && !relay->lacking)
+		log_info("relay: the pipe is as large as it is to be again");
 }
 
 static void run_again(struct loop_job *job);
@@ -481,9 +493,13 @@ void relay_abort(struct relay_flow *f)
 
 static void run(struct relay_flow *f)
 {
-	enum moved ab = pump(f, &f->a, &f->b);
-	enum moved ba = ab == BROKEN ? BROKEN : pump(f, &f->b, &f->a);
+	struct relay *r = f->relay;
+	enum moved ab, ba;
 
+	if (r->lacking && !mono_before(loop_now(r->loop), r->again_at))
+		open_pipe(r);
+	ab = pump(f, &f->a, &f->b);
+	ba = ab == BROKEN ? BROKEN : pump(f, &f->b, &f->a);
 	if (ab == BROKEN || ba == BROKEN) {
 		finish(f, false);
 		return;
@@ -498,8 +514,8 @@ static void run(struct relay_flow *f)
 		return;
 	}
 	if ((ab == MOVED || ba == MOVED) && !list_linked(&f->runnable)) {
-		list_append(&f->relay->runnable, &f->runnable);
-		loop_defer(f->relay->loop, &f->relay->again);
+		list_append(&r->runnable, &f->runnable);
+		loop_defer(r->loop, &r->again);
 	}
 }
 
@@ -591,5 +607,6 @@ int relay_start(struct relay *relay, struct relay_flow *flow, int fd_a,
 	}
 	relay->n_flows++;
 	relay->stats.opened++;
+	relay->stats.opened_copied += relay->pipe[0] < 0;
 	return 0;
 }

@@ -15,6 +15,9 @@
 /* The pipe all flows of a process share, and how much one gets per turn. */
 #define RELAY_PIPE_BYTES 1048576
 #define RELAY_BUF_BYTES	 65536
+/* A pipe that can't be had, or is too small, is asked for again after so long.
+ */
+#define RELAY_PIPE_AGAIN_MS 1000
 /* Up to here a message is copied: two cheap calls instead of three. */
 #define RELAY_SMALL_BYTES   16384
 #define RELAY_CHUNKS_A_TURN 8
@@ -60,15 +63,18 @@ enum relay_way { RELAY_A_TO_B, RELAY_B_TO_A, RELAY_N_WAYS };
 
 struct relay_stats {
 	uint64_t opened, ended_clean, ended_reset;
+	uint64_t opened_copied; /* of the opened: while there was no pipe */
 	uint64_t chunks_spliced, chunks_copied, stashed;
 	uint64_t bytes_spliced[RELAY_N_WAYS], bytes_copied[RELAY_N_WAYS];
-	uint64_t pipe_quota; /* no pipe, or a smaller one than wanted */
+	uint64_t pipe_quota; /* no pipe any more, or a smaller one */
 };
 
 struct relay {
 	struct loop *loop;
-	int pipe[2];  /* empty between turns; -1: copy instead */
-	uint8_t *buf; /* for copying and urgent data, RELAY_BUF_BYTES */
+	int pipe[2];	      /* empty between turns; -1: copy instead */
+	bool lacking;	      /* there is none, or a smaller one than wanted */
+	struct mono again_at; /* then look whether that is over */
+	uint8_t *buf;	      /* for copying and urgent data, RELAY_BUF_BYTES */
 	struct list runnable;
 	struct loop_job again;
 	size_t n_flows;
@@ -78,7 +84,8 @@ struct relay {
 /**
  * relay_init() - @loop is borrowed
  *
- * Without a pipe (quota, descriptors) flows are copied, which is told once.
+ * Without a pipe (quota, descriptors) flows are copied, which is told once, and
+ * until there is one.
  *
  * Return: 0 or -errno, logged
  */

@@ -67,12 +67,12 @@ static void add_udp(const struct udp *u, struct portfwd_totals *t)
 
 static void add_relay(const struct relay *r, struct portfwd_totals *t)
 {
-	/* the pipe is all flows', made once */
-	enum flow_path path = r->pipe[0] < 0 ? FLOW_COPY : FLOW_SPLICE;
 	const struct relay_stats *s = &r->stats;
 
-	t->open[path] = r->n_flows;
-	t->total[path] = s->opened;
+	/* the pipe is all flows' */
+	t->open[r->pipe[0] < 0 ? FLOW_COPY : FLOW_SPLICE] = r->n_flows;
+	t->total[FLOW_SPLICE] = s->opened - s->opened_copied;
+	t->total[FLOW_COPY] = s->opened_copied;
 	t->bytes_in[FLOW_SPLICE] = s->bytes_spliced[RELAY_A_TO_B];
 	t->bytes_out[FLOW_SPLICE] = s->bytes_spliced[RELAY_B_TO_A];
 	t->bytes_in[FLOW_COPY] = s->bytes_copied[RELAY_A_TO_B];

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Stopped, killed under load, orphaned, hung up on, short of pipes: what each
-# process's trouble does to the others, to flows and to the pod's command.
+# Stopped, killed under load, orphaned, hung up on: what each process's trouble
+# does to the others, to flows and to the pod's command.
 # shellcheck source=tests/ns/splice_lib.sh
 . "$(dirname "$0")/splice_lib.sh"
 
@@ -108,33 +108,6 @@ for sig in KILL SEGV SYS; do
 	serves "after SIG$sig"
 done
 pod_end
-
-# Pipes: somebody of the same account has taken all that a user may
-
-cat >"$T/pipes.py" <<'END'
-import fcntl, os, sys, time
-held = []
-try:
-    while len(held) < 4000:
-        held.append(os.pipe())
-        fcntl.fcntl(held[-1][1], 1031, 1 << 20)  # F_SETPIPE_SZ
-except OSError as e:
-    print('taken', len(held), e, flush=True)
-time.sleep(1000)
-END
-spawn pipes "${AS_USER[@]}" "$PY" "$T/pipes.py"
-PIPES=$PID
-check 'the quota of pipes is used up' wait_for 20 grep -q taken "$T/pipes.out"
-start pipes
-serves 'no quota of pipes'
-is "$(peer_net many "$HOST4" 8080 100)" 100 'no quota of pipes: 100 at once'
-is "$(stat_of 's["errors"]["pipe_quota"]')" 1 '... which is counted'
-kill "$PIPES"
-wait_for 10 gone "$PIPES"
-check 'portfwd dies' died PORTFWD KILL
-serves 'the quota is free again'
-pod_end
-leftovers 'short of pipes'
 
 # The supervisor's end is everybody's
 

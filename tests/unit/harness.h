@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,6 +93,20 @@ static inline size_t count_fds(void)
 static inline void must_setsockopt(int fd, int level, int name, int value)
 {
 	assert_int_equal(setsockopt(fd, level, name, &value, sizeof(value)), 0);
+}
+
+/* From here on only @want descriptors more can be opened. */
+static inline void leave_descriptors(int want, struct rlimit *old)
+{
+	struct rlimit low;
+	int fd = 3;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, old), 0);
+	low = *old;
+	while (fcntl(fd, F_GETFD) >= 0 || want-- > 0)
+		fd++;
+	low.rlim_cur = (rlim_t)fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 }
 
 /* close() resets, and so does our death. */

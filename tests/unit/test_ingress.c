@@ -585,20 +585,6 @@ static void pool_is_refilled_before_it_is_empty(void **state)
 	assert_true(ix->made <= 6 * POOL_SIZE);
 }
 
-/* From here on only @want descriptors more can be opened. */
-static void leave_descriptors(int want, struct rlimit *old)
-{
-	struct rlimit low;
-	int fd = 3;
-
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, old), 0);
-	low = *old;
-	while (fcntl(fd, F_GETFD) >= 0 || want-- > 0)
-		fd++;
-	low.rlim_cur = (rlim_t)fd;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-}
-
 static void no_descriptors_pause_accepting_and_it_resumes(void **state)
 {
 	struct ix *ix = *state;

@@ -358,6 +358,47 @@ static void many_flows_share_the_pipe_without_mixing(void **state)
 	}
 }
 
+/* 100,000 bytes over a flow of its own; Return: how many were spliced */
+static uint64_t spliced_of_a_flow(struct rx *rx)
+{
+	uint64_t before = rx->relay.stats.bytes_spliced[RELAY_A_TO_B];
+	struct wire w;
+	struct stream s = { .total = 100000 };
+
+	wire_open(rx, &w);
+	s.from = w.a;
+	s.to = w.b;
+	WAIT(&rx->loop,
+	     (stream_feed(&s), stream_drain(&s, 30000), s.got == s.total));
+	relay_abort(&w.flow);
+	wire_close(&w);
+	return rx->relay.stats.bytes_spliced[RELAY_A_TO_B] - before;
+}
+
+static void pipe_that_could_not_be_had_is_asked_for_again(void **state)
+{
+	struct rx *rx = *state;
+	const struct relay_stats *s = &rx->relay.stats;
+	struct rlimit old;
+
+	relay_deinit(&rx->relay);
+	leave_descriptors(0, &old);
+	assert_int_equal(relay_init(&rx->relay, &rx->loop), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(rx->relay.lacking);
+	rx->relay.again_at = MONO_NEVER;
+	assert_int_equal(spliced_of_a_flow(rx), 0);
+	assert_int_equal(s->opened_copied, 1);
+	rx->relay.again_at = MONO_ZERO;
+	assert_true(spliced_of_a_flow(rx) > 0);
+	assert_false(rx->relay.lacking);
+	assert_int_equal(s->pipe_quota, 1);
+	(void)spliced_of_a_flow(rx);
+	assert_int_equal(s->opened, 3);
+	/* the pipe was asked for behind the start of the second */
+	assert_int_equal(s->opened_copied, 2);
+}
+
 /* A stuck or broken flow leaves nothing in the pipe for its neighbour. */
 static void broken_flow_leaves_nothing_for_its_neighbour(void **state)
 {
@@ -511,6 +552,7 @@ int main(void)
 		RX_TEST(end_waits_for_a_slow_reader),
 		RX_TEST(single_bytes_go_back_and_forth),
 		RX_TEST(many_flows_share_the_pipe_without_mixing),
+		RX_TEST(pipe_that_could_not_be_had_is_asked_for_again),
 		RX_TEST(broken_flow_leaves_nothing_for_its_neighbour),
 		RX_TEST(greedy_flow_does_not_starve_another),
 		RX_TEST(one_turn_moves_no_more_than_its_share),
