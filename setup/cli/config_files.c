@@ -6,7 +6,6 @@
  * what is one; a path that ends in such a word needs a '/' behind it.
  */
 #include "setup/cli/config_files.h"
-#include "setup/cli/config_run.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -49,7 +48,7 @@ static int set_rootfs(void *target, const char *value)
 	cfg->rootfs = cfg->rootfs_owned = strndup(value, len);
 	if (!cfg->rootfs)
 		return log_errno(ENOMEM, "command line");
-	return config_path("--rootfs", cfg->rootfs);
+	return opt_path("--rootfs", cfg->rootfs);
 }
 
 /* Is @dst a path something can be mounted on: absolute, no "..", not "/"? */
@@ -235,7 +234,7 @@ static int parse_tmpfs(struct tmpfs *t, const char *value)
 		return log_errno(ENOMEM, "command line");
 	words = t->dst;
 	(void)strsep(&words, ":");
-	if (config_path("--tmpfs", t->dst))
+	if (opt_path("--tmpfs", t->dst))
 		return -EINVAL;
 	if (!place_ok(t->dst)) {
 		log_error("--tmpfs %.200s: the place in the pod must be an "

@@ -19,16 +19,6 @@
 #include "setup/cli/config_net.h"
 #include "setup/cli/opt.h"
 
-static int set_control(void *target, const char *value)
-{
-	struct forward_config *cfg = target;
-
-	if (config_path("--control", value))
-		return -EINVAL;
-	cfg->control = value;
-	return 0;
-}
-
 static int add_publish(void *target, const char *value)
 {
 	struct forward_config *cfg = target;
@@ -39,7 +29,7 @@ static int add_publish(void *target, const char *value)
 static const struct opt forward_opts[] = {
 	{ "control", 0, "PATH",
 	  "make a socket there that podsplice stats and flows ask",
-	  set_control },
+	  OPT_PATH(struct forward_config, control) },
 	{ "publish", 'p', "SPEC",
 	  "forward a port: [ADDR:][HOST:]PORT[/tcp|/udp], ranges too, PORT is the "
 	  "target's; may be repeated",
@@ -62,7 +52,7 @@ static int lead_to_netns(struct forward_config *cfg, const char *word,
 		log_error("pid:%.64s: not a process id", word);
 		return -EINVAL;
 	}
-	if (!is_pid && config_path("netns:", word))
+	if (!is_pid && opt_path("netns:", word))
 		return -EINVAL;
 	if (!is_pid && digits) {
 		log_error("netns:%.64s: not a path (pid:%.64s for a process)",

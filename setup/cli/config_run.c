@@ -15,7 +15,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,34 +61,11 @@ static const struct opt global_opts[] = {
 const struct opt_table config_global_opts = { "Global", global_opts,
 					      ARRAY_SIZE(global_opts) };
 
-int config_path(const char *opt, const char *path)
-{
-	if (!*path) {
-		log_error("%s: the path is empty", opt);
-		return -EINVAL;
-	}
-	if (strlen(path) >= PATH_MAX) {
-		log_error("%s %.64s...: the path is too long", opt, path);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int set_control(void *target, const char *value)
-{
-	struct run_config *cfg = target;
-
-	if (config_path("--control", value))
-		return -EINVAL;
-	cfg->control = value;
-	return 0;
-}
-
 static int set_workdir(void *target, const char *value)
 {
 	struct run_config *cfg = target;
 
-	if (config_path("--workdir", value))
+	if (opt_path("--workdir", value))
 		return -EINVAL;
 	if (value[0] != '/') {
 		log_error("--workdir %s: not an absolute path", value);
@@ -249,7 +225,7 @@ static const struct opt run_opts[] = {
 	  set_cap_drop },
 	{ "control", 0, "PATH",
 	  "make a socket there that podsplice stats and flows ask",
-	  set_control },
+	  OPT_PATH(struct run_config, control) },
 	{ "detach", 'd', NULL,
 	  "run in the background: print the name, and return",
 	  OPT_FLAG(struct run_config, detach) },
@@ -282,7 +258,8 @@ const struct opt_table config_run_opts = { "Command", run_opts,
 /* The command's part of a run_config; the rest is the container's. */
 static const struct opt exec_opts[] = {
 	{ "control", 0, "PATH",
-	  "the container's control socket, instead of its NAME", set_control },
+	  "the container's control socket, instead of its NAME",
+	  OPT_PATH(struct run_config, control) },
 	{ "env", 'e', "NAME[=VALUE]",
 	  "environment variable besides the container's, without =VALUE the "
 	  "caller's; may be repeated",

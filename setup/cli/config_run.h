@@ -30,11 +30,5 @@ extern const struct opt_table config_exec_opts;
  */
 int config_exec_parse(struct run_config *cfg, char **argv);
 
-/**
- * config_path() - is @path, the argument of @opt, the form of one?
- * Return: 0 or -EINVAL, logged; the message quotes a part of a long one
- */
-int config_path(const char *opt, const char *path);
-
 /** config_run_free() - idempotent */
 void config_run_free(struct run_config *cfg);

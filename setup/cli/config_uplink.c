@@ -21,36 +21,6 @@
 #include "setup/cli/config_net.h"
 #include "setup/cli/opt.h"
 
-static int set_path(const char *opt, const char *value, const char **out)
-{
-	int rc = config_path(opt, value);
-
-	if (!rc)
-		*out = value;
-	return rc;
-}
-
-static int set_control(void *target, const char *value)
-{
-	struct uplink_config *cfg = target;
-
-	return set_path("--control", value, &cfg->control);
-}
-
-static int set_pidfile(void *target, const char *value)
-{
-	struct uplink_config *cfg = target;
-
-	return set_path("--pidfile", value, &cfg->pidfile);
-}
-
-static int set_userns(void *target, const char *value)
-{
-	struct uplink_config *cfg = target;
-
-	return set_path("--userns", value, &cfg->userns);
-}
-
 static int set_fd(const char *opt, const char *value, int *out)
 {
 	struct stat st;
@@ -90,19 +60,20 @@ static int set_exit_fd(void *target, const char *value)
 static const struct opt uplink_opts[] = {
 	{ "control", 0, "PATH",
 	  "make a socket there that podsplice stats and flows ask",
-	  set_control },
+	  OPT_PATH(struct uplink_config, control) },
 	{ "exit-fd", 0, "N", "end when the other end of descriptor N is closed",
 	  set_exit_fd },
 	{ "no-configure", 0, NULL,
 	  "make the interface, leave its addresses, routes and state to others",
 	  OPT_FLAG(struct uplink_config, bare) },
-	{ "pidfile", 0, "PATH", "write the process id there", set_pidfile },
+	{ "pidfile", 0, "PATH", "write the process id there",
+	  OPT_PATH(struct uplink_config, pidfile) },
 	{ "ready-fd", 0, "N",
 	  "write \"1\" to descriptor N when the network works, and close it",
 	  set_ready_fd },
 	{ "userns", 0, "PATH",
 	  "user namespace to work in (the one that owns the network namespace)",
-	  set_userns },
+	  OPT_PATH(struct uplink_config, userns) },
 };
 
 const struct opt_table config_uplink_opts = { "Uplink", uplink_opts,

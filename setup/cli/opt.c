@@ -19,6 +19,7 @@
 #include "setup/cli/opt.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -194,6 +195,30 @@ static int unknown_short(const struct opt_cmd *cmd, const char *word,
 	return refuse(cmd, "unknown option", "-", at, 1, hint);
 }
 
+int opt_path(const char *opt, const char *path)
+{
+	if (!*path) {
+		log_error("%s: the path is empty", opt);
+		return -EINVAL;
+	}
+	if (strlen(path) >= PATH_MAX) {
+		log_error("%s %.64s...: the path is too long", opt, path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_path(const struct opt *opt, void *at, const char *value)
+{
+	char name[WORD_MAX + 3];
+
+	(void)snprintf(name, sizeof(name), "--%s", opt->name);
+	if (opt_path(name, value))
+		return -EINVAL;
+	*(const char **)at = value;
+	return 0;
+}
+
 /* Return: what opt_parse() returns when it is to stop, else 0 */
 static int apply(const struct opt_cmd *cmd, const struct opt *opt, void *target,
 		 const char *value)
@@ -204,6 +229,8 @@ static int apply(const struct opt_cmd *cmd, const struct opt *opt, void *target,
 		rc = opt_help(cmd, stdout);
 		return rc ? rc : 1;
 	}
+	if (opt->path)
+		return set_path(opt, (char *)target + opt->path - 1, value);
 	if (!opt->flag)
 		return opt->apply(target, value);
 	*(bool *)((char *)target + opt->flag - 1) = true;

@@ -20,10 +20,12 @@ struct opt {
 	int (*apply)(void *target, const char *value);
 	const char *words; /* the values there are, spaces between; or NULL */
 	/*
-	 * Without apply, and only without arg: which bool of the target becomes
-	 * true. Set by OPT_FLAG(), 0: none.
+	 * Without apply or path, and only without arg: which bool of the target
+	 * becomes true. Set by OPT_FLAG(), 0: none.
 	 */
 	size_t flag;
+	/* Instead of them, with arg: which const char *; set by OPT_PATH(). */
+	size_t path;
 };
 
 /*
@@ -32,6 +34,14 @@ struct opt {
  */
 #define OPT_FLAG(type, member)                                                 \
 	.flag = _Generic(((type *)0)->member, bool : 1 + offsetof(type, member))
+
+/*
+ * Ends the entry of an option whose value is a path, in the same way: @member
+ * becomes the value when opt_path() agrees.
+ */
+#define OPT_PATH(type, member)                                                 \
+	.path = _Generic(((type *)0)->member,                                  \
+			 const char * : 1 + offsetof(type, member))
 
 /* Options that belong together: one heading of the help. */
 struct opt_table {
@@ -86,6 +96,12 @@ const struct opt *opt_pending(const struct opt_cmd *cmd, const char *word);
 
 /** opt_assigned() - the option that has its value in @word, --name=value */
 const struct opt *opt_assigned(const struct opt_cmd *cmd, const char *word);
+
+/**
+ * opt_path() - is @path, the argument of @opt, the form of one?
+ * Return: 0 or -EINVAL, logged; the message quotes a part of a long one
+ */
+int opt_path(const char *opt, const char *path);
 
 /** opt_help() - print the help; Return: 0 or -errno, logged */
 int opt_help(const struct opt_cmd *cmd, FILE *f);

@@ -27,14 +27,6 @@ struct port_config {
 	bool json, drop;
 };
 
-static int set_control(void *target, const char *value)
-{
-	struct port_config *cfg = target;
-
-	cfg->control = value;
-	return 0;
-}
-
 /* It is what happens anyway. */
 static int set_list(void *target, const char *value)
 {
@@ -45,7 +37,7 @@ static int set_list(void *target, const char *value)
 
 static const struct opt port_opts[] = {
 	{ "control", 0, "PATH", "the pod's control socket, instead of its NAME",
-	  set_control },
+	  OPT_PATH(struct port_config, control) },
 	{ "drop", 0, NULL,
 	  "with rm: reset the open connections of the port (they go on)",
 	  OPT_FLAG(struct port_config, drop) },

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
@@ -28,23 +27,11 @@ struct stats_config {
 	bool json, prometheus, watch;
 };
 
-static int set_control(void *target, const char *value)
-{
-	struct stats_config *cfg = target;
-
-	if (!*value) {
-		log_error("--control: the path is empty");
-		return -EINVAL;
-	}
-	cfg->control = value;
-	return 0;
-}
-
 static const struct opt query_opts[] = {
 	{ "control", 0, "PATH",
 	  "the pod's control socket, as given to podsplice run, instead of "
 	  "its NAME",
-	  set_control },
+	  OPT_PATH(struct stats_config, control) },
 	{ "json", 0, NULL, "print JSON (a table)",
 	  OPT_FLAG(struct stats_config, json) },
 	{ "watch", 0, NULL, "again every second, until q",

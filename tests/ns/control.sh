@@ -230,6 +230,11 @@ verb flows --control "$WORK/nobody"
 like "$STATUS $OUT$ERR" '^125 podsplice: [^
 ]*no pod listens there[^
 ]*$' 'nobody there: one line'
+for name in stats flows port exec; do
+	verb "$name" --control ''
+	is "$STATUS $OUT$ERR" '125 podsplice: --control: the path is empty' \
+		"$name of an empty path"
+done
 is "$("${IN_HOST[@]}" setpriv --reuid=65534 --regid=65534 --clear-groups -- \
 	"$PODSPLICE" stats --control "$SOCK" 2>&1)" \
 	"podsplice: $SOCK: Permission denied" 'another user is kept out'

@@ -315,8 +315,10 @@ static void verbs_have_no_name_and_no_letter_twice(void **state)
 				letters[(int)o->letter] = o->letter != 0;
 				assert_non_null(o->help);
 				/* one of them; a flag has no value */
-				assert_true(!o->apply == (o->flag != 0));
+				assert_int_equal(
+					!!o->apply + !!o->flag + !!o->path, 1);
 				assert_false(o->flag && o->arg);
+				assert_false(o->path && !o->arg);
 			}
 		}
 	}

@@ -6,6 +6,7 @@
 #include "setup/cli/opt.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -183,6 +184,41 @@ static void opt_sets_the_flag_that_is_given_and_no_other(void **state)
 	assert_true(f.last && !f.between && f.first);
 }
 
+static void opt_takes_a_path_that_is_one(void **state)
+{
+	struct paths {
+		const char *other, *path;
+	} p = { NULL, NULL };
+	static const struct opt opts[] = {
+		{ "path", 'p', "PATH", "a path", OPT_PATH(struct paths, path) },
+	};
+	const struct opt_table table = { "Paths", opts, ARRAY_SIZE(opts) };
+	const struct opt_group group = { &table, &p };
+	const struct opt_cmd cmd = { .groups = &group, .n_groups = 1 };
+	char good[] = "--path=a/b", empty[] = "--path=", letter[] = "-p",
+	     text[256], longest[PATH_MAX + 1], *argv[] = { good, NULL, NULL },
+	     **rest;
+	struct capture c;
+
+	(void)state;
+	assert_int_equal(opt_parse(&cmd, argv, &rest), 0);
+	assert_string_equal(p.path, "a/b");
+	assert_null(p.other);
+	argv[0] = empty;
+	c = capture_start(STDERR_FILENO);
+	assert_int_equal(opt_parse(&cmd, argv, &rest), -EINVAL);
+	assert_string_equal(capture_stop(&c, text, sizeof(text)),
+			    "podsplice: --path: the path is empty\n");
+	memset(longest, 'x', PATH_MAX);
+	longest[PATH_MAX] = '\0';
+	argv[0] = letter;
+	argv[1] = longest;
+	c = capture_start(STDERR_FILENO);
+	assert_int_equal(opt_parse(&cmd, argv, &rest), -EINVAL);
+	assert_true(is_one_message(capture_stop(&c, text, sizeof(text))));
+	assert_string_equal(p.path, "a/b");
+}
+
 static void opt_leaves_a_command_and_its_options_alone(void **state)
 {
 	char *argv[WORDS_MAX + 1], **rest;
@@ -342,6 +378,7 @@ int main(void)
 		cmocka_unit_test(
 			opt_takes_every_spelling_of_options_and_values),
 		cmocka_unit_test(opt_sets_the_flag_that_is_given_and_no_other),
+		cmocka_unit_test(opt_takes_a_path_that_is_one),
 		cmocka_unit_test(opt_leaves_a_command_and_its_options_alone),
 		cmocka_unit_test(opt_says_in_one_line_what_is_wrong),
 		cmocka_unit_test(opt_survives_a_word_of_any_length),
