@@ -528,6 +528,7 @@ static int run_errand(const struct errand *e)
 	return e->fn(e);
 }
 
+/* Return: 0 or -errno: that of the errand, which has logged it */
 static int send_errand(const struct errand *e)
 {
 	pid_t pid = fork();
@@ -536,11 +537,11 @@ static int send_errand(const struct errand *e)
 	if (pid < 0)
 		return log_errno(errno, "fork");
 	if (pid == 0)
-		_exit(run_errand(e) ? 1 : 0);
+		_exit(-run_errand(e)); /* an errno fits */
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return log_errno(errno, "waitpid");
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
 static int set_route6(const struct errand *e)
@@ -548,15 +549,19 @@ static int set_route6(const struct errand *e)
 	return poddev_route6(e->plan, e->add);
 }
 
-int hop_route6(const struct hop *hop, const struct podnet *plan, bool add)
+int hop_route6(struct hop *hop, const struct podnet *plan, bool add)
 {
 	const struct errand e = { .hop = hop,
 				  .plan = plan,
 				  .ns = hop->ns_pod,
 				  .add = add,
 				  .fn = set_route6 };
+	int rc = add && hop->no_route6 ? 0 : send_errand(&e);
 
-	return send_errand(&e);
+	if (rc != -ESRCH)
+		return rc;
+	hop->no_route6 = true;
+	return 0;
 }
 
 static int remove_p0(const struct errand *e)

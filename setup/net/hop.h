@@ -40,11 +40,12 @@ struct hop {
 	int sockets; /* sockdiag.h: the pod's */
 	/* the helper's user namespace, the hop's and the pod's network ones */
 	int ns_user, ns_hop, ns_pod;
+	bool no_route6; /* the pod's root has removed it: it stays away */
 };
 
 #define HOP_NULL                                                               \
 	{                                                                      \
-		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1, -1,        \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1, -1, false, \
 	}
 
 /**
@@ -96,10 +97,13 @@ int hop_prepare_udp(int fd, int family);
 
 /**
  * hop_route6() - add or remove the pod's IPv6 default route
- * Forks; the child enters @hop's namespaces. For a live change.
+ *
+ * For a live change. One that others made stays, and one of ours that they
+ * have removed doesn't come back. Forks; the child enters @hop's namespaces.
+ *
  * Return: 0 or -errno, logged
  */
-int hop_route6(const struct hop *hop, const struct podnet *plan, bool add);
+int hop_route6(struct hop *hop, const struct podnet *plan, bool add);
 
 /**
  * hop_remove() - take the veth away now

@@ -262,10 +262,12 @@ int link_route_add(struct nl_sock *sk, const struct link_route *r)
 {
 	struct rtnl_route *rt = build_route(r);
 	char text[ADDR_TEXT_MAX];
-	int rc = rt ? rtnl_route_add(sk, rt, NLM_F_CREATE | NLM_F_REPLACE)
+	int rc = rt ? rtnl_route_add(sk, rt, NLM_F_CREATE | NLM_F_EXCL)
 		    : -NLE_NOMEM;
 
 	rtnl_route_put(rt);
+	if (rc == -NLE_EXIST)
+		return -EEXIST;
 	return done(rc, "add route", route_name(r, text));
 }
 
@@ -276,6 +278,8 @@ int link_route_del(struct nl_sock *sk, const struct link_route *r)
 	int rc = rt ? rtnl_route_delete(sk, rt, 0) : -NLE_NOMEM;
 
 	rtnl_route_put(rt);
+	if (rc == -NLE_OBJ_NOTFOUND)
+		return -ESRCH;
 	return done(rc, "delete route", route_name(r, text));
 }
 

@@ -53,7 +53,14 @@ struct link_route {
 	int ifindex;
 };
 
+/**
+ * link_route_add() - one that is in its place stays
+ * Return: 0, -EEXIST, not logged: there is another one, of the metric that the
+ *	   kernel gives, to the same destination; or -errno
+ */
 int link_route_add(struct nl_sock *sk, const struct link_route *r);
+
+/** link_route_del() - Return: 0, -ESRCH, not logged: not there; or -errno */
 int link_route_del(struct nl_sock *sk, const struct link_route *r);
 
 /**

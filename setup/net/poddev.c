@@ -179,15 +179,23 @@ static struct link_route default_route(const struct podnet *plan, int family,
 	};
 }
 
+/* One of others stays, as what a TAP had, or a VPN of the pod's. */
+static int add_default(struct nl_sock *nl, const struct podnet *plan,
+		       int family, int ifindex)
+{
+	struct link_route def = default_route(plan, family, ifindex);
+	int rc = link_route_add(nl, &def);
+
+	return rc == -EEXIST ? 0 : rc;
+}
+
 static int addresses(struct nl_sock *nl, const struct hop_config *cfg, int dev)
 {
 	const struct podnet *plan = cfg->plan;
-	struct link_route def4 = default_route(plan, AF_INET, dev);
-	struct link_route def6 = default_route(plan, AF_INET6, dev);
 	int rc = link_addr(nl, dev, &plan->pod4, plan->prefix4);
 
 	if (!rc)
-		rc = link_route_add(nl, &def4);
+		rc = add_default(nl, plan, AF_INET, dev);
 	if (!rc)
 		rc = link_neigh(nl, dev, &plan->gw4, plan->gw_mac);
 	if (rc || !plan->has_ipv6 || cfg->plain)
@@ -196,7 +204,7 @@ static int addresses(struct nl_sock *nl, const struct hop_config *cfg, int dev)
 	if (!rc)
 		rc = link_neigh(nl, dev, &plan->gw6, plan->gw_mac);
 	if (!rc && cfg->route6)
-		rc = link_route_add(nl, &def6);
+		rc = add_default(nl, plan, AF_INET6, dev);
 	return rc;
 }
 
@@ -262,10 +270,11 @@ int poddev_route6(const struct podnet *plan, bool add)
 
 	if (!rc)
 		rc = link_index(nl, plan->tap, &dev);
-	if (!rc) {
+	if (!rc && add) {
+		rc = add_default(nl, plan, AF_INET6, dev);
+	} else if (!rc) {
 		def6 = default_route(plan, AF_INET6, dev);
-		rc = add ? link_route_add(nl, &def6)
-			 : link_route_del(nl, &def6);
+		rc = link_route_del(nl, &def6);
 	}
 	link_close(nl);
 	return rc;

@@ -51,6 +51,10 @@ uint32_t poddev_mtu(const struct hop_config *cfg, const struct link_copy *had);
 
 /**
  * poddev_route6() - add or remove its IPv6 default route, in the pod
- * Return: 0 or -errno, logged
+ *
+ * One of others is never removed, and ours not added where one is.
+ *
+ * Return: 0; -ESRCH, not logged, when there is none of ours to remove; or
+ *	   -errno, logged
  */
 int poddev_route6(const struct podnet *plan, bool add);

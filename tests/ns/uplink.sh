@@ -133,6 +133,41 @@ is "$(in_pod ip -6 route show default)" '' \
 pod_end
 link_up
 
+# What the pod's root does with the IPv6 default route is its own business
+pod own --name own -p 8080:80 -- "$PY" "$T/net.py" serve 80 ||
+	bail 'the pod did not start'
+wait_port pod 80
+in_pod ip -6 route add "$PEER6" via "$GW6" dev tap0
+flaps() # CMD...: the host's, with CMD in between; the pod has followed it
+{
+	in_host_net ip -6 route del default
+	wait_for 20 seen_as "$GW6" || return
+	as_user "$PODSPLICE" stats own >/dev/null
+	"$@"
+	in_host_net ip -6 route add default via "$PEER6"
+	wait_for 20 seen_as "$PEER6" || return
+	as_user "$PODSPLICE" stats own >/dev/null
+}
+default6()
+{
+	in_pod ip -6 route show default | awk '{ print $3, $5 }'
+}
+in_pod sh -c 'ip link add vpn0 type veth peer name vpn1
+	ip link set vpn0 up
+	ip link set vpn1 up' || bail 'no VPN'
+check 'IPv6 goes and comes back' flaps true
+is "$(default6)" "$GW6 tap0" "... with the pod's default route"
+check '... a VPN takes it meanwhile' \
+	flaps in_pod ip -6 route add default dev vpn0
+is "$(default6)" 'vpn0 1024' '... whose default route stays'
+check '... also when it comes another time' flaps true
+is "$(default6)" 'vpn0 1024' '... whose default route stays'
+in_pod ip -6 route del default
+check '... without any' flaps true
+is "$(default6)" '' '... none comes'
+is "$(cat "$T/own.err")" '' '... and no word is lost about it'
+pod_end
+
 stop_spawned
 leftovers uplink
 finish
