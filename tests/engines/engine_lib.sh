@@ -28,7 +28,9 @@ needs()
 }
 
 mkdir "$NAMES"
-ln -s "$PODSPLICE" "$NAMES/slirp4netns"
+for name in slirp4netns rootlessport; do
+	ln -s "$PODSPLICE" "$NAMES/$name"
+done
 # the load generators under a name that isn't a helper's
 cp "$PODSPLICE" "$T/load"
 
@@ -46,8 +48,8 @@ serve_peer 9000 || bail 'no server on the other host'
 spawn load "${IN_PEER[@]}" "$T/load" bench-load serve :: 9001
 wait_port peer 9001 || bail 'no load server on the other host'
 # the resolver of lib.sh's resolv.conf, which knows one name
-spawn resolver "${IN_PEER[@]}" dnsmasq --keep-in-foreground --conf-file=/dev/null \
-	--no-hosts --no-resolv "--address=/far.example/$FAR4"
+spawn resolver "${IN_PEER[@]}" dnsmasq --keep-in-foreground --pid-file \
+	--conf-file=/dev/null --no-hosts --no-resolv "--address=/far.example/$FAR4"
 wait_port peer 53 u || bail 'no resolver on the other host'
 
 # `ip netns exec`, by which lib.sh makes its hosts, mounts a /sys without them
@@ -63,14 +65,6 @@ has_init()
 	INIT=$(children "$UNSHARE")
 	INIT=${INIT% }
 	[ "$INIT" ]
-}
-
-# podman_helpers: those that podman has for a container with ports
-podman_helpers()
-{
-	HELPERS=$(by_world /usr/bin/slirp4netns "$PODSPLICE")
-	HELPERS="$HELPERS $(by_ports /usr/lib/podman/rootlessport '')"
-	HELPERS=${HELPERS% }
 }
 
 # world stock|ours: from now on as_user and the like are in that one
@@ -100,7 +94,9 @@ world()
 	AS_USER=(nsenter -t "$INIT" -n -m -p -- setpriv "--reuid=$ACCOUNT_UID"
 		"--regid=$ACCOUNT_GID" --init-groups -- "${CLEAN_ENV[@]}"
 		"PATH=$path" "HOME=$home" "XDG_RUNTIME_DIR=$runtime")
-	podman_helpers
+	# those that podman has for a container with ports
+	HELPERS=$(by_world '/usr/bin/slirp4netns /usr/lib/podman/rootlessport' \
+		"$PODSPLICE")
 }
 
 # engine CMD...: as the account in this world, guarded. OUT, ERR, STATUS.
@@ -145,15 +141,11 @@ by_world()
 	fi
 }
 
-# by_ports STOCK OURS: the same, as to podman's default handler of ports, for
-# which there is none of ours yet
+# by_ports STOCK OURS: the same, of the client's address as podman's default
+# handler of ports shows it, which ours does not keep yet
 by_ports()
 {
-	if [ -e "$NAMES/rootlessport" ]; then
-		by_world "$1" "$2"
-	else
-		echo "$1"
-	fi
+	echo "$1"
 }
 
 # box_tar: the image's files, in $T/box.tar

@@ -13,6 +13,7 @@ setpriv "--reuid=$OWNER" "--regid=$(stat -c %g "$BUILD")" --clear-groups \
 	>"$T/install.out" 2>"$T/install.err" || bail 'meson install'
 PREFIX=$T/dest/usr/local
 is "$(cd "$PREFIX" && find . ! -type d | sort)" './bin/podsplice
+./libexec/podsplice/rootlessport
 ./libexec/podsplice/slirp4netns
 ./share/bash-completion/completions/podsplice
 ./share/doc/podsplice/LICENSE

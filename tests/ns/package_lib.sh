@@ -20,15 +20,17 @@ package_checks() # DEB
 
 	mkdir -p "$ROOT/var/lib/dpkg"
 	check 'dpkg installs it' dpkg_there -i "$1"
-	local page
+	local name page
 	PODSPLICE=$ROOT/usr/bin/podsplice
 	is "$(stat -c '%a %U' "$PODSPLICE")" '755 root' 'the program has no privilege'
 	is "$(readelf -d "$PODSPLICE" | grep -E 'RPATH|RUNPATH')" '' \
 		'... and looks for libraries where the system has them'
 	like "$(readelf -dh "$PODSPLICE")" 'DYN .*Flags:? +(BIND_)?NOW' \
 		'... at any address, bound at the start'
-	is "$(readlink -f "$ROOT/usr/libexec/podsplice/slirp4netns")" "$PODSPLICE" \
-		'the names engines call lead to the program'
+	for name in slirp4netns rootlessport; do
+		is "$(readlink -f "$ROOT/usr/libexec/podsplice/$name")" "$PODSPLICE" \
+			"... and is called by engines as $name"
+	done
 	for page in "$ROOT"/usr/share/man/man?/*; do
 		is "$(mandoc -T lint -W warning "$page" 2>&1)" '' "manual: ${page##*/}"
 	done
