@@ -147,8 +147,8 @@ static int try_rung(struct ingress *in, struct flow *f)
 		return fd;
 	rc = in->source->connected
 		     ? 0
-		     : source_connect(fd, in->plan, f->rung, &f->client,
-				      f->port->pod_port);
+		     : source_connect(fd, in->plan, &f->port->pub->spec,
+				      f->rung, &f->client, f->port->pod_port);
 	if (!rc) {
 		f->relay.b.src =
 			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
@@ -677,8 +677,9 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 
 	out->direction = FLOW_INGRESS;
 	if (!p->in->source->connected)
-		out->pod = endpoint_make(source_pod_ip(p->in->plan, family),
-					 p->pod_port);
+		out->pod = endpoint_make(
+			source_pod_ip(p->in->plan, &p->pub->spec, family),
+			p->pod_port);
 	out->remote = endpoint_make(&client, endpoint_port(&f->client));
 	if (f->client_fd < 0) {
 		flow_record_relay(&f->relay, out);

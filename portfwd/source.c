@@ -5,8 +5,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-const struct ip *source_pod_ip(const struct podnet *plan, int family)
+const struct ip *source_pod_ip(const struct podnet *plan,
+			       const struct spec *spec, int family)
 {
+	if (spec->pod_addr.family == family)
+		return &spec->pod_addr;
 	return family == AF_INET ? &plan->pod4 : &plan->pod6;
 }
 
@@ -75,15 +78,19 @@ static bool bind_to(int fd, const struct ip *ip, uint16_t port)
 	return bind(fd, &ep.sa, endpoint_len(&ep)) == 0;
 }
 
-int source_connect(int fd, const struct podnet *plan, enum source_rung rung,
-		   const union endpoint *client, uint16_t pod_port)
+int source_connect(int fd, const struct podnet *plan, const struct spec *spec,
+		   enum source_rung rung, const union endpoint *client,
+		   uint16_t pod_port)
 {
 	struct ip ip = endpoint_ip(client);
 	int family = source_family(plan, rung, &ip);
 	union endpoint to =
-		endpoint_make(source_pod_ip(plan, family), pod_port);
+		endpoint_make(source_pod_ip(plan, spec, family), pod_port);
 	bool bound;
 
+	/* the pod's address of the other family is somebody else's */
+	if (spec->pod_addr.family && spec->pod_addr.family != family)
+		return -ECONNREFUSED;
 	if (rung == SOURCE_CLIENT)
 		bound = bind_to(fd, &ip, endpoint_port(client));
 	else if (rung == SOURCE_CLIENT_ADDR)

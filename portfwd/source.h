@@ -63,19 +63,24 @@ enum source_lost source_lost_at(const struct source *s, const struct spec *spec,
 int source_family(const struct podnet *plan, enum source_rung rung,
 		  const struct ip *client);
 
-/** source_pod_ip(), source_gw_ip() - the plan's addresses of a family */
-const struct ip *source_pod_ip(const struct podnet *plan, int family);
+/** source_pod_ip() - where a port leads to, in a family */
+const struct ip *source_pod_ip(const struct podnet *plan,
+			       const struct spec *spec, int family);
+
+/** source_gw_ip() - the gateway's address of a family */
 const struct ip *source_gw_ip(const struct podnet *plan, int family);
 
 /**
  * source_connect() - bind @fd, a socket of the hop, as @rung says, and connect
  * it to the pod
+ * @pod_port: one of @spec's
  *
  * Return: 0 (also when the connection is under way) or -errno, never -EAGAIN;
  *         not logged
  */
-int source_connect(int fd, const struct podnet *plan, enum source_rung rung,
-		   const union endpoint *client, uint16_t pod_port);
+int source_connect(int fd, const struct podnet *plan, const struct spec *spec,
+		   enum source_rung rung, const union endpoint *client,
+		   uint16_t pod_port);
 
 /**
  * source_next() - the rung to try when @rung has failed with @err

@@ -28,6 +28,7 @@ struct spec {
 	char ifname[IFNAMSIZ];
 	uint16_t host_port; /* first of the range; 0: the kernel picks */
 	uint16_t pod_port;  /* first of the range, never 0 */
+	struct ip pod_addr; /* family 0: the pod's own; no text has it */
 	uint16_t count;	    /* ports in the range, at least 1 */
 	enum spec_source source;
 	enum spec_proxy proxy;

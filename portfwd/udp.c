@@ -327,9 +327,10 @@ static void fill_record(const struct flow_node *node, struct flow_record *out)
 	out->path = FLOW_UDP;
 	out->direction = FLOW_INGRESS;
 	out->state = FLOW_OPEN;
-	out->pod = endpoint_make(
-		source_pod_ip(f->port->u->plan, f->as.sa.sa_family),
-		key->pod_port);
+	out->pod = endpoint_make(source_pod_ip(f->port->u->plan,
+					       &f->port->pub->spec,
+					       f->as.sa.sa_family),
+				 key->pod_port);
 	out->remote = endpoint_make(&key->client, key->client_port);
 	if (key->local.family)
 		out->host = endpoint_make(&key->local, f->port->host_port);

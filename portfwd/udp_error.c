@@ -52,7 +52,8 @@ static size_t packet4(uint8_t *p, const struct udp_flow *f,
 		      const struct error *e)
 {
 	uint8_t *ip = p + ICMP_BYTES;
-	const struct ip *pod = source_pod_ip(f->port->u->plan, AF_INET);
+	const struct ip *pod =
+		source_pod_ip(f->port->u->plan, &f->port->pub->spec, AF_INET);
 	size_t len = ICMP_BYTES + IP4_BYTES + UDP_BYTES;
 
 	p[0] = UNREACH4;
@@ -76,7 +77,8 @@ static size_t packet6(uint8_t *p, const struct udp_flow *f,
 		      const struct error *e)
 {
 	uint8_t *ip = p + ICMP_BYTES;
-	const struct ip *pod = source_pod_ip(f->port->u->plan, AF_INET6);
+	const struct ip *pod =
+		source_pod_ip(f->port->u->plan, &f->port->pub->spec, AF_INET6);
 
 	p[0] = e->mtu ? TOO_BIG6 : UNREACH6;
 	p[1] = e->mtu ? 0 : UNREACH6_PORT;
@@ -106,8 +108,9 @@ static void tell_pod(const struct udp_flow *f, const struct error *e)
 	struct udp *u = f->port->u;
 	bool v4 = f->as.sa.sa_family == AF_INET;
 	struct ip as = endpoint_ip(&f->as);
-	union endpoint to =
-		endpoint_make(source_pod_ip(u->plan, f->as.sa.sa_family), 0);
+	union endpoint to = endpoint_make(
+		source_pod_ip(u->plan, &f->port->pub->spec, f->as.sa.sa_family),
+		0);
 	uint8_t packet[PACKET_BYTES] = { 0 };
 	struct iovec iov = { packet, 0 };
 	_Alignas(struct cmsghdr) uint8_t ctl[UDP_IO_CTL] = { 0 };

@@ -67,8 +67,8 @@ static int try_rung(struct udp_flow *f)
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)))
 		rc = -errno;
 	if (!rc)
-		rc = source_connect(fd, u->plan, f->rung, &client,
-				    key->pod_port);
+		rc = source_connect(fd, u->plan, &f->port->pub->spec, f->rung,
+				    &client, key->pod_port);
 	if (!rc && getsockname(fd, &f->as.sa, &len))
 		rc = -errno;
 	if (!rc) {

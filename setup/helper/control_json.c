@@ -102,12 +102,15 @@ static json_t *host_addr_json(const struct spec *spec)
 				      : json_string("::");
 }
 
-static json_t *pod_addr_json(const struct control_facts *f)
+static json_t *pod_addr_json(const struct control_facts *f,
+			     const struct spec *spec)
 {
 	const struct podnet *p = f->pod;
 
 	if (f->forward->path)
 		return json_sprintf("unix:%s", f->forward->path);
+	if (spec->pod_addr.family)
+		return ip_json(&spec->pod_addr);
 	return ip_json(p->pod4.family ? &p->pod4 : &p->pod6);
 }
 
@@ -144,8 +147,8 @@ static json_t *port_json(const struct published *p,
 		"{s:I, s:s, s:o, s:i, s:i, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o}",
 		"id", (json_int_t)p->id, "proto", proto_text(spec), "host_addr",
 		host_addr_json(spec), "host_port", (int)p->ports[0], "count",
-		(int)spec->count, "pod_addr", pod_addr_json(f), "pod_port",
-		(int)spec->pod_port, "source",
+		(int)spec->count, "pod_addr", pod_addr_json(f, spec),
+		"pod_port", (int)spec->pod_port, "source",
 		spec->source == SPEC_SOURCE_OFF ? "off" : "keep", "source_lost",
 		told ? lost_json(r) : json_null(), "flows",
 		number_if(told, r->flows), "bytes_in",
@@ -193,12 +196,13 @@ static json_t *hostfwd_json(const struct published *p, unsigned int i,
 {
 	const struct ip *host = &p->spec.host_addr;
 
-	return json_pack(
-		"{s:I, s:s, s:o, s:i, s:o, s:i}", "id", (json_int_t)p->id,
-		"proto", proto_text(&p->spec), "host_addr",
-		host->family ? ip_json(host) : json_string("0.0.0.0"),
-		"host_port", (int)p->ports[i], "guest_addr", pod_addr_json(f),
-		"guest_port", (int)(p->spec.pod_port + i));
+	return json_pack("{s:I, s:s, s:o, s:i, s:o, s:i}", "id",
+			 (json_int_t)p->id, "proto", proto_text(&p->spec),
+			 "host_addr",
+			 host->family ? ip_json(host) : json_string("0.0.0.0"),
+			 "host_port", (int)p->ports[i], "guest_addr",
+			 pod_addr_json(f, &p->spec), "guest_port",
+			 (int)(p->spec.pod_port + i));
 }
 
 json_t *control_json_hostfwd(const struct control_facts *f)

@@ -177,6 +177,20 @@ static bool hostfwd_proto(const json_t *arguments, enum spec_proto *out)
 	return *out == SPEC_UDP || strcmp(text, "tcp") == 0;
 }
 
+/* Any address that the pod may have: by a lease, or on a bridge of its own. */
+static bool hostfwd_guest(const struct control_facts *f, const struct ip *guest,
+			  struct spec *out)
+{
+	if (ip_is_any(guest) || ip_equal(guest, &f->pod->pod4))
+		return true;
+	if (f->forward->kind || ip_is_loopback(guest) ||
+	    ip_is_linklocal(guest) || ip_is_multicast(guest) ||
+	    ip_equal(guest, &f->pod->gw4) || ip_equal(guest, &f->pod->dns4))
+		return false;
+	out->pod_addr = *guest;
+	return true;
+}
+
 /* In the order in which slirp4netns looks. Return: NULL, or what is wrong */
 static const char *hostfwd_spec(const struct control_facts *f, const json_t *a,
 				struct spec *out)
@@ -190,9 +204,8 @@ static const char *hostfwd_spec(const struct control_facts *f, const json_t *a,
 		return "host_addr";
 	if (!hostfwd_port(a, "host_port", &out->host_port))
 		return "host_port";
-	/* there is nobody else in the pod's network */
 	if (!hostfwd_addr(a, "guest_addr", &guest) ||
-	    (!ip_is_any(&guest) && !ip_equal(&guest, &f->pod->pod4)))
+	    !hostfwd_guest(f, &guest, out))
 		return "guest_addr";
 	return hostfwd_port(a, "guest_port", &out->pod_port) ? NULL
 							     : "guest_port";
