@@ -289,8 +289,10 @@ static void consume(struct client *cl, size_t len)
 /* Take a request out of the buffer and have it answered. */
 static void serve(struct client *cl, size_t len)
 {
+	size_t lax = cl->control->manners->once ? JSON_DISABLE_EOF_CHECK : 0;
 	json_error_t err;
-	json_t *req = json_loadb(cl->in, len, JSON_REJECT_DUPLICATES, &err);
+	json_t *req =
+		json_loadb(cl->in, len, JSON_REJECT_DUPLICATES | lax, &err);
 
 	consume(cl, len);
 	enter(cl, BUSY);

@@ -43,7 +43,7 @@ typedef void (*control_fn)(void *arg, struct control_call *call,
 struct control_manners {
 	/* a request of so many bytes is too long; up to CONTROL_REQUEST_MAX */
 	size_t too_long;
-	/* one request a client, on as many lines as it likes, and nothing
+	/* one request a client, on as many lines as it likes, whatever stands
 	 * behind it; the reply has no newline */
 	bool once;
 	/* what a bad one is answered with */
