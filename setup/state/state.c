@@ -301,9 +301,14 @@ static int take_dir(int containers, const char *name, int dir,
 		fd_drop(&out->lock);
 		return -ENOENT;
 	}
+	out->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (out->dir < 0) {
+		rc = -errno;
+		fd_drop(&out->lock);
+		return rc;
+	}
 	out->containers = containers;
 	(void)snprintf(out->name, sizeof(out->name), "%s", name);
-	out->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	return 0;
 }
 

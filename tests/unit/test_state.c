@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -277,6 +278,32 @@ static void an_owner_that_does_not_end_is_not_waited_for_for_ever(void **state)
 	state_remove(&other);
 }
 
+/* Descriptors for finding it and for its lock, but none to keep. */
+static void a_record_that_cannot_be_held_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct state_record rec = new_record();
+	struct state_own own = must_create(f, "web", &rec);
+	struct capture c = capture_start(STDERR_FILENO);
+	struct rlimit all, few;
+	char text[256];
+	int next, rc;
+
+	state_release(&own);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	few.rlim_cur = (rlim_t)next + 2;
+	fd_drop(&next);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	rc = state_take(&f->s, "web", &own);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_true(is_one_message(capture_stop(&c, text, sizeof(text))));
+	assert_int_equal(rc, -EMFILE);
+	assert_int_equal(state_take(&f->s, "web", &own), 0);
+	state_remove(&own);
+}
+
 /* ---- deaths ---- */
 
 static void a_killed_one_that_was_to_stay_has_no_exit_code(void **state)
@@ -523,6 +550,7 @@ int main(void)
 		T(a_name_belongs_to_one),
 		T(a_running_one_is_not_taken),
 		T(an_owner_that_does_not_end_is_not_waited_for_for_ever),
+		T(a_record_that_cannot_be_held_is_not_taken),
 		T(a_killed_one_that_was_to_stay_has_no_exit_code),
 		T(a_killed_one_that_was_not_to_stay_is_removed),
 		T(a_removal_that_was_killed_is_finished),
