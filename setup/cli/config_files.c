@@ -20,6 +20,7 @@
 #include "setup/base/sys_mount.h"
 #include "setup/cli/config_net.h"
 #include "setup/cli/opt.h"
+#include "setup/pod/tmpfs.h"
 
 static int set_rootfs(void *target, const char *value)
 {
@@ -71,6 +72,16 @@ static bool place_ok(const char *dst)
 	return names;
 }
 
+static int check_place(const char *opt, const char *value, const char *dst)
+{
+	if (place_ok(dst))
+		return 0;
+	log_error("%s %.200s: the place in the pod must be an absolute path "
+		  "without '..', and not /",
+		  opt, value);
+	return -EINVAL;
+}
+
 /* @src, with the current directory before it when it is relative */
 static int volume_src(const char *src, size_t len, const char *value,
 		      char **out)
@@ -119,12 +130,8 @@ static int parse_volume(const char *value, struct volume *out)
 	out->dst = strndup(dst, dst_len);
 	if (!out->dst)
 		return log_errno(ENOMEM, "command line");
-	if (!place_ok(out->dst)) {
-		log_error("--volume %.200s: the place in the pod must be an "
-			  "absolute path without '..', and not /",
-			  value);
+	if (check_place("--volume", value, out->dst))
 		return -EINVAL;
-	}
 	return volume_src(value, src_len, value, &out->src);
 }
 
@@ -138,13 +145,7 @@ static void volume_drop(struct volume *v)
 static int check_taken(const struct run_config *cfg, const char *opt,
 		       const char *value, const char *dst)
 {
-	bool taken = false;
-
-	for (size_t i = 0; i < cfg->n_volumes; i++)
-		taken |= strcmp(cfg->volumes[i].dst, dst) == 0;
-	for (size_t i = 0; i < cfg->n_tmpfs; i++)
-		taken |= strcmp(cfg->tmpfs[i].dst, dst) == 0;
-	if (!taken)
+	if (!tmpfs_named(cfg, dst))
 		return 0;
 	log_error("%s %.200s: %.200s is mounted on twice", opt, value, dst);
 	return -EINVAL;
@@ -234,14 +235,9 @@ static int parse_tmpfs(struct tmpfs *t, const char *value)
 		return log_errno(ENOMEM, "command line");
 	words = t->dst;
 	(void)strsep(&words, ":");
-	if (opt_path("--tmpfs", t->dst))
+	if (opt_path("--tmpfs", t->dst) ||
+	    check_place("--tmpfs", value, t->dst))
 		return -EINVAL;
-	if (!place_ok(t->dst)) {
-		log_error("--tmpfs %.200s: the place in the pod must be an "
-			  "absolute path without '..', and not /",
-			  value);
-		return -EINVAL;
-	}
 	while ((word = strsep(&words, ","))) {
 		if (tmpfs_word(t, word))
 			continue;

@@ -34,7 +34,7 @@ static int place(const struct tmpfs *t, const char *dst, bool make)
 	return rc ? log_errno(-rc, "tmpfs %s", dst) : 0;
 }
 
-static bool is_named(const struct run_config *run, const char *dst)
+bool tmpfs_named(const struct run_config *run, const char *dst)
 {
 	bool named = false;
 
@@ -64,7 +64,7 @@ static int place_scratch(const struct run_config *run)
 			.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 		};
 
-		if (is_named(run, dirs[i].dst) ||
+		if (tmpfs_named(run, dirs[i].dst) ||
 		    (run->rootfs && !dirs[i].with_rootfs))
 			continue;
 		rc = place(&t, dirs[i].dst, run->rootfs);

@@ -2,7 +2,12 @@
 #pragma once
 /* --tmpfs, and what --read-only leaves writable: directories in memory. */
 
+#include <stdbool.h>
+
 #include "setup/base/config.h"
+
+/** tmpfs_named() - has the user asked for a volume or a tmpfs on @dst? */
+bool tmpfs_named(const struct run_config *run, const char *dst);
 
 /**
  * tmpfs_place() - mount them in what is "/" now
