@@ -6,7 +6,10 @@
 
 struct opt_table;
 
-/* --log-level: of every verb, and before it. Fills nothing, needs no target. */
+/*
+ * --log-level and --log-file: of every verb, and before it. They fill nothing,
+ * and need no target.
+ */
 extern const struct opt_table config_global_opts;
 
 /* What `run` has beyond the NET options; the target is a run_config. */

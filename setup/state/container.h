@@ -23,6 +23,7 @@ struct container {
 
 /**
  * container_register() - have a record and a control socket from now on
+ * @c:	 release with container_ended(), also after a failure
  * @cfg: borrowed
  *
  * A run in the foreground that was given no name does without, where there is

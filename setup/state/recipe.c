@@ -25,7 +25,6 @@
 #define FORMAT	  "podsplice 1"
 #define BYTES_MAX (16U << 20) /* the kernel takes less for an execve() */
 
-/* Text that grows; err sticks. */
 static void put(FILE *f, const char *s)
 {
 	(void)fwrite(s, 1, strlen(s) + 1, f); /* ferror() tells */

@@ -122,8 +122,8 @@ int state_proc_of(pid_t pid, struct state_proc *out);
 
 /**
  * state_pidfd() - a descriptor of exactly this process
- * Return: it, or -ESRCH when the process is gone (or in a pid namespace that
- * can't be seen from here), not logged
+ * Return: it, the caller's, or -ESRCH when the process is gone (or in a pid
+ * namespace that can't be seen from here), not logged
  */
 int state_pidfd(const struct state_proc *p);
 
@@ -136,6 +136,7 @@ int64_t state_now_ms(void);
  * state_create() - make a record and own it
  * @name: NULL: one is made up, which @out then has
  * @rec:  what to save in it
+ * @out:  release with state_release(), or state_remove() to be rid of it
  *
  * Return: 0, -EEXIST (logged) when the name is taken, or -errno, logged
  */
@@ -144,7 +145,10 @@ int state_create(const struct state *s, const char *name,
 
 /**
  * state_take() - own the record of a container of which nothing runs
+ * @out: as of state_create()
+ *
  * Waits up to 2 s for another owner of such a one.
+ *
  * Return: 0, -EBUSY when it runs or stays another's, -ENOENT, both not logged,
  *	   or -errno, logged
  */
