@@ -266,3 +266,15 @@ print(s.recv(4096).decode())
 """
 
 PEERS = (Peer, Podsplice, Pasta, Rootlesskit, Slirp4netns)
+
+
+def rotated(peers, number):
+    at = number % len(peers)
+    return peers[at:] + peers[:at]
+
+
+def with_end(peer, why):
+    if peer.alive():
+        return why
+    ends = [p.poll() for p in peer.procs]
+    return f"{why}; it has ended ({ends}): {peer.last_words() or '-'}"

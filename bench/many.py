@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory, descriptors and time: a helper at rest, with thousands of
+connections, with thousands of ports. A fresh one each time.
+"""
+
+import re
+import select
+import subprocess
+import time
+
+from calm import Others, wait_calm
+from lab import HOST4, Failed
+from look import end_held, start_held, wait_line
+from peers import START_S, Ports, rotated, with_end
+from rows import ROWS, egress, loopback, other_host
+
+IDLE_TRIES = 3  # each with a fifth of the connections
+RANGE_FIRST = 5000  # below what is a port of a client
+POLL_S = 0.002  # of what a helper has bound
+
+
+def memory_of(peer):
+    got = peer.sample()
+    if not isinstance(got["private_bytes"], int):
+        raise Failed("memory is unreadable")
+    return got
+
+
+def hold_idle(peer, way, count):
+    """Samples of the helper before and with so many idle connections."""
+    before = memory_of(peer)
+    held = start_held(peer.lab, way(peer), count)
+    try:
+        wait_line(held)
+        time.sleep(0.5)
+        after = memory_of(peer)
+    finally:
+        end = end_held(held)
+    if not end or end["lost"]:
+        raise Failed(f"{end['lost'] if end else 'all'} connections were lost")
+    return before, after
+
+
+def add_per_connection(results, peer, number, name, raw):
+    label, count = ROWS[name][1], raw["count"]
+    for what, unit, key in ((", memory", "bytes", "private_bytes"),
+                            (", descriptors", "", "fds")):
+        results.add(label + what, unit, peer.name, number,
+                    (raw["after"][key] - raw["before"][key]) / count, raw)
+
+
+def measure_idle(peer, results, number, name, count):
+    """A helper that can't hold them all is asked for fewer."""
+    for attempt in range(IDLE_TRIES):
+        try:
+            way = egress if name == "idle-out" else loopback
+            before, after = hold_idle(peer, way, count)
+            break
+        except Failed as e:
+            why = with_end(peer, f"{count} connections: {e}")
+            if attempt == IDLE_TRIES - 1:
+                raise Failed(why) from e
+            results.note(f"{peer.name}, {name}: {why}")
+            count //= 5
+            peer.stop()
+            peer.start()
+            time.sleep(1)
+    add_per_connection(results, peer, number, name,
+                       {"count": count, "before": before, "after": after})
+
+
+def measure_memory(names, peers, results, opts):
+    """A fresh helper each time: nothing left from traffic before."""
+    _, label, unit, _ = ROWS["memory"]
+    for number in range(1, min(opts.rounds, 3) + 1):
+        for peer in rotated([p for p in peers if p.program], number):
+            try:
+                peer.start()
+                time.sleep(1)
+                got = memory_of(peer)
+                if "memory" in names:
+                    results.add(label, unit, peer.name, number,
+                                got["private_bytes"] / 1024, got)
+                if "idle" in names and peer.holds_many:
+                    measure_idle(peer, results, number, "idle",
+                                 opts.connections)
+                if "idle-out" in names and peer.has_egress:
+                    peer.stop()
+                    peer.start()
+                    time.sleep(1)
+                    measure_idle(peer, results, number, "idle-out",
+                                 opts.connections)
+            except Failed as e:
+                results.fail(label, peer.name, number, e)
+            finally:
+                peer.stop()
+
+
+def measure_held(peers, results, opts):
+    """All of them, from the other host, or no figure."""
+    for number in range(1, opts.rounds + 1):
+        for peer in rotated([p for p in peers if p.program and p.holds_many],
+                            number):
+            try:
+                peer.start()
+                time.sleep(1)
+                before, after = hold_idle(peer, other_host, opts.held)
+                add_per_connection(results, peer, number, "held",
+                                   {"count": opts.held, "before": before,
+                                    "after": after})
+            except Failed as e:
+                results.fail(f"{opts.held} connections", peer.name, number,
+                             with_end(peer, e))
+            finally:
+                peer.stop()
+
+
+def count_bound(pid):
+    """Sockets with a port in the network of that process."""
+    n = 0
+    for name in ("sockstat", "sockstat6"):
+        with open(f"/proc/{pid}/net/{name}", encoding="utf-8") as f:
+            n += sum(int(x) for x in
+                     re.findall(r"^(?:TCP|UDP)6?: inuse (\d+)", f.read(),
+                                re.M))
+    return n
+
+
+class Bound:
+    """How many sockets were bound when."""
+
+    def __init__(self, pid):
+        self.pid, self.seen = pid, []
+
+    def look(self):
+        self.seen.append((time.monotonic(), count_bound(self.pid)))
+
+    def complete_at(self):
+        """When there were as many for the first time as there are now."""
+        now = count_bound(self.pid)
+        return next(at for at, n in self.seen + [(time.monotonic(), now)]
+                    if n >= now)
+
+
+def start_asking(lab, ports):
+    """Of each protocol the last port, again and again until it answers."""
+    asking = [subprocess.Popen(
+        lab.ns("client", [lab.bin, "bench-load", "ports", "--wait",
+                          *(["--udp"] if protocol == "udp" else []),
+                          HOST4, str(ports.last)], user=True),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=lab.env)
+        for protocol in ports.protocols]
+    time.sleep(0.3)  # for them to be at it
+    return asking
+
+
+def wait_answers(asking, bound, peer):
+    """When the last of them was there."""
+    until = time.monotonic() + 4 * START_S
+    at, left = 0, list(asking)
+    while left:
+        ready, _, _ = select.select([p.stdout for p in left], [], [], POLL_S)
+        at = time.monotonic()
+        bound.look()
+        for p in [p for p in left if p.stdout in ready]:
+            left.remove(p)
+            wait_line(p, 0)
+        if at > until or not peer.alive():
+            raise Failed(peer.last_words() or "it isn't ready in time")
+    return at
+
+
+def bring_up_ports(peer, ports, host_pid):
+    """Seconds until it is ready, and a sample of it then."""
+    lab = peer.lab
+    asking = start_asking(lab, ports)
+    try:
+        began = time.monotonic()
+        peer.begin(ports=ports)
+        bound = Bound(host_pid)
+        at = wait_answers(asking, bound, peer)
+        time.sleep(1)
+        bound.look()
+        at = max(at, bound.complete_at())
+        got = memory_of(peer) if peer.program else {}
+    finally:
+        for p in asking:
+            p.kill()
+            p.communicate()
+    for protocol in ports.protocols:  # and all of them are real
+        lab.load("client", ["ports", "--count", str(ports.count),
+                            *(["--udp"] if protocol == "udp" else []),
+                            HOST4, str(ports.first)])
+    return at - began, {**got, "bound": count_bound(host_pid)}
+
+
+def measure_ports(peers, results, opts):
+    _, label, unit, _ = ROWS["ports"]
+    label = f"{opts.ports} {label}"
+    ports = Ports(RANGE_FIRST, opts.ports // 2, ("tcp", "udp"))
+    # its /proc shows the host's network
+    lab = peers[0].lab
+    holder = lab.spawn("host", ["sleep", "infinity"], f"{lab.tmp}/holder.log")
+    for number in range(1, opts.rounds + 1):
+        for peer in rotated([p for p in peers if p.has_ranges], number):
+            try:
+                if opts.calm:
+                    wait_calm(opts.calm)
+                others = Others()
+                seconds, got = bring_up_ports(peer, ports, holder.pid)
+                results.others.append(others.share())
+                results.add(label + ", ready", unit, peer.name, number,
+                            seconds * 1e3, got)
+                for what, key in ((", private memory", "private_bytes"),
+                                  (", Pss", "pss_bytes")):
+                    if peer.program:
+                        results.add(label + what, "KiB", peer.name, number,
+                                    got[key] / 1024, got)
+            except Failed as e:
+                results.fail(label, peer.name, number, with_end(peer, e))
+            finally:
+                peer.stop()
+    holder.terminate()
