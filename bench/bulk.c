@@ -216,6 +216,14 @@ static void stream_open(struct session *s)
 		run_fail(&b->run, "no timer");
 }
 
+/* A stream that stands still in the steady part has all of it to answer for. */
+static int64_t rated_ns(const struct bulk *b, const struct wire_report *r)
+{
+	const struct load_config *cfg = b->run.cfg;
+
+	return cfg->bytes ? r->steady_ns : mono_sub(cfg->duration, b->warm).ns;
+}
+
 static void bulk_print(const struct bulk *b)
 {
 	const struct load_config *cfg = b->run.cfg;
@@ -229,7 +237,7 @@ static void bulk_print(const struct bulk *b)
 		sent += cfg->reverse ? r->bytes : b->streams[i].sent;
 		if (r->steady_ns <= 0)
 			continue;
-		rate += (double)r->steady_bytes * 8e9 / (double)r->steady_ns;
+		rate += (double)r->steady_bytes * 8e9 / (double)rated_ns(b, r);
 		seconds += (double)r->steady_ns / 1e9;
 	}
 	printf("{\"schema\":1,\"test\":\"bulk\",\"direction\":\"%s\","

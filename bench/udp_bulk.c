@@ -248,7 +248,8 @@ static void udp_bulk_print(const struct udp_bulk *b)
 	       (double)(r->sent - r->received) / (double)r->sent,
 	       (unsigned long long)r->twice, (unsigned long long)r->late,
 	       (double)r->steady_ns / 1e9,
-	       (double)r->steady_bytes * 8e9 / (double)r->steady_ns,
+	       (double)r->steady_bytes * 8e9 /
+		       (double)mono_sub(cfg->duration, b->warm).ns,
 	       endpoint_format(&cfg->target, target), r->peer);
 }
 
