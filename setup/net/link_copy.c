@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/ipv6_route.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/addr.h>
@@ -61,12 +62,38 @@ int link_copy_read(struct nl_sock *sk, const char *name, struct link_copy *out)
 
 	*out = (struct link_copy)LINK_COPY_NULL;
 	rc = read_link(sk, name, out);
-	if (rc || !out->there)
+	if (rc)
 		return rc;
-	rc = rtnl_addr_alloc_cache(sk, &out->addrs);
+	if (out->there)
+		rc = rtnl_addr_alloc_cache(sk, &out->addrs);
 	if (rc >= 0)
 		rc = rtnl_route_alloc_cache(sk, AF_UNSPEC, 0, &out->routes);
 	return rc < 0 ? failed(rc, name, "read addresses and routes") : 0;
+}
+
+/* A device that is not there has no index, and no route. */
+static bool over(struct rtnl_route *r, int dev)
+{
+	return rtnl_route_get_nnexthops(r) == 1 &&
+	       rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(r, 0)) == dev;
+}
+
+bool link_copy_default(const struct link_copy *copy, sa_family_t family)
+{
+	uint32_t metric = family == AF_INET6 ? IP6_RT_PRIO_USER : 0;
+
+	for (struct nl_object *o = nl_cache_get_first(copy->routes); o;
+	     o = nl_cache_get_next(o)) {
+		struct rtnl_route *r = (struct rtnl_route *)o;
+
+		if (rtnl_route_get_family(r) == family &&
+		    rtnl_route_get_table(r) == RT_TABLE_MAIN &&
+		    rtnl_route_get_priority(r) == metric &&
+		    nl_addr_get_prefixlen(rtnl_route_get_dst(r)) == 0 &&
+		    !over(r, copy->ifindex))
+			return true;
+	}
+	return false;
 }
 
 /* Return: 0 or libnl's error */
@@ -88,15 +115,9 @@ static int give_addr(struct nl_sock *sk, struct rtnl_addr *a, int dev)
 
 static bool is_own_route(struct rtnl_route *r, int dev)
 {
-	struct rtnl_nexthop *nh;
-
-	if (rtnl_route_get_nnexthops(r) != 1 ||
-	    rtnl_route_get_type(r) != RTN_UNICAST ||
-	    rtnl_route_get_protocol(r) == RTPROT_KERNEL ||
-	    rtnl_route_get_protocol(r) == RTPROT_RA)
-		return false;
-	nh = rtnl_route_nexthop_n(r, 0);
-	return rtnl_route_nh_get_ifindex(nh) == dev;
+	return over(r, dev) && rtnl_route_get_type(r) == RTN_UNICAST &&
+	       rtnl_route_get_protocol(r) != RTPROT_KERNEL &&
+	       rtnl_route_get_protocol(r) != RTPROT_RA;
 }
 
 static int give_route(struct nl_sock *sk, struct rtnl_route *r, int dev)

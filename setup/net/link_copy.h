@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct nl_sock;
 struct nl_cache;
@@ -31,6 +32,12 @@ struct link_copy {
  * Return: 0 or -errno, logged
  */
 int link_copy_read(struct nl_sock *sk, const char *name, struct link_copy *out);
+
+/**
+ * link_copy_default() - was there a default route that isn't the device's?
+ * Only one in whose place link_route_add() would put another counts.
+ */
+bool link_copy_default(const struct link_copy *copy, sa_family_t family);
 
 /**
  * link_copy_apply() - give it to the device @name: up or down, addresses,

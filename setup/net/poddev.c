@@ -74,6 +74,17 @@ static int follow(const struct hop_config *cfg, const struct link_copy *had)
 	return 0;
 }
 
+/* There is no place for ours beside it, and without nothing goes by us. */
+static int check_default(const struct link_copy *had, sa_family_t family)
+{
+	if (!link_copy_default(had, family))
+		return 0;
+	log_error("the pod has an %s default route already (remove it, or "
+		  "--no-configure)",
+		  family == AF_INET ? "IPv4" : "IPv6");
+	return -EEXIST;
+}
+
 static int look(void *arg)
 {
 	struct errand *e = arg;
@@ -89,6 +100,10 @@ static int look(void *arg)
 		probe = netconf_tap(name);
 		rc = probe < 0 ? probe : 0;
 	}
+	if (!rc && !e->cfg->bare)
+		rc = check_default(e->out, AF_INET);
+	if (!rc && !e->cfg->bare && !e->cfg->plain && e->cfg->route6)
+		rc = check_default(e->out, AF_INET6);
 	return rc;
 }
 

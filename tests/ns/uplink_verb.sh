@@ -301,6 +301,35 @@ fails '--pidfile: not writable' '--pidfile /proc/pid: .*' \
 fails '--dns-search' '--dns-search: uplink writes no resolv.conf.*' \
 	--dns-search a.test "$POD"
 fails '--tap: another device' 'lo: .*|--tap lo: .*' --tap lo "$POD"
+in_pod sh -ec '
+	ip link add d0 type veth peer name d1
+	ip link set d0 up
+	ip link set d1 up
+	ip route add default dev d0' || bail 'no default route'
+default_routes()
+{
+	in_pod sh -c 'ip route show default; ip -6 route show default' |
+		sed 's/ pref.*//; s/ *$//'
+}
+fails 'a default route' 'the pod has an IPv4 default route already \(remove .*' \
+	"$POD"
+is "$(default_routes)" 'default dev d0 scope link' '... which stays'
+check '... and is no hindrance to --no-configure' \
+	up theirs --no-configure "$POD"
+is "$(default_routes)" 'default dev d0 scope link' '... with which it stays, too'
+up_end
+in_pod ip route del default
+in_pod ip -6 route add default dev d0
+fails '... over IPv6' 'the pod has an IPv6 default route already \(remove .*' \
+	"$POD"
+in_pod ip -6 route del default
+in_pod ip route add default dev d0 metric 100
+up metric "$POD"
+works 'a default route of another metric'
+up_end
+is "$(default_routes)" 'default dev d0 scope link metric 100' '... which stays'
+in_pod ip link del d0
+
 up first "$POD"
 fails 'a second uplink' 'tap0: a device that is no TAP has that name.*: Device or resource busy' \
 	"$POD"
