@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
@@ -25,6 +26,9 @@
 #include "setup/base/sys.h"
 #include "setup/net/link.h"
 #include "setup/net/netconf.h"
+
+#define BUSY_TRIES    75
+#define BUSY_PAUSE_NS 20000000L
 
 /* One errand in the pod. */
 struct errand {
@@ -107,10 +111,34 @@ static int look(void *arg)
 	return rc;
 }
 
+/*
+ * Who calls us by slirp4netns' name doesn't wait for the end of one before us,
+ * whose device goes away with it a moment later.
+ */
+static int look_again(struct errand *e, int ns_pod)
+{
+	static const struct timespec pause = { 0, BUSY_PAUSE_NS };
+	char why[256];
+	int rc = -EBUSY;
+
+	for (int i = 0; i < BUSY_TRIES && rc == -EBUSY; i++) {
+		if (i)
+			(void)nanosleep(&pause, NULL);
+		link_copy_drop(e->out);
+		log_hold(why, sizeof(why));
+		rc = netconf_in(ns_pod, look, e);
+		log_hold(NULL, 0);
+	}
+	if (rc)
+		log_error("%s", why);
+	return rc;
+}
+
 int poddev_look(const struct hop_config *cfg, int ns_pod, struct link_copy *out)
 {
 	struct errand e = { .cfg = cfg, .out = out };
-	int rc = netconf_in(ns_pod, look, &e);
+	int rc = cfg->plain ? look_again(&e, ns_pod)
+			    : netconf_in(ns_pod, look, &e);
 
 	return rc ? rc : follow(cfg, out);
 }

@@ -163,8 +163,22 @@ def strays():
     p.wait(LIMIT)
 
 
+def restarts():
+    """The next begins when the one before is told to end, not when it has."""
+    before = None
+    for _ in range(10):
+        end, keep = os.pipe()
+        p = started('-e', str(end), fds=[end])
+        os.close(end)
+        if before:
+            before.wait(LIMIT)
+        os.close(keep)
+        before = p
+    print(before.wait(LIMIT))
+
+
 SCENARIOS = {f.__name__: f for f in (exit_fd, bad_fds, nobody_reads, signals,
-                                     death_of_parent, strays)}
+                                     death_of_parent, strays, restarts)}
 if __name__ == '__main__':
     words = sys.argv[2:]
     SCENARIOS[sys.argv[1]]()

@@ -407,6 +407,8 @@ S4=$OURS
 target strays -Urn
 is "$(engine strays)" "[b'', b'', b'']" 'what was left open is neither held nor used'
 
+is "$(engine restarts)" 0 'the next needn'"'"'t wait for the end of one before'
+
 # a second one
 s4 first -c -a "$WORK/api" "$POD" tap0
 s4_fg -c -a "$WORK/api" "$POD" tap0
