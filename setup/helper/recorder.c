@@ -71,11 +71,19 @@ int recorder_parse(const char *value, struct recorder_config *out)
 
 int recorder_file(const struct recorder_config *cfg)
 {
-	int fd =
-		open(cfg->path,
-		     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+	/* O_NONBLOCK: a FIFO would be waited for until somebody reads it */
+	scoped_fd fd = open(cfg->path,
+			    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+				    O_NOCTTY | O_NONBLOCK,
+			    0600);
 
-	return fd < 0 ? log_errno(errno, "--pcap %s", cfg->path) : fd;
+	if (fd < 0 && errno == ENXIO)
+		return log_errno(ENXIO, "--pcap %s: nobody reads from it",
+				 cfg->path);
+	/* its writing has a process of its own, which may wait */
+	if (fd < 0 || fcntl(fd, F_SETFL, 0))
+		return log_errno(errno, "--pcap %s", cfg->path);
+	return fd_take(&fd);
 }
 
 /* ---- the socket ---- */

@@ -32,6 +32,7 @@ int recorder_socket(const char *dev);
 
 /**
  * recorder_file() - create or empty the file, as the calling user
+ * Doesn't wait for a FIFO's reader: without one it fails.
  * Return: descriptor or -errno, logged
  */
 int recorder_file(const struct recorder_config *cfg);

@@ -65,6 +65,34 @@ is "$(pod_net get "$PEER4" 9000 3000000)" OK '... the pod goes on'
 pod_end
 in_host umount /mnt
 
+# A FIFO: for who reads it already, and as long as he does
+mkfifo -m 666 "$WORK/fifo"
+# shellcheck disable=SC2016 # for the inner shell
+spawn reader "${AS_USER[@]}" sh -c 'exec cat <>"$0"' "$WORK/fifo"
+READER=$PID
+reads()
+{
+	[ "$(readlink "/proc/$READER/fd/0")" = "$WORK/fifo" ]
+}
+wait_for 20 reads || bail 'no reader'
+pod fifo --pcap "$WORK/fifo" -- sleep 1000 || bail 'no pod'
+is "$(pod_net get "$PEER4" 9000 3000000)" OK 'egress'
+all_read()
+{
+	[ "$(stat -c %s "$T/reader.out")" -gt 3000000 ]
+}
+check 'a FIFO is written' wait_for 20 all_read
+kill "$READER"
+reap "$READER"
+is "$(pod_net get "$PEER4" 9000 3000000)" OK 'without its reader the pod goes on'
+check '... and it is told' wait_for 20 grep -q \
+	'fifo: the capture ends: Broken pipe' "$T/fifo.err"
+pod_end
+is "$(grep -c . "$T/fifo.err")" 1 '... in one line'
+run_user --pcap "$WORK/fifo" -- true
+like "$STATUS $ERR" '^125 podsplice: --pcap .*/fifo: nobody reads from it' \
+	'one that nobody reads is refused'
+
 # Its process ends: told, nothing else
 pod killed --pcap "$FILE" -- sleep 1000 || bail 'no pod'
 RECORDER=$(for p in $(children "$SUP"); do
