@@ -63,8 +63,11 @@ enum root_mode {
 	ROOT_OVERLAY,	/* writes go to memory, and away with the pod */
 };
 
+/* A container, or a pod for containers. */
 struct run_config {
 	struct net_config net;
+	bool is_pod; /* no command, nothing of the files below */
+	int share;   /* of a pod: CLONE_NEW… that its containers share */
 	const char *rootfs;	  /* NULL: the host's files */
 	char *rootfs_owned;	  /* what @rootfs points to, the config's */
 	enum root_mode root_mode; /* with a rootfs */
@@ -73,10 +76,14 @@ struct run_config {
 	size_t n_tmpfs;
 	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */
 	struct caps caps;
+	const char *pod;     /* the pod to run in, NULL: one of its own */
+	bool new_pod;	     /* make that first */
+	bool pod_pid;	     /* in the pod's pid namespace */
 	const char *control; /* path of the control socket, or NULL */
 	const char *name;    /* NULL: made up; of exec: whose */
 	bool detach, remove; /* -d, --rm */
 	bool again;	     /* `start`: @name has a record already */
+	bool silent;	     /* with detach: don't print the name */
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */
 	size_t n_volumes;
@@ -86,5 +93,6 @@ struct run_config {
 	const char *workdir; /* NULL: rootfs ? "/" : as it is */
 	bool interactive, tty;
 	char *const *argv;  /* the command, NULL-terminated */
+	const char *verb;   /* whose words these are */
 	char *const *words; /* all that was parsed, the same; borrowed */
 };

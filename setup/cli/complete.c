@@ -139,29 +139,50 @@ static void put_options(const struct opt_cmd *cmd)
 	candidate("--help", "print this help");
 }
 
-static void put_verbs(void)
+static void put_group(const char *group)
 {
 	kind("words");
 	for (const struct verb *v = verbs; v->name; v++)
-		if (v->synopsis)
-			candidate(v->name, v->synopsis);
+		if (verbs_second(v, group))
+			candidate(verbs_second(v, group), v->synopsis);
 }
 
-static int put_container(void *arg, struct state_record *rec)
+/* The first words of all; a group's verbs stand together. */
+static void put_verbs(void)
 {
-	(void)arg;
-	candidate(rec->name, rec->phase == STATE_EXITED ? "has ended" : "runs");
+	char word[32] = "";
+
+	kind("words");
+	for (const struct verb *v = verbs; v->name; v++) {
+		const char *about;
+
+		if (!v->synopsis || verbs_second(v, word))
+			continue;
+		(void)snprintf(word, sizeof(word), "%.*s",
+			       (int)strcspn(v->name, " "), v->name);
+		about = verbs_group(word);
+		candidate(word, about ? about : v->synopsis);
+	}
+}
+
+static int put_name(void *arg, struct state_record *rec)
+{
+	const enum state_kind *wanted = arg;
+
+	if (rec->kind == *wanted)
+		candidate(rec->name,
+			  rec->phase == STATE_EXITED ? "has ended" : "runs");
 	return 0;
 }
 
-static void put_containers(void)
+static void put_names(enum state_kind wanted)
 {
 	struct state s = STATE_NULL;
 
 	kind("words");
 	/* said on stderr, which the shells don't show; there are none then */
 	if (state_open(&s) == 0)
-		(void)state_each(&s, put_container, NULL);
+		(void)state_each(&s, put_name, &wanted);
 	state_close(&s);
 }
 
@@ -173,17 +194,17 @@ static void put_argument(enum verb_args args, int at, int nth)
 		(void)printf("command %d\n", at);
 		return;
 	case VERB_CONTAINERS:
-		put_containers();
+		put_names(STATE_CONTAINER);
 		return;
 	case VERB_CONTAINER:
 		if (nth == 0) {
-			put_containers();
+			put_names(STATE_CONTAINER);
 			return;
 		}
 		break;
 	case VERB_CONTAINER_COMMAND:
 		if (nth == 0)
-			put_containers();
+			put_names(STATE_CONTAINER);
 		else
 			put_files();
 		return;
@@ -196,6 +217,15 @@ static void put_argument(enum verb_args args, int at, int nth)
 	case VERB_VERB:
 		if (nth == 0) {
 			put_verbs();
+			return;
+		}
+		break;
+	case VERB_PODS:
+		put_names(STATE_POD);
+		return;
+	case VERB_POD:
+		if (nth == 0) {
+			put_names(STATE_POD);
 			return;
 		}
 		break;
@@ -292,6 +322,7 @@ static void complete(int argc, char **argv)
 	struct opt_cmd cmd = { .first_ends = true };
 	struct place p = { .options = true };
 	const struct verb *verb;
+	size_t taken;
 
 	make_cmd(&cmd, groups, verbs_globals);
 	walk(&cmd, argc, argv, &p);
@@ -300,9 +331,11 @@ static void complete(int argc, char **argv)
 			put_verbs();
 		return;
 	}
-	verb = verbs_find(argv[p.at]);
+	verb = verbs_match(argv + p.at, (size_t)(argc - 1 - p.at), &taken);
 	if (verb && verb->tables)
-		complete_verb(verb, p.at + 1, argc, argv);
+		complete_verb(verb, p.at + (int)taken, argc, argv);
+	else if (p.at == argc - 2 && verbs_group(argv[p.at]))
+		put_group(argv[p.at]);
 	else
 		kind("words");
 }

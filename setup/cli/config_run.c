@@ -97,7 +97,7 @@ static bool hostname_ok(const char *s)
 	}
 }
 
-static int set_hostname(void *target, const char *value)
+int config_hostname(void *target, const char *value)
 {
 	struct run_config *cfg = target;
 
@@ -200,7 +200,7 @@ static int add_env(void *target, const char *value)
 	return 0;
 }
 
-static int set_name(void *target, const char *value)
+int config_name(void *target, const char *value)
 {
 	struct run_config *cfg = target;
 
@@ -233,11 +233,11 @@ static const struct opt run_opts[] = {
 	  "environment variable, without =VALUE the caller's; may be repeated",
 	  add_env },
 	{ "hostname", 'h', "NAME", "the pod's host name (the host's)",
-	  set_hostname },
+	  config_hostname },
 	{ "interactive", 'i', NULL,
 	  "keep stdin open (without it the command reads end-of-file)",
 	  OPT_FLAG(struct run_config, interactive) },
-	{ "name", 0, "NAME", "the container's name (made up)", set_name },
+	{ "name", 0, "NAME", "the container's name (made up)", config_name },
 	{ "rm", 0, NULL,
 	  "with -d: remove the container when it ends, as in the foreground",
 	  OPT_FLAG(struct run_config, remove) },
@@ -307,7 +307,7 @@ int config_run_parse(struct run_config *cfg, char **argv)
 	char **rest;
 	int rc;
 
-	*cfg = (struct run_config){ .words = argv };
+	*cfg = (struct run_config){ .verb = cmd.name, .words = argv };
 	config_net_init(&cfg->net);
 	rc = opt_parse(&cmd, argv, &rest);
 	if (!rc && !*rest) {

@@ -33,5 +33,9 @@ extern const struct opt_table config_exec_opts;
  */
 int config_exec_parse(struct run_config *cfg, char **argv);
 
+/* opt.apply() of --name and --hostname, for a target that is a run_config */
+int config_name(void *target, const char *value);
+int config_hostname(void *target, const char *value);
+
 /** config_run_free() - idempotent */
 void config_run_free(struct run_config *cfg);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "netstack/base/log.h"
 
@@ -21,28 +22,116 @@ int lookup_try(const char *name, struct state_record *rec)
 	return rc;
 }
 
-int lookup_none(const char *name)
-{
-	log_error("%.80s: no such container (podsplice ps -a)", name);
-	return -ENOENT;
-}
-
-int lookup_find(const char *name, struct state_record *rec)
+int lookup_quietly(const char *name, enum state_kind kind,
+		   struct state_record *rec)
 {
 	int rc = lookup_try(name, rec);
 
-	return rc == -ENOENT ? lookup_none(name) : rc;
+	if (rc || rec->kind == kind)
+		return rc;
+	log_error("%s: is a %s", name,
+		  rec->kind == STATE_POD ? "pod (podsplice pod ls)"
+					 : "container (podsplice ps -a)");
+	state_drop(rec);
+	return -EINVAL;
 }
 
-int lookup_running(const char *name, struct state_record *rec)
+int lookup_none(const char *name, enum state_kind kind)
 {
-	int rc = lookup_find(name, rec);
+	log_error("%.80s: no such %s", name,
+		  kind == STATE_POD ? "pod (podsplice pod ls)"
+				    : "container (podsplice ps -a)");
+	return -ENOENT;
+}
 
-	if (rc || rec->phase != STATE_EXITED)
-		return rc;
-	log_error("%s: not running (podsplice start %s)", name, name);
+int lookup_find(const char *name, enum state_kind kind,
+		struct state_record *rec)
+{
+	int rc = lookup_quietly(name, kind, rec);
+
+	return rc == -ENOENT ? lookup_none(name, kind) : rc;
+}
+
+int lookup_must_run(struct state_record *rec)
+{
+	if (rec->phase != STATE_EXITED)
+		return 0;
+	log_error("%s: not running (podsplice %s %s)", rec->name,
+		  rec->kind == STATE_POD ? "pod start" : "start", rec->name);
 	state_drop(rec);
 	return -ESRCH;
+}
+
+int lookup_running(const char *name, enum state_kind kind,
+		   struct state_record *rec)
+{
+	int rc = lookup_find(name, kind, rec);
+
+	return rc ? rc : lookup_must_run(rec);
+}
+
+/* ---- pods and their containers ---- */
+
+struct only {
+	const char *pod;
+	struct state_record *rec; /* the first one */
+	size_t n;
+};
+
+static int count_one(void *arg, struct state_record *rec)
+{
+	struct only *o = arg;
+
+	if (strcmp(rec->pod, o->pod) != 0)
+		return 0;
+	if (o->n++ == 0) {
+		*o->rec = *rec;
+		*rec = (struct state_record){ .dir = -1 };
+	}
+	return 0;
+}
+
+/* Return: 0 or -errno, logged */
+static int only_of(const char *pod, struct state_record *rec)
+{
+	struct only o = { .pod = pod, .rec = rec };
+	struct state s;
+	int rc = state_open(&s);
+
+	if (rc)
+		return rc;
+	rc = state_each(&s, count_one, &o);
+	state_close(&s);
+	if (!rc && o.n == 1)
+		return 0;
+	state_drop(rec);
+	if (!rc)
+		log_error("%s: a pod of %zu containers: name one of them "
+			  "(podsplice ps -a --pod)",
+			  pod, o.n);
+	return rc ? rc : -EINVAL;
+}
+
+int lookup_container(const char *name, struct state_record *rec)
+{
+	int rc = lookup_try(name, rec);
+
+	if (rc == -ENOENT)
+		return lookup_none(name, STATE_CONTAINER);
+	if (rc || rec->kind == STATE_CONTAINER)
+		return rc;
+	state_drop(rec);
+	*rec = (struct state_record){ .dir = -1 };
+	return only_of(name, rec);
+}
+
+static int to_its_pod(struct state_record *rec)
+{
+	char pod[STATE_NAME_MAX + 1];
+
+	memcpy(pod, rec->pod, sizeof(pod));
+	state_drop(rec);
+	return lookup_running(pod, STATE_POD, rec);
 }
 
 int lookup_peer(const char *verb, const char *control, char *const *rest,
@@ -66,7 +155,13 @@ int lookup_peer(const char *verb, const char *control, char *const *rest,
 		*out = (struct control_peer){ control, AT_FDCWD, control };
 		return 0;
 	}
-	rc = lookup_running(*rest, rec);
+	rc = lookup_try(*rest, rec);
+	if (rc == -ENOENT)
+		rc = lookup_none(*rest, STATE_CONTAINER);
+	if (!rc)
+		rc = lookup_must_run(rec);
+	if (!rc && rec->pod[0])
+		rc = to_its_pod(rec);
 	if (!rc)
 		*out = (struct control_peer){ *rest, rec->dir, STATE_CONTROL };
 	return rc;

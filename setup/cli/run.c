@@ -6,6 +6,7 @@
 
 #include "setup/base/exit.h"
 #include "setup/cli/opt.h"
+#include "setup/helper/pod.h"
 #include "setup/helper/supervisor.h"
 #include "setup/state/background.h"
 
@@ -18,8 +19,8 @@ int run_main(struct run_config *cfg)
 		return EXIT_OURS;
 	if (!cfg->detach)
 		return supervisor_run(cfg, NULL);
-	rc = background_fork(&b, cfg->tty, cfg->interactive);
+	rc = background_fork(&b, cfg->tty, cfg->interactive, !cfg->silent);
 	if (rc == 0)
-		return supervisor_run(cfg, &b);
+		return cfg->is_pod ? pod_run(cfg, &b) : supervisor_run(cfg, &b);
 	return rc < 0 || opt_flush(stdout) ? EXIT_OURS : 0;
 }

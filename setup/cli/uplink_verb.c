@@ -267,8 +267,9 @@ static int keep_passed(struct uplink_verb *u)
 int uplink_serve(const struct uplink_config *cfg, int *by)
 {
 	struct uplink_verb *u = calloc(1, sizeof(*u));
-	const struct network_ops ops = { NULL, on_route6, on_cut_off,
-					 NULL, NULL,	  u };
+	const struct network_ops ops = { .route6 = on_route6,
+					 .cut_off = on_cut_off,
+					 .arg = u };
 	int rc;
 
 	*by = 0;

@@ -8,7 +8,7 @@
 #include "setup/cli/verb_exec.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,13 +27,19 @@
 /* Return: a connection to pid 1 of the container, or -errno, logged */
 static int reach(const struct run_config *cfg)
 {
-	char *const rest[] = { (char *)(uintptr_t)cfg->name, NULL };
-	struct state_record rec;
-	struct control_peer peer;
+	struct state_record rec = { .dir = -1 };
+	struct control_peer peer = { cfg->control, AT_FDCWD, cfg->control };
 	json_t *reply = NULL;
 	int pair[2];
-	int rc = lookup_peer("exec", cfg->control, rest, &rec, &peer);
+	int rc = 0;
 
+	if (!cfg->control) {
+		rc = lookup_container(cfg->name, &rec);
+		if (!rc)
+			rc = lookup_must_run(&rec);
+		peer = (struct control_peer){ rec.name, rec.dir,
+					      STATE_CONTROL };
+	}
 	if (!rc)
 		rc = msg_pair(pair);
 	if (!rc) {

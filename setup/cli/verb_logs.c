@@ -341,7 +341,7 @@ int verb_logs(int argc, char **argv)
 	l->fd = -1;
 	rc = parse(l, argv, &rest);
 	if (!rc) {
-		rc = lookup_find(*rest, &rec);
+		rc = lookup_container(*rest, &rec);
 		if (!rc)
 			rc = show(l, &rec);
 		state_drop(&rec);

@@ -8,18 +8,17 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "netstack/base/escape.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
+#include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
+#include "setup/cli/rows.h"
 #include "setup/cli/table.h"
 #include "setup/helper/control_json.h"
 #include "setup/state/state.h"
@@ -27,7 +26,7 @@
 #define COMMAND_WIDTH 40
 
 struct ps {
-	bool all, json, quiet;
+	bool all, json, quiet, pod;
 	json_t *rows; /* of the JSON, by age */
 };
 
@@ -35,6 +34,8 @@ static const struct opt ps_opts[] = {
 	{ "all", 'a', NULL, "those that have ended, too",
 	  OPT_FLAG(struct ps, all) },
 	{ "json", 0, NULL, "print JSON (a table)", OPT_FLAG(struct ps, json) },
+	{ "pod", 0, NULL, "show in which pod each is",
+	  OPT_FLAG(struct ps, pod) },
 	{ "quiet", 'q', NULL, "print only the names",
 	  OPT_FLAG(struct ps, quiet) },
 };
@@ -43,20 +44,19 @@ const struct opt_table verb_ps_opts = { "List", ps_opts, ARRAY_SIZE(ps_opts) };
 
 /* ---- JSON ---- */
 
-static json_t *time_json(int64_t ms)
+/* Those of its pod, when it is in one: they lead to all of its containers. */
+static json_t *ports_json(const struct state_record *rec)
 {
-	return ms ? json_real((double)ms / 1e3) : json_null();
-}
+	struct state_record pod = { .dir = -1 };
+	json_t *ports = rec->ports;
 
-static json_t *pid_json(const struct state_record *rec, pid_t pid)
-{
-	return rec->phase == STATE_EXITED || !pid ? json_null()
-						  : json_integer(pid);
-}
-
-static json_t *list_json(json_t *list)
-{
-	return list ? json_incref(list) : json_array();
+	if (rec->phase == STATE_EXITED)
+		return json_array();
+	if (rec->pod[0] && !lookup_try(rec->pod, &pod))
+		ports = pod.ports;
+	ports = rows_list(ports);
+	state_drop(&pod);
+	return ports;
 }
 
 static json_t *row_json(const struct state_record *rec)
@@ -65,53 +65,32 @@ static json_t *row_json(const struct state_record *rec)
 	bool ended = rec->phase == STATE_EXITED;
 
 	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}",
-		"name", rec->name, "state", phases[rec->phase], "pid",
-		pid_json(rec, rec->init.pid), "supervisor",
-		pid_json(rec, rec->supervisor.pid), "exit_code",
+		"{s:s, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}",
+		"name", rec->name, "pod", rec->pod[0] ? rec->pod : NULL,
+		"state", phases[rec->phase], "pid",
+		rows_pid(rec, rec->init.pid), "supervisor",
+		rows_pid(rec, rec->supervisor.pid), "exit_code",
 		ended && rec->exit_code >= 0 ? json_integer(rec->exit_code)
 					     : json_null(),
-		"created", time_json(rec->created_ms), "started",
-		time_json(rec->started_ms), "finished",
-		time_json(rec->finished_ms), "detached", rec->detached,
-		"remove", rec->remove, "command", list_json(rec->command),
-		"ports", list_json(ended ? NULL : rec->ports));
-}
-
-static double created(const json_t *row)
-{
-	return json_number_value(json_object_get(row, "created"));
+		"created", rows_time(rec->created_ms), "started",
+		rows_time(rec->started_ms), "finished",
+		rows_time(rec->finished_ms), "detached", rec->detached,
+		"remove", rec->remove, "command", rows_list(rec->command),
+		"ports", ports_json(rec));
 }
 
 /* Into ps->rows, the youngest first, as podman has it. */
 static int add_row(void *arg, struct state_record *rec)
 {
 	struct ps *ps = arg;
-	json_t *row;
-	size_t at = 0;
 
-	if (rec->phase == STATE_EXITED && !ps->all)
+	if (rec->kind != STATE_CONTAINER ||
+	    (rec->phase == STATE_EXITED && !ps->all))
 		return 0;
-	row = row_json(rec);
-	while (at < json_array_size(ps->rows) &&
-	       created(json_array_get(ps->rows, at)) > created(row))
-		at++;
-	return json_array_insert_new(ps->rows, at, row)
-		       ? log_errno(ENOMEM, "list")
-		       : 0;
+	return rows_insert(ps->rows, row_json(rec));
 }
 
 /* ---- the table ---- */
-
-/* Escaped, and cut off where there is no room. */
-static void add_text(char buf[TABLE_CELL_MAX], const char *s, size_t width)
-{
-	size_t n = strlen(buf);
-
-	for (size_t left = strlen(s); left && n + ESCAPE_MAX < width; left--)
-		n += escape_byte(buf + n, s++, left);
-	buf[n] = '\0';
-}
 
 static void command_text(const json_t *row, char buf[TABLE_CELL_MAX])
 {
@@ -120,46 +99,10 @@ static void command_text(const json_t *row, char buf[TABLE_CELL_MAX])
 	buf[0] = '\0';
 	for (size_t i = 0; i < json_array_size(words); i++) {
 		if (i)
-			add_text(buf, " ", COMMAND_WIDTH);
-		add_text(buf, json_string_value(json_array_get(words, i)),
-			 COMMAND_WIDTH);
+			rows_add_text(buf, " ", COMMAND_WIDTH);
+		rows_add_text(buf, json_string_value(json_array_get(words, i)),
+			      COMMAND_WIDTH);
 	}
-}
-
-static uint16_t number_at(const json_t *o, const char *key)
-{
-	return (uint16_t)json_integer_value(json_object_get(o, key));
-}
-
-/* "ADDR:HOST->POD/tcp", ranges with their ends */
-static void port_text(const json_t *port, char buf[TABLE_CELL_MAX])
-{
-	const char *addr =
-		json_string_value(json_object_get(port, "host_addr"));
-	uint16_t host = number_at(port, "host_port");
-	uint16_t pod = number_at(port, "pod_port");
-	int more = number_at(port, "count") - 1;
-	char host_end[16] = "", pod_end[16] = "", text[TABLE_CELL_MAX];
-
-	if (more > 0) {
-		(void)snprintf(host_end, sizeof(host_end), "-%d", host + more);
-		(void)snprintf(pod_end, sizeof(pod_end), "-%d", pod + more);
-	}
-	(void)snprintf(text, sizeof(text), "%s%s:%u%s->%u%s/%s",
-		       buf[0] ? ", " : "",
-		       !addr || strcmp(addr, "::") == 0 ? "*" : addr, host,
-		       host_end, pod, pod_end,
-		       json_string_value(json_object_get(port, "proto")));
-	add_text(buf, text, TABLE_CELL_MAX);
-}
-
-static void ports_text(const json_t *row, char buf[TABLE_CELL_MAX])
-{
-	const json_t *ports = json_object_get(row, "ports");
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < json_array_size(ports); i++)
-		port_text(json_array_get(ports, i), buf);
 }
 
 static void state_text(const json_t *row, char buf[TABLE_CELL_MAX])
@@ -176,20 +119,11 @@ static void state_text(const json_t *row, char buf[TABLE_CELL_MAX])
 		(void)snprintf(buf, TABLE_CELL_MAX, "exited (?)");
 }
 
-static void created_text(const json_t *row, char buf[TABLE_CELL_MAX])
-{
-	time_t at = (time_t)created(row);
-	struct tm tm;
-
-	if (!localtime_r(&at, &tm) ||
-	    !strftime(buf, TABLE_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm))
-		(void)snprintf(buf, TABLE_CELL_MAX, "-");
-}
-
 static const struct table_column columns[] = {
 	{ "name", "NAME", false },   { "state", "STATE", false },
 	{ "pid", "PID", true },	     { "created", "CREATED", false },
 	{ "ports", "PORTS", false }, { "command", "COMMAND", false },
+	{ "pod", "POD", false },
 };
 
 static const char *cell(const json_t *row, const struct table_column *column,
@@ -198,9 +132,9 @@ static const char *cell(const json_t *row, const struct table_column *column,
 	if (strcmp(column->key, "state") == 0)
 		state_text(row, buf);
 	else if (strcmp(column->key, "created") == 0)
-		created_text(row, buf);
+		rows_created_text(row, buf);
 	else if (strcmp(column->key, "ports") == 0)
-		ports_text(row, buf);
+		rows_ports_text(row, buf);
 	else if (strcmp(column->key, "command") == 0)
 		command_text(row, buf);
 	else
@@ -226,8 +160,8 @@ static void print(const struct ps *ps)
 				json_string_value(json_object_get(
 					json_array_get(ps->rows, i), "name")));
 	} else {
-		table_print(stdout, columns, ARRAY_SIZE(columns), ps->rows,
-			    cell);
+		table_print(stdout, columns, ARRAY_SIZE(columns) - !ps->pod,
+			    ps->rows, cell);
 	}
 }
 
@@ -238,7 +172,7 @@ static int parse(struct ps *ps, char **argv)
 					    { &config_global_opts, NULL } };
 	const struct opt_cmd cmd = {
 		.name = argv[0],
-		.synopsis = "[-a] [-q|--json]",
+		.synopsis = "[-a] [--pod] [-q|--json]",
 		.about = "List the containers that run, the youngest first.",
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),

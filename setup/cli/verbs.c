@@ -4,9 +4,9 @@
  *
  * Help, hints for mistyped verbs, completions and the hidden verbs of tests
  * and benchmarks need no code of their own. A verb gets its name as argv[0]
- * and returns the exit status; nothing below it calls exit(). A verb's tables
- * are here once more, beside its own call of opt_parse(): a test compares them
- * with the help that the verb prints.
+ * (both words of it) and returns the exit status; nothing below it calls
+ * exit(). A verb's tables are here once more, beside its own call of
+ * opt_parse(): a test compares them with the help that the verb prints.
  */
 #include "setup/cli/verbs.h"
 
@@ -22,6 +22,7 @@
 #include "setup/cli/complete.h"
 #include "setup/cli/config_files.h"
 #include "setup/cli/config_net.h"
+#include "setup/cli/config_pod.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/config_uplink.h"
 #include "setup/cli/doctor.h"
@@ -31,6 +32,7 @@
 #include "setup/cli/verb_exec.h"
 #include "setup/cli/verb_life.h"
 #include "setup/cli/verb_logs.h"
+#include "setup/cli/verb_pod.h"
 #include "setup/cli/verb_port.h"
 #include "setup/cli/verb_ps.h"
 #include "setup/cli/verb_stats.h"
@@ -102,6 +104,19 @@ const struct verb verbs[] = {
 	  TABLES(&doctor_opts), VERB_NO_ARGS },
 	{ "logs", "print the output of a detached container", verb_logs,
 	  TABLES(&verb_logs_opts), VERB_CONTAINER },
+	{ "pod create", "make a pod for containers", verb_pod_create,
+	  TABLES(&config_pod_opts, &config_net_opts), VERB_NO_ARGS },
+	{ "pod inspect", "tell all about a pod", verb_pod_inspect,
+	  TABLES(&verb_pod_inspect_opts), VERB_POD },
+	{ "pod ls", "list pods", verb_pod_ls, TABLES(&verb_pod_ls_opts),
+	  VERB_NO_ARGS },
+	{ "pod rm", "remove pods with their containers", verb_pod_rm,
+	  TABLES(&verb_rm_opts), VERB_PODS },
+	{ "pod start", "start pods and their containers", verb_pod_start,
+	  (const struct opt_table *const[]){ &config_global_opts, NULL },
+	  VERB_PODS },
+	{ "pod stop", "end pods and their containers", verb_pod_stop,
+	  TABLES(&verb_stop_opts), VERB_PODS },
 	{ "port", "list or change the published ports of a pod", verb_port,
 	  TABLES(&verb_port_opts), VERB_CONTAINER },
 	{ "ps", "list containers", verb_ps, TABLES(&verb_ps_opts),
@@ -126,7 +141,13 @@ const struct verb verbs[] = {
 static const char *const later_verbs[] = {
 	"bench",
 	"kube",
-	"pod",
+};
+
+/* The first words of verbs that have two. */
+static const struct {
+	const char *word, *about;
+} verb_groups[] = {
+	{ "pod", "make and manage pods" },
 };
 
 static int set_version(void *target, const char *value)
@@ -154,6 +175,56 @@ const struct verb *verbs_find(const char *name)
 		if (strcmp(v->name, name) == 0)
 			return v;
 	return NULL;
+}
+
+const char *verbs_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verb_groups); i++)
+		if (strcmp(verb_groups[i].word, word) == 0)
+			return verb_groups[i].about;
+	return NULL;
+}
+
+const char *verbs_second(const struct verb *verb, const char *group)
+{
+	size_t len = strlen(group);
+
+	return strncmp(verb->name, group, len) == 0 && verb->name[len] == ' '
+		       ? verb->name + len + 1
+		       : NULL;
+}
+
+const struct verb *verbs_match(char *const *words, size_t n, size_t *taken)
+{
+	char name[64];
+
+	*taken = n > 0 && verbs_group(words[0]) ? 2 : 1;
+	if (n < *taken)
+		return NULL;
+	if (*taken == 1)
+		return verbs_find(words[0]);
+	(void)snprintf(name, sizeof(name), "%.31s %.31s", words[0], words[1]);
+	return verbs_find(name);
+}
+
+/* The second word is missing or unknown. */
+static int unknown_in_group(const char *group, const char *word)
+{
+	char list[128] = "";
+	size_t at = 0;
+
+	for (const struct verb *v = verbs; v->name; v++) {
+		const char *second = verbs_second(v, group);
+
+		if (second && at < sizeof(list))
+			at += (size_t)snprintf(list + at, sizeof(list) - at,
+					       "%s%s", at ? ", " : "", second);
+	}
+	if (word)
+		log_error("%s %.64s: no such verb (%s)", group, word, list);
+	else
+		log_error("%s: which verb? (%s)", group, list);
+	return EXIT_OURS;
 }
 
 static int unknown_verb(const char *name)
@@ -185,15 +256,23 @@ static int unknown_verb(const char *name)
 
 int verbs_call(char **argv)
 {
-	const struct verb *verb = verbs_find(argv[0]);
-	personality_fn fn = verb ? verb->fn : personality_find(argv[0]);
-	int argc = 0;
+	const struct verb *verb;
+	personality_fn fn;
+	size_t argc = 0, taken;
 
-	if (!fn)
-		return unknown_verb(argv[0]);
 	while (argv[argc])
 		argc++;
-	return fn(argc, argv);
+	verb = verbs_match(argv, argc, &taken);
+	if (!verb && verbs_group(argv[0]))
+		return unknown_in_group(argv[0], argv[1]);
+	fn = verb ? verb->fn : personality_find(argv[0]);
+	if (!fn)
+		return unknown_verb(argv[0]);
+	argv += taken - 1;
+	/* whoever reads it doesn't write to it */
+	if (verb)
+		argv[0] = (char *)(uintptr_t)verb->name;
+	return fn((int)(argc - (taken - 1)), argv);
 }
 
 static void list_verbs(FILE *f)
@@ -201,7 +280,7 @@ static void list_verbs(FILE *f)
 	(void)fprintf(f, "\nVerbs:\n");
 	for (const struct verb *v = verbs; v->name; v++)
 		if (v->synopsis)
-			(void)fprintf(f, "  %-10s%s\n", v->name, v->synopsis);
+			(void)fprintf(f, "  %-13s%s\n", v->name, v->synopsis);
 }
 
 int verbs_globals_parse(char **argv, bool *version, char ***rest)
@@ -232,14 +311,18 @@ static int verb_help(int argc, char **argv)
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),
 	};
-	char help[] = "--help", *words[] = { help, NULL, NULL }, **rest;
+	char help[] = "--help", *words[] = { help, NULL, NULL, NULL }, **rest;
+	size_t n = 0, taken = 1;
 	bool version = false;
 	int rc = opt_parse(&cmd, argv + 1, &rest);
 
 	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	if (rest[0] && rest[1]) {
+	while (rest[n])
+		n++;
+	(void)verbs_match(rest, n, &taken);
+	if (n > taken) {
 		log_error("help: one verb at a time (podsplice help VERB)");
 		return EXIT_OURS;
 	}
@@ -248,6 +331,7 @@ static int verb_help(int argc, char **argv)
 			       ? 0
 			       : EXIT_OURS;
 	words[0] = rest[0];
-	words[1] = help;
+	words[1] = n > 1 ? rest[1] : help;
+	words[2] = n > 1 ? help : NULL;
 	return verbs_call(words);
 }

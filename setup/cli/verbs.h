@@ -19,10 +19,12 @@ enum verb_args {
 	VERB_NETNS,		/* a process or a path */
 	VERB_TARGET,		/* of `forward` */
 	VERB_VERB,		/* a verb */
+	VERB_POD,		/* the name of one */
+	VERB_PODS,		/* and of more */
 };
 
 struct verb {
-	const char *name;
+	const char *name;		  /* one word, or two: "pod create" */
 	const char *synopsis;		  /* for the list in --help */
 	int (*fn)(int argc, char **argv); /* Return: the exit status */
 	/* NULL: hidden, and parses its words by itself */
@@ -50,7 +52,25 @@ int verbs_globals_parse(char **argv, bool *version, char ***rest);
 const struct verb *verbs_find(const char *name);
 
 /**
- * verbs_call() - what argv[0] names; Return: the exit status
+ * verbs_match() - the verb that words begin with
+ * @words: @n of them
+ * @taken: set to how many of them are its name
+ * Return: it, or NULL
+ */
+const struct verb *verbs_match(char *const *words, size_t n, size_t *taken);
+
+/**
+ * verbs_group() - what the verbs are about whose first word is @word
+ * Return: it, or NULL: no verb of two words begins with it
+ */
+const char *verbs_group(const char *word);
+
+/** verbs_second() - the second word of @verb, if @group is its first, or NULL
+ */
+const char *verbs_second(const struct verb *verb, const char *group);
+
+/**
+ * verbs_call() - what argv begins with; Return: the exit status
  * One that isn't there is reported, with the likely one.
  */
 int verbs_call(char **argv);

@@ -8,10 +8,12 @@
 #include "setup/helper/control_json.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "portfwd/source.h"
 #include "setup/helper/publisher.h"
+#include "setup/pod/infra.h"
 
 static json_t *number(uint64_t n)
 {
@@ -71,6 +73,21 @@ static json_t *network_json(const struct control_facts *f)
 			 "mtu", (json_int_t)p->mtu_bytes, "tap", p->tap);
 }
 
+/* The inode numbers, as ls -i /proc/PID/ns has them. */
+static json_t *namespaces_json(const struct control_facts *f)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < INFRA_NS_N; i++) {
+		struct stat st;
+		bool known = f->namespaces && !fstat(f->namespaces[i], &st);
+
+		(void)json_object_set_new(all, infra_ns_names[i].name,
+					  number_if(known, st.st_ino));
+	}
+	return all;
+}
+
 static const char *state_text(const struct control_facts *f)
 {
 	return f->state_reason ? "degraded" : "running";
@@ -85,11 +102,12 @@ json_t *control_json_info(const struct control_facts *f)
 			  "portfwd", pid_json(f->pids[QUERY_PORTFWD]), "maker",
 			  pid_json(f->pids[QUERY_MAKER]));
 
-	return json_pack("{s:i, s:s, s:s?, s:s, s:s?, s:o, s:o}", "schema",
+	return json_pack("{s:i, s:s, s:s?, s:s, s:s?, s:o, s:o, s:o}", "schema",
 			 CONTROL_SCHEMA, "state", state_text(f), "state_reason",
 			 f->state_reason, "datapath", f->datapath,
 			 "datapath_reason", f->datapath_reason, "pids", pids,
-			 "network", network_json(f));
+			 "namespaces", namespaces_json(f), "network",
+			 network_json(f));
 }
 
 /* ---- ports ---- */

@@ -241,15 +241,31 @@ static void verb_exec(struct control_verbs *v, struct control_call *call,
 	control_return(call, json_object());
 }
 
+static void verb_join(struct control_verbs *v, struct control_call *call,
+		      const json_t *arguments)
+{
+	int conn = control_take_fd(call);
+
+	(void)arguments;
+	if (conn < 0) {
+		control_error(call,
+			      "bad request: join: no socket came with it");
+	} else if (!v->facts->join) {
+		fd_drop(&conn);
+		control_error(call, "no pod for containers");
+	} else {
+		v->facts->join(v->facts->session_arg, conn);
+		control_return(call, json_object());
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(struct control_verbs *v, struct control_call *call,
 		   const json_t *arguments);
 } verbs[] = {
-	{ "exec", verb_exec },
-	{ "flows", verb_flows },
-	{ "info", verb_info },
-	{ "stats", verb_stats },
+	{ "exec", verb_exec }, { "flows", verb_flows }, { "info", verb_info },
+	{ "join", verb_join }, { "stats", verb_stats },
 };
 
 /* Return: is there such a verb? */

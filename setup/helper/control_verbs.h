@@ -36,7 +36,12 @@ struct control_facts {
 	 * isn't ours. Return: does it?
 	 */
 	bool (*session)(void *arg, int conn);
-	void *session_arg;
+	/* let a container be run in it, by who has the other end of @conn,
+	 * owned (members.h); NULL: it can't be */
+	void (*join)(void *arg, int conn);
+	void *session_arg; /* of these two */
+	/* the pod's, by enum infra_ns, -1: it has none; NULL: not known */
+	const int *namespaces;
 };
 
 struct control_verbs;

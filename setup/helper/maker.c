@@ -24,6 +24,8 @@
 	(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |          \
 	 CLONE_NEWPID | CLONE_NEWNS)
 
+#define INFRA_NAMESPACES (CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID)
+
 /* The descriptors of struct hop as a list, for sending and receiving. */
 #define HOP_FDS(h)                                                             \
 	{                                                                      \
@@ -88,6 +90,8 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 		_exit(EXIT_OURS); /* 0: the maker has said why */
 	/* closes the rest; to end without maps is an error of the maker's, too
 	 */
+	if (cfg->infra)
+		infra_main(cfg->infra, runner);
 	runner_main(&cfg->runner, runner);
 }
 
@@ -95,11 +99,13 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
  * The pod: a clone with namespaces of its own. Its user namespace is a child of
  * ours, so that its root has no power over the hop; CLONE_PARENT makes it the
  * supervisor's child, who reports its exit status.
- * After this: the runner is in the pod and makes its mounts.
+ * After this: the runner is in the pod and makes its mounts, or infra waits.
  * Must not before: open what the runner shouldn't inherit.
  */
 static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 {
+	int flags = cfg->infra ? INFRA_NAMESPACES | cfg->infra->share
+			       : POD_NAMESPACES;
 	int mapped[2];
 	int32_t pid;
 	int rc;
@@ -107,7 +113,7 @@ static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 	if (pipe2(mapped, O_CLOEXEC))
 		return log_errno(errno, "pipe");
 	cfg->runner.may_setgroups = idmap_may_setgroups();
-	pid = sys_clone(POD_NAMESPACES | CLONE_PARENT);
+	pid = sys_clone(flags | CLONE_PARENT);
 	if (pid == 0)
 		pod_process(cfg, runner, mapped);
 	fd_drop(&mapped[0]);

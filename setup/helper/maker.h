@@ -12,6 +12,7 @@
 #include "netstack/base/procmem.h"
 #include "setup/helper/outlet.h"
 #include "setup/net/hop.h"
+#include "setup/pod/infra.h"
 #include "setup/pod/runner.h"
 
 /* Between supervisor and maker: while the pod is made, then its memory. */
@@ -46,18 +47,21 @@ struct maker_config {
 	int ns_user;
 	/* not joined; its may_setgroups is filled in by the maker */
 	struct runner_config runner;
+	/* instead: a pod without a command; borrowed, or NULL */
+	const struct infra_config *infra;
 };
 
 /**
  * maker_main() - make the pod, or join one, then serve transparent sockets
  * @ctl:     owned: to the supervisor
  * @portfwd: owned: to portfwd
- * @runner:  owned: becomes the runner's end of its control socket
+ * @runner:  owned: becomes the runner's, or infra's, end of its control socket
  *
  * Forked from the supervisor; the pod's pid 1 becomes the supervisor's child.
  * With @cfg->hop.joined there is none, @runner is not used.
  *
- * Return: exit status; in the pod's process, runner_main() never returns
+ * Return: exit status; in the pod's process, runner_main() and infra_main()
+ *	   never return
  */
 int maker_main(struct maker_config *cfg, int ctl, int portfwd, int runner);
 

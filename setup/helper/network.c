@@ -308,6 +308,19 @@ static void on_unpublish(void *arg, struct published *p, bool drop)
 	ports_changed(n);
 }
 
+int network_publish(struct network *n, const struct spec *spec, uint32_t *id)
+{
+	return on_publish(n, spec, id);
+}
+
+void network_unpublish(struct network *n, uint32_t id)
+{
+	struct published *p = publisher_find(&n->publisher, id);
+
+	if (p)
+		on_unpublish(n, p, false);
+}
+
 static void on_judge(void *arg)
 {
 	struct network *n = arg;
@@ -344,7 +357,9 @@ static int start_control(struct network *n, pid_t infra, int listener)
 		.judge = on_judge,
 		.arg = n,
 		.session = n->ops.session,
+		.join = n->ops.join,
 		.session_arg = n->ops.arg,
+		.namespaces = n->namespaces,
 	};
 	n->publisher.sent = on_sent;
 	n->publisher.arg = n;

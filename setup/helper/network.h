@@ -25,6 +25,8 @@ struct network_ops {
 	void (*cut_off)(void *arg);
 	/* as in struct control_facts; NULL: there is no command of ours */
 	bool (*session)(void *arg, int conn);
+	/* the same; NULL: no container can be run in it */
+	void (*join)(void *arg, int conn);
 	/* other ports are published now; NULL: nobody cares */
 	void (*ports)(void *arg);
 	void *arg;
@@ -38,6 +40,8 @@ struct network {
 	struct resolv resolv;
 	struct rlimit nofile; /* the caller's; ours is raised */
 	struct helpers helpers;
+	/* of a pod, for who asks; borrowed; NULL: not known */
+	const int *namespaces; /* by enum infra_ns, -1: there is none */
 	/* the rest is kept here */
 	const struct net_config *cfg;
 	struct network_ops ops;
@@ -114,6 +118,16 @@ int network_dump_on_usr1(struct network *n);
  * Return: 0 or -errno, logged
  */
 int network_retarget(struct network *n, const struct ip *ip);
+
+/**
+ * network_publish() - another port, from network_3_watch() on
+ * @id: set to its number
+ * Return: 0 or -errno, logged
+ */
+int network_publish(struct network *n, const struct spec *spec, uint32_t *id);
+
+/** network_unpublish() - withdraw it, if it is there still */
+void network_unpublish(struct network *n, uint32_t id);
 
 /** network_ports() - what is published, for the record; a new reference */
 json_t *network_ports(const struct network *n);

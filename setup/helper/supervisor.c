@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,11 +19,10 @@
 #include "setup/base/exit.h"
 #include "setup/base/sys.h"
 #include "setup/helper/network.h"
+#include "setup/helper/pod_text.h"
 #include "setup/pod/front.h"
 #include "setup/state/background.h"
 #include "setup/state/container.h"
-
-#define HOSTS_TEXT_MAX 1024
 
 struct supervisor {
 	const struct run_config *cfg;
@@ -36,58 +34,20 @@ struct supervisor {
 	int runner_ctl;
 	struct loop loop;
 	struct front *front;
-	char resolv_text[RESOLV_TEXT_MAX], hosts_text[HOSTS_TEXT_MAX];
+	char resolv_text[RESOLV_TEXT_MAX], hosts_text[POD_HOSTS_MAX];
 };
 
 /* ---- before anything is forked ---- */
 
-static const char *search_words(const struct net_config *net, char *buf,
-				size_t cap)
-{
-	size_t len = 0;
-
-	if (!net->n_search)
-		return NULL;
-	for (size_t i = 0; i < net->n_search && len < cap; i++)
-		len += (size_t)snprintf(buf + len, cap - len, "%s%s",
-					i ? " " : "", net->search[i]);
-	return buf;
-}
-
-static void make_resolv_text(struct supervisor *s)
-{
-	struct resolv host = s->net.resolv;
-	char words[1024];
-
-	/* they speak of the host's resolvers: trust-ad would be a lie */
-	if (s->cfg->net.n_dns)
-		host.options[0] = '\0';
-	resolv_pod_text(&host, s->cfg->net.serve_dns ? &s->net.plan : NULL,
-			search_words(&s->cfg->net, words, sizeof(words)),
-			s->resolv_text);
-}
-
+/* A pod's only container: the pod has its host name, or the host's. */
 static void make_hosts_text(struct supervisor *s)
 {
-	char pod4[ADDR_TEXT_MAX], pod6[ADDR_TEXT_MAX];
 	char own[HOST_NAME_MAX + 1] = "localhost";
-	const char *host = s->cfg->hostname;
-	int n;
 
-	if (!host) {
+	if (!s->cfg->hostname)
 		(void)gethostname(own, sizeof(own) - 1); /* else localhost */
-		host = own;
-	}
-	n = snprintf(s->hosts_text, sizeof(s->hosts_text),
-		     "127.0.0.1\tlocalhost\n"
-		     "::1\tlocalhost ip6-localhost ip6-loopback\n"
-		     "%s\t%s\n",
-		     ip_format(&s->net.plan.pod4, pod4), host);
-
-	if (s->net.plan.has_ipv6)
-		(void)snprintf(s->hosts_text + n,
-			       sizeof(s->hosts_text) - (size_t)n, "%s\t%s\n",
-			       ip_format(&s->net.plan.pod6, pod6), host);
+	pod_text_hosts(&s->net, s->cfg->hostname ? s->cfg->hostname : own,
+		       s->hosts_text);
 }
 
 /*
@@ -103,7 +63,7 @@ static int supervisor_1_bind(struct supervisor *s)
 
 	if (rc)
 		return rc;
-	make_resolv_text(s);
+	pod_text_resolv(&s->net, s->resolv_text);
 	make_hosts_text(s);
 	return 0;
 }
@@ -179,7 +139,7 @@ static void on_resolv(void *arg, const struct resolv *now)
 	struct supervisor *s = arg;
 
 	(void)now; /* it is in s->net */
-	make_resolv_text(s);
+	pod_text_resolv(&s->net, s->resolv_text);
 	front_resolv(s->front, s->resolv_text);
 }
 
@@ -264,8 +224,12 @@ static void tell_end(struct supervisor *s, int status)
 int supervisor_run(const struct run_config *cfg, struct background *background)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
-	const struct network_ops ops = { on_resolv,  on_route6, on_cut_off,
-					 on_session, on_ports,	s };
+	const struct network_ops ops = { .resolv = on_resolv,
+					 .route6 = on_route6,
+					 .cut_off = on_cut_off,
+					 .session = on_session,
+					 .ports = on_ports,
+					 .arg = s };
 	int rc;
 
 	if (!s) {

@@ -35,7 +35,7 @@ static const char *const names[] = { "stdout", "stderr", "podsplice" };
 
 /* ---- the verb's side ---- */
 
-static int wait_for_start(int fd)
+static int wait_for_start(int fd, bool tell)
 {
 	char buf[STATE_NAME_MAX + 2];
 	size_t len = 0;
@@ -55,7 +55,8 @@ static int wait_for_start(int fd)
 		log_error("the supervisor was killed at the start (try again)");
 		return -EIO;
 	}
-	(void)printf("%s\n", buf + 1); /* its errors show in opt_flush() */
+	if (tell) /* errors show in opt_flush() */
+		(void)printf("%s\n", buf + 1);
 	return 1;
 }
 
@@ -131,7 +132,7 @@ static int become_background(struct background *b, bool tty, bool interactive)
 	return rc;
 }
 
-int background_fork(struct background *b, bool tty, bool interactive)
+int background_fork(struct background *b, bool tty, bool interactive, bool tell)
 {
 	int told[2];
 	pid_t pid;
@@ -155,7 +156,7 @@ int background_fork(struct background *b, bool tty, bool interactive)
 	else if (pid > 0)
 		fd_drop(&told[1]);
 	if (pid > 0)
-		rc = wait_for_start(told[0]);
+		rc = wait_for_start(told[0], tell);
 	fd_drop(&told[0]);
 	if (pid) {
 		fd_drop(&told[1]);

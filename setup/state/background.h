@@ -39,13 +39,15 @@ struct background {
  *	 background_tell_end()
  * @tty: the command's output comes from stdout (the console's) then
  * @interactive: stdin stays open, though nobody writes to it
+ * @tell: print the name
  *
  * In the child 0, 1 and 2 aren't the caller's any more. The parent waits.
  *
- * Return: 0 in the child; in the parent, 1 when the command runs (its name was
- *	   printed), or -errno, said by either of them
+ * Return: 0 in the child; in the parent, 1 when the command runs, or -errno,
+ *	   said by either of them
  */
-int background_fork(struct background *b, bool tty, bool interactive);
+int background_fork(struct background *b, bool tty, bool interactive,
+		    bool tell);
 
 /**
  * background_output() - the write end for the command; -1: it has a terminal

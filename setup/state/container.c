@@ -63,6 +63,7 @@ static int take_record(struct container *c, const char *name)
 		return rc;
 	c->again = true;
 	if (!state_find(&c->state, name, &before)) {
+		memcpy(c->rec.id, before.id, sizeof(before.id));
 		c->rec.created_ms = before.created_ms;
 		c->rec.started_ms = before.started_ms;
 	}
@@ -76,11 +77,13 @@ static int make_record(struct container *c, const struct run_config *cfg)
 
 	if (rc)
 		return rc;
+	c->rec.kind = cfg->is_pod ? STATE_POD : STATE_CONTAINER;
+	state_new_id(c->rec.id);
 	c->rec.detached = cfg->detach;
 	c->rec.remove = cfg->remove;
 	c->rec.created_ms = state_now_ms();
 	c->rec.exit_code = -1;
-	c->rec.command = command_json(cfg->argv);
+	c->rec.command = cfg->is_pod ? NULL : command_json(cfg->argv);
 	if (state_proc_of(getpid(), &c->rec.supervisor))
 		return log_errno(ESRCH, "/proc/self/stat");
 	rc = cfg->again ? take_record(c, cfg->name)
@@ -88,7 +91,7 @@ static int make_record(struct container *c, const struct run_config *cfg)
 	if (rc)
 		return rc;
 	if (cfg->detach && !cfg->remove && !cfg->again)
-		rc = recipe_save(c->own.dir, cfg->words);
+		rc = recipe_save(c->own.dir, cfg->verb, cfg->words);
 	if (!rc) {
 		c->listener = control_path_listen_at(c->own.dir, STATE_CONTROL,
 						     &c->control);

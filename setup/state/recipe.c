@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * NUL-terminated strings: the format, how many words and variables follow, the
- * directory, the words, the variables. The variables of agents are left out:
- * they name sockets of a session that may be over by then.
+ * directory, the verb, the words, the variables. The variables of agents are
+ * left out: they name sockets of a session that may be over by then.
  */
 #include "setup/state/recipe.h"
 
@@ -22,7 +22,7 @@
 #include "netstack/base/parse.h"
 #include "setup/pod/env.h"
 
-#define FORMAT	  "podsplice 1"
+#define FORMAT	  "podsplice 2"
 #define BYTES_MAX (16U << 20) /* the kernel takes less for an execve() */
 
 static void put(FILE *f, const char *s)
@@ -39,19 +39,20 @@ static size_t count(char *const *list)
 	return n;
 }
 
-static void put_all(FILE *f, char *const *words, char *const *env,
-		    const char *cwd)
+static void put_all(FILE *f, const char *verb, char *const *words,
+		    char *const *env, const char *cwd)
 {
 	put(f, FORMAT);
 	(void)fprintf(f, "%zu%c%zu%c", count(words), 0, count(env), 0);
 	put(f, cwd);
+	put(f, verb);
 	for (; *words; words++)
 		put(f, *words);
 	for (; *env; env++)
 		put(f, *env);
 }
 
-int recipe_save(int dir, char *const *words)
+int recipe_save(int dir, const char *verb, char *const *words)
 {
 	char cwd[PATH_MAX];
 	char **env = env_inherit(environ);
@@ -64,7 +65,7 @@ int recipe_save(int dir, char *const *words)
 	if (!f || !env || !getcwd(cwd, sizeof(cwd)))
 		rc = log_errno(env ? errno : ENOMEM, "save what to start");
 	else
-		put_all(f, words, env, cwd);
+		put_all(f, verb, words, env, cwd);
 	if (f && (ferror(f) | fclose(f)) && !rc)
 		rc = log_errno(errno, "save what to start");
 	else if (!f)
@@ -122,9 +123,10 @@ static int parse(struct recipe *r, size_t len)
 	    next_number(&at, end, &n_words) || next_number(&at, end, &n_env))
 		return -EINVAL;
 	r->cwd = next(&at, end);
+	r->verb = next(&at, end);
 	r->words = next_list(&at, end, n_words);
 	r->env = next_list(&at, end, n_env);
-	return r->cwd && r->words && r->env ? 0 : -EINVAL;
+	return r->cwd && r->verb && r->words && r->env ? 0 : -EINVAL;
 }
 
 int recipe_load(int dir, struct recipe *out)

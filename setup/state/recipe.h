@@ -9,16 +9,18 @@
 struct recipe {
 	char *text; /* all strings, owned; the rest points into it */
 	const char *cwd;
-	char **words; /* owned, NULL-terminated: what followed `run` */
-	char **env;   /* the same: the environment, without agents' variables */
+	const char *verb; /* "run", "pod create": whose words they are */
+	char **words;	  /* owned, NULL-terminated: what followed it */
+	char **env; /* the same: the environment, without agents' variables */
 };
 
 /**
  * recipe_save() - save @words, the current directory and the environment
- * @dir: the container's
+ * @dir: the container's, or the pod's
+ * @verb: whose words they are
  * Return: 0 or -errno, logged
  */
-int recipe_save(int dir, char *const *words);
+int recipe_save(int dir, const char *verb, char *const *words);
 
 /**
  * recipe_load() - read what recipe_save() wrote

@@ -260,13 +260,21 @@ static void empty_dir(int dir)
 	(void)unlinkat(dir, LOCK, 0);
 }
 
-/* A name that nobody can ask for. */
-static void private_name(char *buf, size_t cap)
+void state_new_id(char out[STATE_ID_TEXT])
 {
 	uint64_t r = 0;
 
 	(void)!getrandom(&r, sizeof(r), 0); /* can't fail for 8 bytes */
-	(void)snprintf(buf, cap, ".%016llx", (unsigned long long)r);
+	(void)snprintf(out, STATE_ID_TEXT, "%016llx", (unsigned long long)r);
+}
+
+/* A name that nobody can ask for. */
+static void private_name(char *buf, size_t cap)
+{
+	char id[STATE_ID_TEXT];
+
+	state_new_id(id);
+	(void)snprintf(buf, cap, ".%s", id);
 }
 
 void state_remove(struct state_own *own)
@@ -374,8 +382,19 @@ static struct state_proc proc_at(const json_t *doc, const char *key)
 	};
 }
 
+static void text_at(const json_t *doc, const char *key, char *buf, size_t cap)
+{
+	const char *s = json_string_value(json_object_get(doc, key));
+
+	(void)snprintf(buf, cap, "%s", s ? s : "");
+}
+
 static void parse(const json_t *doc, struct state_record *rec)
 {
+	if (json_is_true(json_object_get(doc, "is_pod")))
+		rec->kind = STATE_POD;
+	text_at(doc, "id", rec->id, sizeof(rec->id));
+	text_at(doc, "pod", rec->pod, sizeof(rec->pod));
 	rec->supervisor = proc_at(doc, "supervisor");
 	rec->init = proc_at(doc, "init");
 	rec->detached = json_is_true(json_object_get(doc, "detached"));
@@ -496,11 +515,13 @@ static json_t *proc_json(const struct state_proc *p)
 static char *make_text(const struct state_record *rec, size_t *len)
 {
 	json_t *doc = json_pack(
-		"{s:i, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:i, s:O*, s:O*}",
-		"schema", 1, "supervisor", proc_json(&rec->supervisor), "init",
-		proc_json(&rec->init), "detached", rec->detached, "remove",
-		rec->remove, "created_ms", (json_int_t)rec->created_ms,
-		"started_ms", (json_int_t)rec->started_ms, "finished_ms",
+		"{s:i, s:b, s:s, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:i, s:O*, s:O*}",
+		"schema", 1, "is_pod", rec->kind == STATE_POD, "id", rec->id,
+		"pod", rec->pod, "supervisor", proc_json(&rec->supervisor),
+		"init", proc_json(&rec->init), "detached", rec->detached,
+		"remove", rec->remove, "created_ms",
+		(json_int_t)rec->created_ms, "started_ms",
+		(json_int_t)rec->started_ms, "finished_ms",
 		(json_int_t)rec->finished_ms, "exit_code", rec->exit_code,
 		"command", rec->command, "ports", rec->ports);
 	size_t need = doc ? json_dumpb(doc, NULL, 0, JSON_COMPACT) : 0;
@@ -610,6 +631,21 @@ static int call_it(struct state_own *own, const char *name)
 	return 0;
 }
 
+static void tell_taken(const struct state_record *rec)
+{
+	bool pod = rec->kind == STATE_POD;
+
+	if (rec->phase == STATE_EXITED)
+		log_error("%s: there is %s of that name (podsplice %s %s)",
+			  rec->name,
+			  pod ? "a stopped pod" : "an ended container",
+			  pod ? "pod rm" : "rm", rec->name);
+	else
+		log_error("%s: a %s of that name is running (take another "
+			  "name)",
+			  rec->name, pod ? "pod" : "container");
+}
+
 static int call_as_told(struct state_own *own, const char *name)
 {
 	struct state_record rec;
@@ -619,14 +655,7 @@ static int call_as_told(struct state_own *own, const char *name)
 		rc = call_it(own, name);
 		if (rc != -EEXIST || read_record(own->containers, name, &rec))
 			continue; /* a leftover, which is gone now */
-		if (rec.phase == STATE_EXITED)
-			log_error("%s: there is an ended container of that "
-				  "name (podsplice rm %s)",
-				  name, name);
-		else
-			log_error("%s: a container of that name is running "
-				  "(take another name)",
-				  name);
+		tell_taken(&rec);
 		state_drop(&rec);
 		return rc;
 	}

@@ -33,13 +33,22 @@ enum state_phase {
 	STATE_EXITED, /* nothing of it runs */
 };
 
-/* One container. Times are milliseconds since 1970, 0: not yet. */
+/* Pods and containers share their names. */
+enum state_kind { STATE_CONTAINER, STATE_POD };
+
+#define STATE_ID_TEXT 17
+
+/* One of them. Times are milliseconds since 1970, 0: not yet. */
 struct state_record {
+	enum state_kind kind;
 	char name[STATE_NAME_MAX + 1];
-	enum state_phase phase; /* found out when read, never saved */
+	char id[STATE_ID_TEXT]; /* its own for good, whatever its name was */
+	char pod[STATE_NAME_MAX + 1]; /* it is in; "": in one of its own */
+	enum state_phase phase;	      /* found out when read, never saved */
 	int dir; /* open while the record is: for openat() of its files */
-	struct state_proc supervisor, init; /* init: the pod's pid 1 */
-	bool detached, remove;		    /* remove: --rm */
+	/* init: the container's first process, the pod's infra process */
+	struct state_proc supervisor, init;
+	bool detached, remove; /* remove: --rm */
 	int64_t created_ms, started_ms, finished_ms;
 	int exit_code;		 /* -1: not known */
 	json_t *command, *ports; /* arrays, or NULL */
@@ -126,6 +135,9 @@ int state_proc_of(pid_t pid, struct state_proc *out);
  * namespace that can't be seen from here), not logged
  */
 int state_pidfd(const struct state_proc *p);
+
+/** state_new_id() - one that nobody else has */
+void state_new_id(char out[STATE_ID_TEXT]);
 
 /** state_now_ms() - the time as records have it */
 int64_t state_now_ms(void);

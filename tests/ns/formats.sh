@@ -17,6 +17,10 @@ page = open(sys.argv[1]).read()
 section = page.split(f".Ss JSON of {sys.argv[2]}\n")[1]
 section = re.split(r"\n\.S[sh] ", section)[0]
 
+# in sections of their own
+described = {"ps": ["ports"], "pod ls": ["ports"],
+             "pod inspect": ["ports", "pids", "namespaces", "network"]}
+
 def words(pattern):
     lines = re.findall(pattern + r"Cm (.*)", section)
     return {w for line in lines for w in line.split() if w[0].isalpha()}
@@ -25,8 +29,7 @@ def keys(x):
     if isinstance(x, dict):
         for k, v in x.items():
             yield k
-            # it is described in a section of its own
-            if sys.argv[2:] != ["ps"] or k != "ports":
+            if k not in described.get(sys.argv[2], []):
                 yield from keys(v)
     if isinstance(x, list):
         for v in x:
@@ -56,6 +59,11 @@ wait_for "$GUARD" grep -qs connected "$T/flow.out" || bail 'no flow'
 
 is "$(as_user "$PODSPLICE" doctor --json | keys doctor)" / 'doctor --json'
 is "$(as_user "$PODSPLICE" ps --json | keys ps)" / 'ps --json'
+as_user "$PODSPLICE" pod create --name hull -p 8081:81 >/dev/null ||
+	bail 'no pod'
+is "$(as_user "$PODSPLICE" pod ls --json | keys 'pod ls')" / 'pod ls --json'
+is "$(as_user "$PODSPLICE" pod inspect --json hull | keys 'pod inspect')" / \
+	'pod inspect --json'
 for verb in port stats flows; do
 	is "$(as_user "$PODSPLICE" $verb --json web | keys $verb)" / \
 		"$verb --json"
@@ -80,4 +88,5 @@ is "$(grep -cE '^20[0-9-]{8}T[0-9:]{8}\.[0-9]{9}Z (stdout F out|stderr F err|std
 
 cd /
 as_user "$PODSPLICE" rm -f web >/dev/null
+as_user "$PODSPLICE" pod rm -f hull >/dev/null
 finish

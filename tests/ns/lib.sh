@@ -607,7 +607,9 @@ leftovers()
 	is "$(links_of_host)" "eth0@if${PEER_IFINDEX} lo " \
 		"$1: no device is left"
 	# what a killed supervisor leaves is removed by who looks next
-	is "$(as_user "$PODSPLICE" ps -aq 2>&1)" '' "$1: no container is left"
+	is "$(as_user "$PODSPLICE" ps -aq 2>&1
+		as_user "$PODSPLICE" pod ls -q 2>&1)" '' \
+		"$1: no container is left, and no pod"
 	# a pod in a pod has no runtime directory
 	is "$(find "$RUNTIME" -mindepth 1 -not -path "$RUNTIME/podsplice" \
 		-not -path "$RUNTIME/podsplice/containers"

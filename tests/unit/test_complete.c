@@ -69,6 +69,10 @@ static void before_the_verb_there_are_verbs_and_global_options(void **state)
 		{ { "bench-load", "" }, "words", NULL, "\t" },
 		{ { "help", "" }, "words", "\nrun\t", NULL },
 		{ { "help", "run", "" }, "words", NULL, "\t" },
+		{ { "po" }, "words", "\npod\tmake", "\npod create" },
+		{ { "pod", "" }, "words", "\ncreate\t", "\nrun\t" },
+		{ { "pod", "create", "-" }, "words", "\n--share\t", NULL },
+		{ { "pod", "nonsense", "" }, "words", NULL, "\t" },
 	};
 
 	(void)state;
@@ -125,7 +129,7 @@ static void every_placeholder_is_known(void **state)
 	static const char known[] =
 		" A.B.C.0/N ADDR ADDR|IFACE BYTES CAP DIR DIR[:OPTION,...] "
 		"DIR[:ro|:O] DOMAIN FILE HOST[:POD] LEVEL LINES MAC N NAME "
-		"NAME[=VALUE] P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
+		"NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
 		"USER[:GROUP] ";
 
 	(void)state;

@@ -69,7 +69,7 @@ static void words_directory_and_environment_come_back(void **state)
 
 	assert_int_equal(setenv("UNIT_ODD", "x=\n\xff", 1), 0);
 	assert_int_equal(setenv("SSH_AUTH_SOCK", "/tmp/agent", 1), 0);
-	assert_int_equal(recipe_save(f->dir, words), 0);
+	assert_int_equal(recipe_save(f->dir, "run", words), 0);
 	assert_int_equal(unsetenv("UNIT_ODD"), 0);
 	assert_int_equal(recipe_load(f->dir, &r), 0);
 	for (i = 0; words[i]; i++)
@@ -77,6 +77,7 @@ static void words_directory_and_environment_come_back(void **state)
 	assert_null(r.words[i]);
 	assert_non_null(getcwd(cwd, sizeof(cwd)));
 	assert_string_equal(r.cwd, cwd);
+	assert_string_equal(r.verb, "run");
 	assert_true(has(r.env, "UNIT_ODD=x=\n\xff"));
 	assert_false(has(r.env, "SSH_AUTH_SOCK=/tmp/agent"));
 	recipe_drop(&r);
@@ -88,7 +89,7 @@ static void nobody_else_can_read_it(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	assert_int_equal(recipe_save(f->dir, words), 0);
+	assert_int_equal(recipe_save(f->dir, "run", words), 0);
 	assert_int_equal(fstatat(f->dir, RECIPE, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
@@ -116,7 +117,7 @@ static void a_part_of_it_is_refused(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	assert_int_equal(recipe_save(f->dir, words), 0);
+	assert_int_equal(recipe_save(f->dir, "run", words), 0);
 	assert_int_equal(fstatat(f->dir, RECIPE, &st, 0), 0);
 	for (size_t len = (size_t)st.st_size; len-- > 0;)
 		assert_int_equal(load_cut(f, len), -EINVAL);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What lists of containers and of pods have in common. */
+
+#include "setup/cli/table.h"
+#include "setup/state/state.h"
+
+/** rows_time() - seconds since 1970; null: not yet */
+json_t *rows_time(int64_t ms);
+
+/** rows_pid() - @pid, one of @rec's; null when it has ended */
+json_t *rows_pid(const struct state_record *rec, pid_t pid);
+
+/** rows_list() - @list, which may be NULL: a new reference */
+json_t *rows_list(json_t *list);
+
+/** rows_insert() - @row, stolen, by its "created", the youngest first
+ * Return: 0 or -errno, logged
+ */
+int rows_insert(json_t *rows, json_t *row);
+
+/** rows_add_text() - add @s, escaped, cut off at @width */
+void rows_add_text(char buf[TABLE_CELL_MAX], const char *s, size_t width);
+
+/** rows_ports_text() - @row's "ports", for people */
+void rows_ports_text(const json_t *row, char buf[TABLE_CELL_MAX]);
+
+/** rows_created_text() - @row's "created", for people */
+void rows_created_text(const json_t *row, char buf[TABLE_CELL_MAX]);
