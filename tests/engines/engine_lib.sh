@@ -131,6 +131,15 @@ prints()
 	[ "$OUT" = "$want" ] || note "$ERR"
 }
 
+# says WANT CMD...: does it?
+says()
+{
+	local want=$1
+	shift
+	engine "$@"
+	[ "$OUT" = "$want" ]
+}
+
 # by_world STOCK OURS: the one that is for this world
 by_world()
 {
@@ -222,6 +231,30 @@ outgoing()
 	sees OK "$1: much goes out" put "$FAR4" 9000 3000000
 	sees OK "$1: ... and in" get "$FAR4" 9000 3000000
 	sees ECONNREFUSED "$1: refused" connect "$PEER4" 9
+	spliced "$1"
+}
+
+# the process that has the connection to the other host's server
+owner()
+{
+	in_host ss -Htnp state established "dst $FAR4:9000" |
+		sed -n 's/.*pid=\([0-9]*\).*/\1/p'
+}
+
+# spliced NAME: ours moves what goes out by a process that has no TAP
+spliced()
+{
+	rm -f "$T/end"
+	spawn "hold-$WORLD" "${AS_USER[@]}" "${INSIDE[@]}" sh -c \
+		"until [ -e $T/end ]; do sleep 0.1; done |
+		python3 $T/net.py hold $FAR4 9000"
+	wait_for "$GUARD" listens owner
+	is "$(find "/proc/$(owner)/fd" -lname /dev/net/tun -printf %l)" \
+		"$(by_world /dev/net/tun '')" "$WORLD: $1: who moves what goes out"
+	touch "$T/end"
+	reap "$PID"
+	is "$STATUS $(tail -n 1 "$T/hold-$WORLD.out")" '0 still open' \
+		"$WORLD: $1: ... it stays open"
 }
 
 # incoming NAME SEEN: what reaches SERVE's at 8080 and 5353/udp of the host.

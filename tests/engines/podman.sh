@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # podman's containers with a network of their own: both handlers of ports, -P,
-# user namespaces, restarts, and what podman makes of our errors.
+# user namespaces, restarts, and a port that is taken.
 # shellcheck source=tests/ns/lib.sh
 . "$(dirname "$0")/../ns/lib.sh"
 # shellcheck source=tests/engines/engine_lib.sh
