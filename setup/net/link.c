@@ -334,22 +334,45 @@ int link_route_prefix(struct nl_sock *sk, const struct ip *ip,
 	return 0;
 }
 
-int link_rule(struct nl_sock *sk, int family, const char *iif, uint32_t table)
+/* NULL without memory */
+static struct rtnl_rule *build_rule(int family, uint32_t table)
 {
 	struct rtnl_rule *rule = rtnl_rule_alloc();
+
+	if (!rule)
+		return NULL;
+	rtnl_rule_set_family(rule, family);
+	rtnl_rule_set_action(rule, 1 /* FR_ACT_TO_TBL */);
+	rtnl_rule_set_table(rule, table);
+	rtnl_rule_set_prio(rule, 100);
+	return rule;
+}
+
+int link_rule(struct nl_sock *sk, int family, const char *iif, uint32_t table)
+{
+	struct rtnl_rule *rule = build_rule(family, table);
+	int rc = rule ? rtnl_rule_set_iif(rule, iif) : -NLE_NOMEM;
+
+	if (!rc)
+		rc = rtnl_rule_add(sk, rule, NLM_F_CREATE | NLM_F_EXCL);
+	rtnl_rule_put(rule);
+	return done(rc, "add rule for", iif);
+}
+
+int link_rule_mark(struct nl_sock *sk, int family, uint32_t mark,
+		   uint32_t table)
+{
+	struct rtnl_rule *rule = build_rule(family, table);
+	char text[16];
 	int rc = -NLE_NOMEM;
 
 	if (rule) {
-		rtnl_rule_set_family(rule, family);
-		rtnl_rule_set_action(rule, 1 /* FR_ACT_TO_TBL */);
-		rtnl_rule_set_table(rule, table);
-		rtnl_rule_set_prio(rule, 100);
-		rc = rtnl_rule_set_iif(rule, iif);
-		if (!rc)
-			rc = rtnl_rule_add(sk, rule, NLM_F_CREATE | NLM_F_EXCL);
+		rtnl_rule_set_mark(rule, mark);
+		rc = rtnl_rule_add(sk, rule, NLM_F_CREATE | NLM_F_EXCL);
 	}
 	rtnl_rule_put(rule);
-	return done(rc, "add rule for", iif);
+	(void)snprintf(text, sizeof(text), "mark %#x", mark);
+	return rc == -NLE_EXIST ? 0 : done(rc, "add rule for", text);
 }
 
 int link_neigh(struct nl_sock *sk, int ifindex, const struct ip *ip,

@@ -74,6 +74,10 @@ int link_route_prefix(struct nl_sock *sk, const struct ip *ip,
 /** link_rule() - "from all iif @iif lookup @table" */
 int link_rule(struct nl_sock *sk, int family, const char *iif, uint32_t table);
 
+/** link_rule_mark() - "fwmark @mark lookup @table", unless it is there */
+int link_rule_mark(struct nl_sock *sk, int family, uint32_t mark,
+		   uint32_t table);
+
 /** link_neigh() - a permanent neighbour entry */
 int link_neigh(struct nl_sock *sk, int ifindex, const struct ip *ip,
 	       const uint8_t mac[6]);

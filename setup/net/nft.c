@@ -59,6 +59,7 @@
 #include "setup/net/nft_batch.h"
 #include "setup/net/nft_rules.h"
 
+#define TABLE	   "hop"
 #define SET_SIZE   262144
 #define SLOW_MS	   (5ULL * 24 * 3600 * 1000) /* as conntrack's ESTABLISHED */
 #define CLOSING_MS 60000ULL
@@ -422,7 +423,7 @@ static void build(struct nft_batch *b, const struct nft_hop *h)
 int nft_hop_install(const struct nft_hop *hop)
 {
 	struct nft_batch b;
-	int rc = nft_batch_begin(&b);
+	int rc = nft_batch_begin(&b, TABLE);
 
 	if (rc)
 		return rc;
@@ -434,7 +435,7 @@ int nft_hop_forget(void)
 {
 	static const struct nft_family *const fams[] = { &nft_fam4, &nft_fam6 };
 	struct nft_batch b;
-	int rc = nft_batch_begin(&b);
+	int rc = nft_batch_begin(&b, TABLE);
 
 	if (rc)
 		return rc;

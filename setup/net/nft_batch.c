@@ -37,7 +37,8 @@ static void msg_end(struct nft_batch *b)
 		b->failed = true;
 }
 
-void nft_table(struct nft_batch *b, uint16_t family)
+static void table_msg(struct nft_batch *b, uint16_t family, uint16_t type,
+		      uint16_t flags)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
 
@@ -45,11 +46,23 @@ void nft_table(struct nft_batch *b, uint16_t family)
 		b->failed = true;
 		return;
 	}
-	nftnl_table_set_str(t, NFTNL_TABLE_NAME, NFT_TABLE_NAME);
-	nftnl_table_nlmsg_build_payload(
-		msg_start(b, NFT_MSG_NEWTABLE, family, NLM_F_CREATE), t);
+	nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table);
+	nftnl_table_nlmsg_build_payload(msg_start(b, type, family, flags), t);
 	nftnl_table_free(t);
 	msg_end(b);
+}
+
+void nft_table(struct nft_batch *b, uint16_t family)
+{
+	table_msg(b, family, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+}
+
+void nft_table_anew(struct nft_batch *b, uint16_t family)
+{
+	/* only one that is there can be deleted */
+	nft_table(b, family);
+	table_msg(b, family, NFT_MSG_DELTABLE, 0);
+	nft_table(b, family);
 }
 
 void nft_set(struct nft_batch *b, const struct nft_set *set,
@@ -61,7 +74,7 @@ void nft_set(struct nft_batch *b, const struct nft_set *set,
 		b->failed = true;
 		return;
 	}
-	nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE_NAME);
+	nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
 	nftnl_set_set_str(s, NFTNL_SET_NAME, set->name);
 	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_NETDEV);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, set->id);
@@ -84,7 +97,7 @@ void nft_flush(struct nft_batch *b, const struct nft_set *set)
 		b->failed = true;
 		return;
 	}
-	nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE_NAME);
+	nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
 	nftnl_set_set_str(s, NFTNL_SET_NAME, set->name);
 	/* no member named means every one */
 	nftnl_set_elems_nlmsg_build_payload(
@@ -102,7 +115,7 @@ void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
 		b->failed = true;
 		return;
 	}
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, NFT_TABLE_NAME);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table);
 	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
@@ -125,7 +138,7 @@ struct nft_rule nft_rule_start(struct nft_batch *b, uint16_t family,
 		b->failed = true;
 		return r;
 	}
-	nftnl_rule_set_str(r.r, NFTNL_RULE_TABLE, NFT_TABLE_NAME);
+	nftnl_rule_set_str(r.r, NFTNL_RULE_TABLE, b->table);
 	nftnl_rule_set_str(r.r, NFTNL_RULE_CHAIN, chain);
 	nftnl_rule_set_u32(r.r, NFTNL_RULE_FAMILY, family);
 	return r;
@@ -337,9 +350,9 @@ static int transact(struct nft_batch *b)
 	return rc;
 }
 
-int nft_batch_begin(struct nft_batch *b)
+int nft_batch_begin(struct nft_batch *b, const char *table)
 {
-	*b = (struct nft_batch){ 0 };
+	*b = (struct nft_batch){ .table = table };
 	/* libmnl wants room for one message past the limit */
 	b->buf = malloc(NFT_BATCH_BYTES * 2);
 	if (!b->buf)

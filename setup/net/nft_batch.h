@@ -10,8 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All in one table of this name; a batch's largest size. */
-#define NFT_TABLE_NAME	"hop"
+/* A batch's largest size. */
 #define NFT_BATCH_BYTES 65536
 
 struct mnl_nlmsg_batch;
@@ -20,6 +19,7 @@ struct nftnl_rule;
 
 /* One transaction under construction. */
 struct nft_batch {
+	const char *table; /* of all that it makes */
 	struct mnl_nlmsg_batch *mb;
 	char *buf;
 	uint32_t seq;
@@ -45,8 +45,8 @@ struct nft_set_opts {
 	uint64_t timeout_ms;
 };
 
-/** nft_batch_begin() - Return: 0 or -ENOMEM, logged */
-int nft_batch_begin(struct nft_batch *b);
+/** nft_batch_begin() - @table: borrowed; Return: 0 or -ENOMEM, logged */
+int nft_batch_begin(struct nft_batch *b, const char *table);
 
 /**
  * nft_batch_commit() - end the batch, send it, read all answers, free it
@@ -54,7 +54,11 @@ int nft_batch_begin(struct nft_batch *b);
  */
 int nft_batch_commit(struct nft_batch *b);
 
+/** nft_table() - make the table; one that is there stays as it is */
 void nft_table(struct nft_batch *b, uint16_t family);
+
+/** nft_table_anew() - an empty one, whatever was there */
+void nft_table_anew(struct nft_batch *b, uint16_t family);
 void nft_set(struct nft_batch *b, const struct nft_set *set,
 	     const struct nft_set_opts *o);
 
