@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,7 +42,9 @@
 /* Clients of a port that wait for the pod; the others stay in the backlog. */
 #define CONNECTING_MAX 256
 #define EARLY_MAX      16 /* the same, before the pod's server is there */
-#define RETRY_MS       100
+/* Then a client's own address is tried again. */
+#define UNANSWERED_S 60
+#define RETRY_MS     100
 
 struct port {
 	struct loop_source src; /* the listener */
@@ -64,6 +67,7 @@ struct flow {
 	union endpoint client;
 	int client_fd;
 	enum source_rung rung;
+	bool unanswered; /* on the rung of the client's own address */
 };
 
 struct ingress {
@@ -82,6 +86,9 @@ struct ingress {
 	struct loop_job resume;
 	struct loop_timer retry;
 	bool started;
+	/* clients start at the gateway until then: `forward`'s target didn't
+	 * answer one, but it did answer us */
+	struct mono unanswered_until;
 	struct ingress_stats stats;
 };
 
@@ -133,6 +140,27 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
 /* ---- the ladder ---- */
 
 /*
+ * What a target of `forward` sends to a client's address comes back only by the
+ * grace of its network, which others may change.
+ */
+static bool may_be_unanswered(const struct ingress *in, const struct flow *f)
+{
+	return in->source->direct && f->rung < SOURCE_GATEWAY;
+}
+
+static int connect_pod(const struct ingress *in, const struct flow *f, int fd)
+{
+	static const int syn_retries = 1; /* some 3 s */
+
+	if (may_be_unanswered(in, f) &&
+	    setsockopt(fd, SOL_TCP, TCP_SYNCNT, &syn_retries,
+		       sizeof(syn_retries)))
+		return -errno;
+	return source_connect(fd, in->plan, &f->port->pub->spec, f->rung,
+			      &f->client, f->port->pod_port);
+}
+
+/*
  * Try the flow's rung: 0: under way; -EAGAIN: no socket in the pool; another
  * -errno: it failed at once.
  */
@@ -145,10 +173,7 @@ static int try_rung(struct ingress *in, struct flow *f)
 
 	if (fd < 0)
 		return fd;
-	rc = in->source->connected
-		     ? 0
-		     : source_connect(fd, in->plan, &f->port->pub->spec,
-				      f->rung, &f->client, f->port->pod_port);
+	rc = in->source->connected ? 0 : connect_pod(in, f, fd);
 	if (!rc) {
 		f->relay.b.src =
 			(struct loop_source){ fd, RELAY_EVENTS, on_connected };
@@ -247,9 +272,12 @@ static void give_up(struct ingress *in, struct flow *f, int err)
 static enum source_rung begin_at(const struct port *p,
 				 const union endpoint *client)
 {
+	const struct ingress *in = p->in;
 	struct ip ip = endpoint_ip(client);
 
-	return source_why_lost(p->in->source, &p->pub->spec, &ip)
+	return source_why_lost(in->source, &p->pub->spec, &ip) ||
+			       mono_before(loop_now(in->loop),
+					   in->unanswered_until)
 		       ? SOURCE_GATEWAY
 		       : SOURCE_CLIENT;
 }
@@ -325,6 +353,9 @@ static void start_relay(struct ingress *in, struct flow *f)
 	struct ip client = endpoint_ip(&f->client);
 	int rc = 0;
 
+	if (f->unanswered)
+		in->unanswered_until =
+			mono_add(loop_now(in->loop), mono_s(UNANSWERED_S));
 	if (proxy != SPEC_PROXY_NONE)
 		rc = proxy_send(proxy, f->relay.b.src.fd, f->client_fd,
 				&f->client);
@@ -367,7 +398,9 @@ static void on_connected(struct loop_source *src, uint32_t revents)
 	loop_forget(in->loop, src);
 	fd_drop(&fd);
 	f->relay.b.seen = 0;
-	f->rung = source_next(in->plan, f->rung, err);
+	f->unanswered = err == ETIMEDOUT && may_be_unanswered(in, f);
+	f->rung = f->unanswered ? SOURCE_GATEWAY
+				: source_next(in->plan, f->rung, err);
 	if (f->rung == SOURCE_NONE)
 		refused(in, f, err);
 	else
@@ -661,6 +694,11 @@ int ingress_start(struct ingress *in)
 			break;
 	}
 	return rc;
+}
+
+void ingress_retarget(struct ingress *in)
+{
+	in->unanswered_until = MONO_ZERO;
 }
 
 const struct ingress_stats *ingress_stats(const struct ingress *in)

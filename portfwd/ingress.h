@@ -58,6 +58,9 @@ size_t ingress_ports_page(struct ingress *in, uint32_t after,
 /** ingress_start() - accept from now on; Return: 0 or -errno, logged */
 int ingress_start(struct ingress *in);
 
+/** ingress_retarget() - the plan leads elsewhere: what was found out is void */
+void ingress_retarget(struct ingress *in);
+
 const struct ingress_stats *ingress_stats(const struct ingress *in);
 
 /** ingress_book() - its flows, those included that wait for the pod */

@@ -65,6 +65,7 @@ static int configure(struct portfwd *pf, struct msg *m)
 	pf->source.no_route6 = !pf->cfg.route6;
 	pf->source.direct = pf->cfg.direct;
 	pf->source.connected = pf->cfg.connected;
+	memcpy(pf->source.lost, pf->cfg.lost, sizeof(pf->source.lost));
 	rc = pool_new(&pf->pool, &pf->loop, fd_take(&pf->maker),
 		      pf->cfg.plan.has_ipv6);
 	if (!rc)
@@ -176,6 +177,7 @@ static void retarget(struct portfwd *pf, const struct msg *m)
 	memcpy(&pf->cfg.plan, m->body, sizeof(pf->cfg.plan));
 	pool_families(pf->pool, pf->cfg.plan.has_ipv6);
 	udp_drop_flows(pf->udp);
+	ingress_retarget(pf->ingress);
 }
 
 /* Return: 0 or -errno, which ends the process */

@@ -47,6 +47,7 @@ struct portfwd_config {
 	uint8_t route6; /* the pod has a way to IPv6 clients of the world */
 	bool direct;	/* no pod: the plan's pod is a target of `forward` */
 	bool connected; /* the maker's sockets are, already */
+	bool lost[2];	/* struct source's */
 	bool splice;	/* netstack asks about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	bool has_tproxy[2];		/* which listeners follow: IPv4, IPv6 */

@@ -30,11 +30,14 @@ enum source_lost source_why_lost(const struct source *s,
 {
 	if (spec->source == SPEC_SOURCE_OFF)
 		return SOURCE_LOST_OFF;
+	if (s->lost[spec->proto])
+		return SOURCE_LOST_ANSWER;
 	if (ip_is_loopback(client) || ip_is_linklocal(client))
 		return SOURCE_LOST_LOCAL;
 	if (in_pod_nets(s->plan, client))
 		return SOURCE_LOST_POD;
-	if (client->family == AF_INET6 && !s->plan->has_ipv6)
+	if (client->family == AF_INET6 ? !s->plan->has_ipv6
+				       : !s->plan->pod4.family)
 		return SOURCE_LOST_FAMILY;
 	if (client->family == AF_INET6 && s->no_route6)
 		return SOURCE_LOST_ROUTE;
@@ -49,7 +52,9 @@ enum source_lost source_lost_at(const struct source *s, const struct spec *spec,
 	if (rung == SOURCE_OTHER)
 		return SOURCE_LOST_FAMILY;
 	if (rung == SOURCE_GATEWAY)
-		return why ? why : SOURCE_LOST_ADDRESS;
+		return why	   ? why
+		       : s->direct ? SOURCE_LOST_ANSWER
+				   : SOURCE_LOST_ADDRESS;
 	return SOURCE_LOST_NONE;
 }
 

@@ -17,6 +17,9 @@ struct source {
 	bool direct;
 	/* that is a unix socket: what comes from the maker is connected */
 	bool connected;
+	/* by enum spec_proto: what is sent to a client's address doesn't come
+	 * back from there */
+	bool lost[2];
 };
 
 enum source_rung {
@@ -36,6 +39,7 @@ enum source_lost {
 	SOURCE_LOST_FAMILY,  /* the pod has or takes only the other family */
 	SOURCE_LOST_ROUTE,   /* IPv6 client, pod without an IPv6 route */
 	SOURCE_LOST_ADDRESS, /* the hop wouldn't bind it */
+	SOURCE_LOST_ANSWER,  /* `forward`: answers to it don't come back */
 	SOURCE_LOST_N,
 };
 

@@ -146,6 +146,7 @@ static json_t *lost_json(const struct port_record *r)
 		[SOURCE_LOST_FAMILY] = "the pod serves the other family only",
 		[SOURCE_LOST_ROUTE] = "the pod has no IPv6 route",
 		[SOURCE_LOST_ADDRESS] = "the client's address can't be bound",
+		[SOURCE_LOST_ANSWER] = "answers to it don't come back",
 	};
 
 	return json_pack("{s:I, s:s?}", "n", (json_int_t)r->lost, "why",
