@@ -198,9 +198,15 @@ static int config_portfwd(const struct helpers *h)
 		.plan = *h->plan,
 		.host_loopback = net->host_loopback,
 		.host_ports = net->host_ports,
-		.route6 = h->route6,
+		.route6 = h->route6 || net->forward.transparent,
 		.direct = net->forward.kind != OUTLET_HOP,
 		.connected = net->forward.kind == OUTLET_UNIX,
+		/* a server's answer has a mark with TCP only */
+		.lost = { [SPEC_TCP] = net->forward.kind &&
+				       !net->forward.transparent,
+			  [SPEC_UDP] = net->forward.kind &&
+				       (!net->forward.transparent ||
+					net->forward.mark) },
 		.splice = helpers_splice(h),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,

@@ -327,15 +327,16 @@ static int serve_both(int ctl, int portfwd, int mem_fd,
 	}
 }
 
-static int lock(enum outlet_kind kind)
+static int lock(const struct outlet *outlet)
 {
 	struct sandbox box;
 	int rc;
 
-	if (kind == OUTLET_UNIX)
+	if (outlet->kind == OUTLET_UNIX)
 		return sandbox_lock_connector();
-	if (kind != OUTLET_HOST)
-		return sandbox_lock_maker(kind == OUTLET_HOP);
+	if (outlet->kind != OUTLET_HOST)
+		return sandbox_lock_maker(outlet->kind == OUTLET_HOP ||
+					  outlet->transparent);
 	rc = sandbox_1_namespaces(&box, SANDBOX_MAKER);
 	return rc ? rc : sandbox_2_lock(&box);
 }
@@ -352,7 +353,7 @@ static int maker_4_serve(int ctl, int portfwd, const struct outlet *outlet)
 
 	sys_null_stdio();
 	if (!rc)
-		rc = lock(outlet->kind);
+		rc = lock(outlet);
 	if (!rc && outlet->kind)
 		rc = msg_must_send(ctl, "the supervisor", MAKER_READY, NULL, 0,
 				   NULL, 0);

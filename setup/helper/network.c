@@ -433,7 +433,7 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 int network_retarget(struct network *n, const struct ip *ip)
 {
 	n->plan = (struct podnet){ 0 };
-	outlet_lead(&n->plan, ip);
+	outlet_lead(&n->plan, ip, n->cfg->forward.prefix);
 	return helpers_retarget(&n->helpers);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Nothing transparent: the answers to a client's address would have to find
- * their way from the target back to us, and the routes there aren't ours.
+ * Nothing transparent, but where inbound.h has made it so: the answers to a
+ * client's address have to find their way from the target back to us, and the
+ * routes there aren't ours.
  *
  * portfwd can't connect to a unix socket by itself: there are no paths in its
  * empty root, and giving it the socket's directory would give it all sockets
@@ -20,13 +21,17 @@
 #include "portfwd/relay_socket.h"
 #include "setup/net/hop.h"
 
-void outlet_lead(struct podnet *plan, const struct ip *ip)
+void outlet_lead(struct podnet *plan, const struct ip *ip, unsigned int prefix)
 {
 	bool v4 = ip->family == AF_INET;
 
 	*(v4 ? &plan->pod4 : &plan->pod6) = *ip;
 	(v4 ? &plan->gw4 : &plan->gw6)->family = ip->family;
 	plan->has_ipv6 |= !v4;
+	if (!prefix)
+		return;
+	*(v4 ? &plan->net4 : &plan->net6) = *ip;
+	*(v4 ? &plan->prefix4 : &plan->prefix6) = prefix;
 }
 
 int outlet_path_ok(const char *path)
@@ -74,8 +79,20 @@ static int unconnected(int family, int type)
 	return rc ? rc : fd_take(&fd);
 }
 
+static int transparent(int family, int type, uint32_t mark)
+{
+	scoped_fd fd = hop_transparent(family, type);
+
+	if (fd >= 0 && mark &&
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return -errno;
+	return fd_take(&fd);
+}
+
 int outlet_socket(const struct outlet *o, int family, int type)
 {
+	if (o->transparent)
+		return transparent(family, type, o->mark);
 	return o->kind == OUTLET_UNIX ? connected(o->path)
 				      : unconnected(family, type);
 }

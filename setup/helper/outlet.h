@@ -14,10 +14,17 @@ enum outlet_kind {
 struct outlet {
 	enum outlet_kind kind;
 	const char *path; /* of the unix socket, borrowed; else NULL */
+	/* of OUTLET_NETNS: what inbound.h has found */
+	bool transparent;
+	uint32_t mark;	     /* of what the sockets send; 0: none */
+	unsigned int prefix; /* of the target's network; 0: not known */
 };
 
-/** outlet_lead() - @ip is where @plan leads to in that family */
-void outlet_lead(struct podnet *plan, const struct ip *ip);
+/**
+ * outlet_lead() - @ip is where @plan leads to in that family
+ * @prefix: of a network that it is in; 0: not known
+ */
+void outlet_lead(struct podnet *plan, const struct ip *ip, unsigned int prefix);
 
 /**
  * outlet_path_ok() - can @path be that of a unix socket?

@@ -189,6 +189,8 @@ static int allow_arguments(scmp_filter_ctx f, enum sandbox_role role)
 	if (!rc && role == SANDBOX_MAKER)
 		rc = allow_option(f, SOL_SOCKET, SO_RCVMARK);
 	if (!rc && role == SANDBOX_MAKER)
+		rc = allow_option(f, SOL_SOCKET, SO_MARK);
+	if (!rc && role == SANDBOX_MAKER)
 		rc = allow_option(f, SOL_UDP, UDP_GRO);
 	if (rc || role == SANDBOX_MAKER)
 		return rc;

@@ -22,6 +22,7 @@
 #include "setup/base/own_file.h"
 #include "setup/base/sys.h"
 #include "setup/helper/control_path.h"
+#include "setup/helper/inbound.h"
 #include "setup/helper/network.h"
 #include "setup/net/target.h"
 #include "setup/personality/rootlessport_errors.h"
@@ -121,15 +122,13 @@ static int plan(struct rootlessport *r)
 	*net = (struct net_config){ .manager = MANAGER_NULL,
 				    .datapath = DATAPATH_SLIRP,
 				    .forward.kind = OUTLET_NETNS };
-	outlet_lead(&net->plan, &cfg->child);
+	outlet_lead(&net->plan, &cfg->child, 0);
 	net->specs = calloc(cfg->n_ports, sizeof(*net->specs));
 	if (!net->specs && cfg->n_ports)
 		return log_errno(ENOMEM, "rootlessport");
 	net->n_specs = cfg->n_ports;
-	for (size_t i = 0; i < cfg->n_ports; i++) {
+	for (size_t i = 0; i < cfg->n_ports; i++)
 		net->specs[i] = cfg->ports[i].spec;
-		net->specs[i].source = SPEC_SOURCE_OFF;
-	}
 	return 0;
 }
 
@@ -225,14 +224,30 @@ static int tell_ready(struct rootlessport *r)
 	return 0;
 }
 
+/* What the server sees of its clients: their addresses, or ours. */
+static void choose_source(struct rootlessport *r)
+{
+	struct outlet *outlet = &r->net_cfg.forward;
+	char why[INBOUND_WHY_MAX];
+
+	inbound_prepare(r->target.ns_user, r->target.ns_net, &r->cfg.child,
+			outlet, why);
+	outlet_lead(&r->net.plan, &r->cfg.child, outlet->prefix);
+	if (!outlet->transparent)
+		log_warn("clients' addresses are not kept: %s", why);
+	else if (outlet->mark)
+		log_info("clients' addresses are kept, but not with UDP");
+}
+
 /*
  * After this: something has ended it. Its status is the loop's.
  */
 static int rootlessport_2_serve(struct rootlessport *r)
 {
-	int rc = network_2_forward(&r->net, &r->target.ns_user,
-				   &r->target.ns_net);
+	int rc;
 
+	choose_source(r);
+	rc = network_2_forward(&r->net, &r->target.ns_user, &r->target.ns_net);
 	sys_settle();
 	if (!rc)
 		rc = network_3_watch(&r->net, &r->loop, 0, -1);

@@ -113,10 +113,10 @@ def run(argv):
         print((drain(err[0]) or b'').decode().strip(), file=sys.stderr)
         return
     print('ready', pid, told.decode(), flush=True)
-    held = [str(n) for n, fd in [(1, out[0]), (2, err[0])] +
-            [(n, r) for n, (r, _) in strays.items()]
-            if drain(fd) is None]
-    print('holds', *held, flush=True)
+    said = {n: drain(r) for n, r in [(1, out[0]), (2, err[0])] +
+            [(n, r) for n, (r, _) in strays.items()]}
+    print((said[2] or b'').decode(), end='', file=sys.stderr, flush=True)
+    print('holds', *[n for n in said if said[n] is None], flush=True)
     print('ended', status_of(pid), flush=True)
 
 

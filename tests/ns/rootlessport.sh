@@ -114,8 +114,13 @@ for host in "$HOST4" "$HOST6"; do
 	is "$(peer_net get "$host" 8080 2000000)" OK "TCP from $host, down"
 	is "$(peer_net put "$host" 8080 2000000)" OK '... up'
 done
-unlike "$(host_net who 127.0.0.1 8080)" '127\.' \
-	'a client on loopback is not seen as one'
+is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" \
+	"the server sees the client's address and port"
+is "$(peer_net who "$HOST6" 8080)" "$POD4 other-port" \
+	'... not one of the other family'
+is "$(host_net who 127.0.0.1 8080)" "$POD4 other-port" '... not of loopback'
+is "$(host_net who "$HOST4" 8080)" "$HOST4 same-port" \
+	"... the host's own address"
 is "$(find "$TMP" -mindepth 1)" '' 'no file is made'
 kill -USR2 "$RP"
 is "$(peer_net get "$HOST4" 8080 1000)" OK 'data on the exit pipe: it goes on'
@@ -306,11 +311,13 @@ member()
 		ip link set lo up
 		ip link set eth0 up
 		ip addr add 10.89.0.$1/24 dev eth0
-		ip route add default via 10.89.0.1"
+		ip addr add fd89::$1/64 dev eth0 nodad
+		ip route add default via 10.89.0.1
+		ip route add default via fd89::1"
 	spawn "server$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" serve 80 \
 		both '' "banner$1"
 	spawn "plain$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" serve 81
-	spawn "udp$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" udp-serve 80
+	spawn "udp$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" udp-serve 80 6
 	wait_for 20 listens nsenter -t "$MEMBER" -n -- ss -Hlnt 'sport = :80'
 	wait_for 20 listens nsenter -t "$MEMBER" -n -- ss -Hlnt 'sport = :81'
 	wait_for 20 listens nsenter -t "$MEMBER" -n -- ss -Hlnu 'sport = :80'
@@ -319,6 +326,7 @@ member()
 in_pod sh -ec '
 	ip link add podman1 type bridge
 	ip addr add 10.89.0.1/24 dev podman1
+	ip addr add fd89::1/64 dev podman1 nodad
 	ip link set podman1 up
 	echo 1 >/proc/sys/net/ipv4/ip_forward'
 member 2
@@ -330,9 +338,24 @@ starts bridge "$(config "$(map 8080 '"range":2,"protocol":"tcp,udp"')" "$BRIDGE"
 is "$(stat -c %a "$TMP/rp")" 700 'the directory of reload sockets'
 check '... has one' test -S "$RELOAD"
 is "$(peer_net banner "$HOST4" 8080)" banner2 'the first container'
+is "$(peer_net who "$HOST4" 8081)" "$PEER4 same-port" \
+	"the server sees the client's address and port"
+is "$(peer_net udp "$HOST4" 8080)" "OK ::ffff:$PEER4" '... of UDP, too'
+is "$(peer_net who "$HOST6" 8081)" '10.89.0.1 other-port' \
+	'... not one of the other family'
+is "$(host_net who 127.0.0.1 8081)" '10.89.0.1 other-port' '... not of loopback'
 is "$(reload "$RELOAD" $'"10.89.0.3"\n')" OK 'a reload'
 is "$(peer_net banner "$HOST4" 8080)" banner3 '... leads to the other one'
-like "$(peer_net udp "$HOST4" 8080)" '^OK ' '... UDP'
+is "$(peer_net udp "$HOST4" 8080)" "OK ::ffff:$PEER4" '... UDP'
+is "$(peer_net who "$HOST4" 8081)" "$PEER4 same-port" \
+	"... with the client's address"
+is "$(reload "$RELOAD" '"fd89::3"')" OK 'a reload to another family'
+for host in "$HOST4" "$HOST6"; do
+	is "$(peer_net banner "$host" 8080)" banner3 "... works from $host"
+done
+is "$(peer_net who "$HOST6" 8081)" "$PEER6 same-port" \
+	"... with the client's address"
+is "$(peer_net udp "$HOST6" 8080)" "OK $PEER6" '... UDP'
 is "$(reload "$RELOAD" '"10.' '89.0.2"')" OK 'a reload in two packets'
 is "$(peer_net banner "$HOST4" 8080)" banner2 '... works, too'
 while IFS='|' read -r request answer; do
@@ -399,4 +422,46 @@ is "$(reload "$DEEP/rp/c0ffee" '"10.89.0.3"')" OK \
 hangup deep
 rm -rf "$TMP/rp" "$DEEP"
 leftovers bridge
+
+# Clients' addresses: what it takes, and what happens without
+
+is "$(in_pod ip rule | grep -c 0x7073)" 1 'one rule, after all of them'
+is "$(in_pod nft list tables)" 'table inet podsplice' '... and one table'
+is "$(in_pod nft list table inet podsplice | grep -c transparent)" 1 \
+	'... with one rule'
+
+starts noanswer "$(config "$(map 8080 '"container_port":81,"protocol":"tcp,udp"')" "$BRIDGE")"
+is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" 'a way back'
+in_pod nft delete table inet podsplice
+is "$(peer_net who "$HOST4" 8080)" '10.89.0.1 other-port' \
+	'the way back is gone: it is served, as somebody else'
+is "$(guard timeout 2 "${IN_PEER[@]}" "$PY" "$T/net.py" who "$HOST4" 8080)" \
+	'10.89.0.1 other-port' '... and the next at once'
+is "$(reload "$RELOAD" '"10.89.0.2"')" OK '... until a reload'
+hangup noanswer
+
+nsenter -t "$MEMBER" -n -- ip route del default
+starts internal "$(config "$(map 8080 '"container_port":81'),$(map 8080 '"protocol":"udp"')" \
+	"$BRIDGE,\"ChildIP\":\"10.89.0.3\"")"
+like "$(cat "$T/internal.err")" \
+	"^podsplice: clients' addresses are not kept: answers to a client's address don't come back\$" \
+	'a container without a way out: told'
+is "$(peer_net who "$HOST4" 8080)" '10.89.0.1 other-port' '... and served'
+is "$(peer_net udp "$HOST4" 8080)" 'OK ::ffff:10.89.0.1' '... UDP'
+hangup internal
+
+# the user namespace of the engine has no power over it, or none at all
+spawn limited "${AS_USER[@]}" "${STAYS[@]}" unshare -Urn sleep 1000
+LIMITED=$PID
+wait_for 20 sleeps "$LIMITED"
+nsenter -t "$LIMITED" -n -- ip link set lo up
+spawn serverlimited nsenter -t "$LIMITED" -n -- "$PY" "$T/net.py" serve 80
+wait_for 20 listens nsenter -t "$LIMITED" -n -- ss -Hlnt 'sport = :80'
+IN_ENGINE=("${IN_HOST[@]}" "${CLEAN_ENV[@]}")
+starts root "$(config "$(map 8080)" \
+	"\"NetNSPath\":\"/proc/$LIMITED/ns/net\",\"ChildIP\":\"\"")"
+is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" \
+	"by root, into a user's namespace: with the client's address"
+hangup root
+leftovers addresses
 finish
