@@ -168,7 +168,9 @@ int forward_run(const struct forward_config *cfg)
 	/* nobody may end us by not reading */
 	(void)signal(SIGPIPE, SIG_IGN);
 	network_init(&f->net, &cfg->net, &ops);
-	rc = forward_1_bind(f);
+	rc = manager_keep(&f->net.manager, NULL, 0);
+	if (!rc)
+		rc = forward_1_bind(f);
 	if (!rc)
 		rc = forward_2_serve(f);
 	tear_down(f);

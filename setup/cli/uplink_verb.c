@@ -245,28 +245,10 @@ static void tear_down(struct uplink_verb *u)
 	loop_deinit(&u->loop);
 }
 
-/* What was opened by others, but for what was passed in to us, is closed. */
-static int keep_passed(struct uplink_verb *u)
-{
-	struct manager *m = &u->net.manager;
-	scoped_free int **all = calloc(m->n_fds + 4, sizeof(*all));
-	size_t n = 0;
-
-	if (!all)
-		return log_errno(ENOMEM, "uplink");
-	all[n++] = &u->ready_fd;
-	all[n++] = &u->exit_fd;
-	all[n++] = log_file_ref();
-	all[n++] = &m->notify;
-	for (size_t i = 0; i < m->n_fds; i++)
-		all[n++] = &m->fds[i];
-	sys_keep_fds(all, n);
-	return 0;
-}
-
 int uplink_serve(const struct uplink_config *cfg, int *by)
 {
 	struct uplink_verb *u = calloc(1, sizeof(*u));
+	int *const passed[] = { &u->ready_fd, &u->exit_fd };
 	const struct network_ops ops = { .route6 = on_route6,
 					 .cut_off = on_cut_off,
 					 .arg = u };
@@ -290,7 +272,7 @@ int uplink_serve(const struct uplink_config *cfg, int *by)
 	/* nobody may end us by not reading */
 	(void)signal(SIGPIPE, SIG_IGN);
 	network_init(&u->net, &cfg->net, &ops);
-	rc = keep_passed(u);
+	rc = manager_keep(&u->net.manager, passed, ARRAY_SIZE(passed));
 	if (!rc)
 		rc = uplink_1_bind(u);
 	if (!rc)

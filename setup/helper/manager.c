@@ -21,6 +21,7 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
+#include "setup/base/sys.h"
 
 #define FIRST_FD 3
 
@@ -99,6 +100,22 @@ int manager_take(struct manager *out)
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		(void)unsetenv(ours[i]); /* can't fail for a valid name */
 	return rc;
+}
+
+int manager_keep(struct manager *m, int *const others[], size_t n)
+{
+	scoped_free int **all = calloc(n + m->n_fds + 2, sizeof(*all));
+
+	if (!all)
+		return log_errno(ENOMEM, "descriptors");
+	for (size_t i = 0; i < n; i++)
+		all[i] = others[i];
+	for (size_t i = 0; i < m->n_fds; i++)
+		all[n++] = &m->fds[i];
+	all[n++] = log_file_ref();
+	all[n++] = &m->notify;
+	sys_keep_fds(all, n);
+	return 0;
 }
 
 static void tell(const struct manager *m, const char *text)

@@ -30,6 +30,17 @@ struct manager {
  */
 int manager_take(struct manager *out);
 
+/**
+ * manager_keep() - close what was left open for us by mistake: all descriptors
+ * but 0, 1, 2, the log file, @m's, and @others
+ * @others: @n of them; they and @m's may get other numbers, and -1 stays -1
+ *
+ * Before anything else is opened.
+ *
+ * Return: 0 or -ENOMEM, logged
+ */
+int manager_keep(struct manager *m, int *const others[], size_t n);
+
 /** manager_ready() - we serve, in this process */
 void manager_ready(const struct manager *m);
 

@@ -120,6 +120,17 @@ kill -INT "$SUP"
 reap "$SUP"
 is "$STATUS" 0 'SIGINT ends it with status 0'
 
+mkfifo -m 666 "$T/stray"
+# shellcheck disable=SC2016 # for the inner shell
+spawn strays "${AS_USER[@]}" sh -c 'exec "$@" 6<>"$0" 8</dev/null' "$T/stray" \
+	"$PODSPLICE" forward -p 8080:9000 "$PEER4"
+SUP=$PID
+check 'started with descriptors of others' wait_for 20 listening 8080
+is "$(for p in $(family "$SUP"); do
+	find "/proc/$p/fd" -lname "$T/stray"
+done)" '' '... it has none of them'
+up_end
+
 fwd rude 8080 -p 8080:9000 "$PEER4"
 kill -KILL "$SUP"
 reap "$SUP"
