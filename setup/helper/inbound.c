@@ -83,7 +83,10 @@ static int route_back(struct nl_sock *nl, int family)
 
 	if (!rc)
 		rc = link_route_add(nl, &all);
-	return rc ? rc : link_rule_mark(nl, family, MARK, TABLE);
+	/* an earlier forwarder's serves as well */
+	if (rc && rc != -EEXIST)
+		return rc;
+	return link_rule_mark(nl, family, MARK, TABLE);
 }
 
 /* It may lead to an address of the other one later, which may be missing here.
