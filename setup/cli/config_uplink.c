@@ -126,7 +126,9 @@ int config_uplink_parse(struct uplink_config *cfg, char **argv)
 	char **rest;
 	int rc;
 
-	*cfg = (struct uplink_config){ .ready_fd = -1, .exit_fd = -1 };
+	*cfg = (struct uplink_config){ .ready_fd = -1,
+				       .exit_fd = -1,
+				       .tap = -1 };
 	config_net_init(&cfg->net);
 	rc = opt_parse(&cmd, argv, &rest);
 	if (!rc)

@@ -17,6 +17,7 @@ struct uplink_config {
 	const char *userns, *pidfile, *control; /* paths, or NULL */
 	int ready_fd, exit_fd;			/* -1: none */
 	const char *target;			/* PID or path */
+	int tap; /* instead: a descriptor of the TAP that is there; -1 */
 };
 
 /* What `uplink` has beyond the NET options; the target is an uplink_config. */

@@ -110,6 +110,7 @@ static bool try_hop(enum datapath datapath, char *why, size_t cap)
 	struct net_config net;
 	struct hop hop = HOP_NULL;
 	struct hop_config cfg = { .plan = &net.plan,
+				  .tap = -1,
 				  .datapath = datapath,
 				  .serve_dns = true,
 				  .ns_pod = -1 };

@@ -36,7 +36,7 @@ struct uplink_verb {
 	struct loop_source signals, ended, hung_up;
 	struct own_file pidfile;
 	struct own_file api;
-	int ready_fd, exit_fd;
+	int ready_fd, exit_fd, tap;
 	int signal; /* that ended it */
 };
 
@@ -110,7 +110,9 @@ static void on_route6(void *arg, bool has_ipv6)
 static int uplink_1_bind(struct uplink_verb *u)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	int rc = target_open(&u->target, u->cfg->target, u->cfg->userns);
+	const char *userns = u->cfg->userns;
+	int rc = u->tap < 0 ? target_open(&u->target, u->cfg->target, userns)
+			    : target_open_tap(&u->target, u->tap, userns);
 
 	if (!rc)
 		rc = loop_init(&u->loop);
@@ -134,6 +136,7 @@ static int uplink_2_fork(struct uplink_verb *u)
 			.joined = true,
 			.bare = u->cfg->bare,
 			.plain = u->cfg->plain,
+			.tap = u->tap,
 			.own_mtu = u->cfg->own_mtu,
 			.own_mac = u->cfg->own_mac,
 		},
@@ -152,6 +155,7 @@ static int uplink_2_fork(struct uplink_verb *u)
 		fd_drop(&u->net.helpers.hop.sockets);
 	fd_drop(&u->target.ns_net);
 	fd_drop(&u->target.ns_user);
+	fd_drop(&u->tap); /* the hop has its own */
 	return rc;
 }
 
@@ -242,13 +246,14 @@ static void tear_down(struct uplink_verb *u)
 	target_close(&u->target);
 	fd_drop(&u->ready_fd);
 	fd_drop(&u->exit_fd);
+	fd_drop(&u->tap);
 	loop_deinit(&u->loop);
 }
 
 int uplink_serve(const struct uplink_config *cfg, int *by)
 {
 	struct uplink_verb *u = calloc(1, sizeof(*u));
-	int *const passed[] = { &u->ready_fd, &u->exit_fd };
+	int *const passed[] = { &u->ready_fd, &u->exit_fd, &u->tap };
 	const struct network_ops ops = { .route6 = on_route6,
 					 .cut_off = on_cut_off,
 					 .arg = u };
@@ -268,6 +273,7 @@ int uplink_serve(const struct uplink_config *cfg, int *by)
 		.api = OWN_FILE_NULL,
 		.ready_fd = cfg->ready_fd,
 		.exit_fd = cfg->exit_fd,
+		.tap = cfg->tap,
 	};
 	/* nobody may end us by not reading */
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -111,6 +111,7 @@ static int fork_maker(struct helpers *h, struct ends *e,
 			      &e->runner[1],
 			      &cfg->ns_user,
 			      &cfg->hop.ns_pod,
+			      &cfg->hop.tap,
 			      &cfg->runner.output[0],
 			      &cfg->runner.output[1] };
 	int rc = child_fork(&h->children[HELPER_MAKER], names[2], false, keep,

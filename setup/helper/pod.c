@@ -72,7 +72,7 @@ static int pod_2_fork(struct pod *p)
 	const struct infra_config infra = { .share = p->cfg->share,
 					    .hostname = hostname(p) };
 	struct maker_config maker = {
-		.hop.ns_pod = -1,
+		.hop = { .ns_pod = -1, .tap = -1 },
 		.ns_user = -1,
 		.runner.output = { -1, -1 },
 		.infra = &infra,

@@ -80,7 +80,7 @@ static int supervisor_2_fork(struct supervisor *s)
 {
 	char dir[STATE_DIR_TEXT];
 	struct maker_config maker = {
-		.hop.ns_pod = -1,
+		.hop = { .ns_pod = -1, .tap = -1 },
 		.ns_user = -1,
 		.runner = {
 			.run = s->cfg,

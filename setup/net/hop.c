@@ -317,7 +317,8 @@ static int kernel_hop_links(const struct hop_config *cfg, struct nl_sock *nl,
 	};
 	int rc;
 
-	out->tap = netconf_tap(TAP);
+	out->tap = cfg->tap < 0 ? netconf_tap(TAP)
+				: netconf_tap_passed(cfg->tap, TAP);
 	rc = out->tap < 0 ? out->tap : knob("tap");
 	if (!rc)
 		rc = netconf_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);

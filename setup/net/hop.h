@@ -25,6 +25,7 @@ struct hop_config {
 	bool bare;    /* others set addresses, routes and the device's state */
 	bool plain;   /* no sysctl is set, and no IPv6 address: router
 		       * advertisements do that */
+	int tap; /* of the device that is there, from its maker; -1: none */
 	bool own_mtu, own_mac; /* the plan's were asked for, so are no default:
 				* a device that is there gets them */
 };

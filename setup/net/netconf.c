@@ -89,6 +89,14 @@ static int attach(int fd, const char *name, short flags)
 	return ioctl(fd, TUNSETIFF, &ifr) ? -errno : 0;
 }
 
+/* Whoever had it before us may have promised it big packets. */
+static int no_offload(int fd, const char *name)
+{
+	if (ioctl(fd, TUNSETOFFLOAD, 0))
+		return log_errno(errno, "TAP device %s: TUNSETOFFLOAD", name);
+	return 0;
+}
+
 int netconf_tap(const char *name)
 {
 	scoped_fd fd = open_tun();
@@ -112,10 +120,21 @@ int netconf_tap(const char *name)
 			name);
 	if (rc)
 		return log_errno(-rc, "TAP device %s: TUNSETIFF", name);
-	/* whoever had it before us may have promised it big packets */
-	if (ioctl(fd, TUNSETOFFLOAD, 0))
-		return log_errno(errno, "TAP device %s: TUNSETOFFLOAD", name);
-	return fd_take(&fd);
+	rc = no_offload(fd, name);
+	return rc ? rc : fd_take(&fd);
+}
+
+int netconf_tap_passed(int passed, const char *name)
+{
+	scoped_fd fd = fcntl(passed, F_DUPFD_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return log_errno(errno, "TAP device %s: its descriptor", name);
+	rc = fd_nonblock(fd);
+	if (!rc)
+		rc = no_offload(fd, name);
+	return rc ? rc : fd_take(&fd);
 }
 
 int netconf_in(int ns, int (*fn)(void *arg), void *arg)

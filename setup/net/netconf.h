@@ -29,6 +29,13 @@ int netconf_dev_sysctl(const char *family, const char *dev, const char *key,
  */
 int netconf_tap(const char *name);
 
+/**
+ * netconf_tap_passed() - one that its maker has attached to, for us
+ * @fd: stays the caller's
+ * Return: another descriptor of it, non-blocking, or -errno, logged
+ */
+int netconf_tap_passed(int fd, const char *name);
+
 /** netconf_tap_queue() - packets that may wait in a TAP of that MTU */
 uint32_t netconf_tap_queue(uint32_t mtu_bytes);
 

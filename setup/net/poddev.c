@@ -100,7 +100,11 @@ static int look(void *arg)
 	if (!rc)
 		rc = link_copy_read(nl, name, e->out);
 	link_close(nl);
-	if (!rc && e->out->there) {
+	if (!rc && !e->out->there && e->cfg->tap >= 0) {
+		log_error("TAP device %s: is not there any more", name);
+		rc = -ENODEV;
+	}
+	if (!rc && e->out->there && e->cfg->tap < 0) {
 		probe = netconf_tap(name);
 		rc = probe < 0 ? probe : 0;
 	}
@@ -280,7 +284,9 @@ static int config(void *arg)
 
 	if (e->tap) {
 		own.txqueuelen = netconf_tap_queue(plan->mtu_bytes);
-		*e->tap = netconf_tap(plan->tap);
+		*e->tap = e->cfg->tap < 0
+				  ? netconf_tap(plan->tap)
+				  : netconf_tap_passed(e->cfg->tap, plan->tap);
 		if (*e->tap < 0)
 			return *e->tap;
 	}

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
@@ -165,6 +166,27 @@ int target_open(struct target *out, const char *word, const char *userns)
 	rc = digits ? open_process(&t) : open_path(&t);
 	if (!rc)
 		rc = check_net(&t);
+	if (!rc)
+		rc = find_user(&t, userns);
+	if (rc)
+		target_close(&t);
+	else
+		*out = t;
+	return rc;
+}
+
+int target_open_tap(struct target *out, int tap, const char *userns)
+{
+	struct target t = TARGET_NULL;
+	int rc;
+
+	t.word = "the TAP device's namespace";
+	t.ns_net = ioctl(tap, TUNGETDEVNETNS);
+	if (t.ns_net < 0)
+		return log_errno(
+			errno,
+			"the network namespace of the TAP device: can't be had (run podsplice as the user who made it)");
+	rc = check_net(&t);
 	if (!rc)
 		rc = find_user(&t, userns);
 	if (rc)

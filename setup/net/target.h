@@ -34,6 +34,16 @@ struct target {
 int target_open(struct target *out, const char *word, const char *userns);
 
 /**
+ * target_open_tap() - the same for where a TAP device is
+ * @tap: a descriptor of it, borrowed
+ *
+ * It can't be found again by a name.
+ *
+ * Return: 0 or -errno, logged
+ */
+int target_open_tap(struct target *out, int tap, const char *userns);
+
+/**
  * target_again() - open the network namespace once more
  * Return: descriptor, or -errno, not logged: -ENOENT when the process has
  *	   ended, or the name means another namespace now, or none

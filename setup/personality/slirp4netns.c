@@ -80,6 +80,14 @@ static void print_banner(const struct uplink_config *cfg,
 	(void)fflush(stdout);
 }
 
+/* One of the first three stays what it is. Return: -1 when there is none. */
+static int above_std(int fd)
+{
+	if (fd <= STDERR_FILENO)
+		return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return fcntl(fd, F_GETFD) < 0 ? -1 : fd;
+}
+
 /* Where there can be one: nobody waits for a byte in a closed descriptor. */
 static void check_ready_fd(struct uplink_config *cfg)
 {
@@ -87,11 +95,7 @@ static void check_ready_fd(struct uplink_config *cfg)
 
 	if (fd < 0)
 		return;
-	/* one of the first three stays what it is */
-	if (fd <= STDERR_FILENO)
-		cfg->ready_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	else if (fcntl(fd, F_GETFD) < 0)
-		cfg->ready_fd = -1;
+	cfg->ready_fd = above_std(fd);
 	if (cfg->ready_fd < 0)
 		log_warn("ready-fd %d: is not open: nobody is told", fd);
 }
@@ -113,8 +117,8 @@ static int check_exit_fd(struct uplink_config *cfg)
 	} else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
 		log_warn("exit-fd %d: a file has no other end: ignored", fd);
 		cfg->exit_fd = -1;
-	} else if (fd <= STDERR_FILENO) {
-		cfg->exit_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	} else {
+		cfg->exit_fd = above_std(fd);
 	}
 	return 0;
 }
@@ -136,6 +140,8 @@ static int run(struct uplink_config *cfg)
 	int sig, rc;
 
 	cfg->there = print_banner;
+	if (cfg->tap >= 0)
+		cfg->tap = above_std(cfg->tap);
 	check_ready_fd(cfg);
 	rc = check_exit_fd(cfg);
 	if (!rc)

@@ -13,8 +13,11 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -379,6 +382,27 @@ static int take_tap(struct slirp4netns_config *cfg, const char *word)
 	return -EINVAL;
 }
 
+/* Its device has a name already; -c changes nothing of what is there. */
+static int take_tapfd(struct slirp4netns_config *cfg, const char *word)
+{
+	struct ifreq ifr = { 0 };
+	int rc = set_fd("tapfd", word, &cfg->uplink.tap);
+
+	if (rc)
+		return rc;
+	if (ioctl(cfg->uplink.tap, TUNGETIFF, &ifr) ||
+	    !(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI) ||
+	    (ifr.ifr_flags & IFF_VNET_HDR)) {
+		log_error("tapfd %s: no TAP device, with IFF_NO_PI and without "
+			  "IFF_VNET_HDR",
+			  word);
+		return -EINVAL;
+	}
+	cfg->configure = false;
+	cfg->uplink.target = word;
+	return take_tap(cfg, ifr.ifr_name);
+}
+
 static int refuse_types(const struct slirp4netns_config *cfg)
 {
 	const char *target = cfg->target_type;
@@ -389,10 +413,6 @@ static int refuse_types(const struct slirp4netns_config *cfg)
 	else if (target && strcmp(target, "netns") != 0)
 		log_error("--target-type must be \"netns\" (\"bess\" is not "
 			  "supported)");
-	else if (cfg->type && strcmp(cfg->type, "tapfd") == 0)
-		log_error(
-			"--netns-type=tapfd: not supported by podsplice (give "
-			"it the network namespace, and the name of the TAP)");
 	else if (cfg->mac && !cfg->configure)
 		log_error(
 			"--macaddr cannot be specified when --configure or -c "
@@ -404,18 +424,23 @@ static int refuse_types(const struct slirp4netns_config *cfg)
 
 static int take_words(struct slirp4netns_config *cfg, int n, char **words)
 {
+	bool tapfd = cfg->type && strcmp(cfg->type, "tapfd") == 0;
 	int rc = refuse_types(cfg);
 
 	if (rc)
 		return rc;
-	if (n < 2) {
-		log_error("PID or PATH, and TAPNAME, are needed");
+	if (n < (tapfd ? 1 : 2)) {
+		log_error(tapfd ? "FD is needed"
+				: "PID or PATH, and TAPNAME, are needed");
 		return -EINVAL;
 	}
-	rc = take_target(cfg, words[0]);
-	if (!rc)
+	if (tapfd)
+		rc = take_tapfd(cfg, words[0]);
+	else
+		rc = take_target(cfg, words[0]);
+	if (!rc && !tapfd)
 		rc = take_tap(cfg, words[1]);
-	if (n > 2)
+	if (n > (tapfd ? 1 : 2))
 		(void)printf("WARNING: too many arguments\n");
 	return rc;
 }
@@ -468,7 +493,7 @@ int slirp4netns_parse(struct slirp4netns_config *cfg, int argc, char **argv)
 	int rc;
 
 	*cfg = (struct slirp4netns_config){
-		.uplink = { .ready_fd = -1, .exit_fd = -1 },
+		.uplink = { .ready_fd = -1, .exit_fd = -1, .tap = -1 },
 	};
 	config_net_init(net);
 	net->host_loopback = true;

@@ -6,14 +6,19 @@ Each scenario starts PROGRAM ARG... with descriptors and limits of its own and
 prints what it saw, in one line.
 """
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 
 LIMIT = 60
 PR_SET_PDEATHSIG = 1
+TUNSETIFF = 0x400454ca
+TAP = 0x1002  # IFF_TAP, IFF_NO_PI
 words = []
 
 
@@ -177,8 +182,37 @@ def restarts():
     print(before.wait(LIMIT))
 
 
+def tap_there(pid):
+    """A TAP in the network of a process, made by one who goes there."""
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        for what in ('user', 'net'):
+            with open(f'/proc/{pid}/ns/{what}', encoding='ascii') as ns:
+                if ctypes.CDLL(None).setns(ns.fileno(), 0):
+                    os._exit(1)
+        tap = os.open('/dev/net/tun', os.O_RDWR)
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack('16sH22x', b'tap0', TAP))
+        socket.send_fds(theirs, [b'x'], [tap])
+        os._exit(0)
+    fds = socket.recv_fds(ours, 1, 1)[1]
+    os.waitpid(child, 0)
+    return fds[0]
+
+
+def tapfd():
+    """Until somebody ends it."""
+    tap = tap_there(words[2])
+    words[1:] = ['--netns-type=tapfd', '-a', os.environ['API'], str(tap)]
+    signal.signal(signal.SIGTERM, lambda *_: p.terminate())
+    p = started(fds=[tap])
+    print('ready', flush=True)
+    print(p.wait(), end='')
+
+
 SCENARIOS = {f.__name__: f for f in (exit_fd, bad_fds, nobody_reads, signals,
-                                     death_of_parent, strays, restarts)}
+                                     death_of_parent, strays, restarts,
+                                     tapfd)}
 if __name__ == '__main__':
     words = sys.argv[2:]
     SCENARIOS[sys.argv[1]]()

@@ -374,6 +374,33 @@ for when in before after; do
 done
 leftovers there
 
+# a descriptor of one, without a namespace or a name (new in 1.3)
+target tapfd -Urn
+for data in splice slirp; do
+	fail=()
+	[ $data = splice ] || fail=(PODSPLICE_FAIL_HOP=nft)
+	spawn tapfd "${AS_USER[@]}" "API=$WORK/api" "${fail[@]}" "$PY" \
+		"$T/slirp4netns.py" tapfd "$OURS" -c "$POD"
+	SUP=$PID
+	check '--netns-type=tapfd' wait_for 20 grep -q ready "$T/tapfd.out"
+	nsenter -t "$POD" -U -n -- sh -ec "
+		ip link set lo up
+		ip link set tap0 up
+		ip addr add $POD4/24 dev tap0
+		ip route add default via $GW4"
+	works "... $data"
+	[ $data = slirp ] ||
+		is "$(flow_path "$WORK/api" "$PEER4" 9000)" splice '... spliced'
+	s4_end
+	is "$(tail -n 1 "$T/tapfd.out")" -15 '... ends'
+done
+s4_fg --netns-type=tapfd 0
+like "$STATUS $ERR" '^1 .*tapfd 0: no TAP device' '... one that is none'
+s4_fg --netns-type=tapfd x
+like "$STATUS $ERR" '^1 .*tapfd must be a non-negative integer' '... no number'
+target_end
+leftovers tapfd
+
 # ---- beginning and end ----
 
 # engine SCENARIO: of slirp4netns.py, with the program and its target
