@@ -11,7 +11,7 @@
  * to be done. A later one only sends: the messages wait in the socket until
  * the new process reads them, and its READY is read by whoever asks it next.
  */
-#include "setup/helper/helpers.h"
+#include "setup/helper/helpers_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +45,8 @@ static const char *const names[] = { "netstack", "portfwd", "maker" };
 
 void helpers_init(struct helpers *h)
 {
-	*h = (struct helpers){ .hop = HOP_NULL };
+	*h = (struct helpers){ .hop = HOP_NULL,
+			       .tell_again.fn = helpers_on_tell_again };
 	for (int i = 0; i < HELPER_N; i++)
 		h->children[i] = (struct child)CHILD_NULL;
 }
@@ -141,93 +142,6 @@ static void take_ctl(struct helpers *h, struct ends *e, enum helper who)
 	h->children[who].ctl = fd_take(&e->ctl[who][0]);
 }
 
-/* ---- handing over ---- */
-
-static int send_servers(const struct helpers *h)
-{
-	const struct net_config *net = h->net;
-	struct netstack_servers list = { 0 };
-
-	if (net->n_dns) {
-		for (size_t i = 0; i < net->n_dns; i++)
-			list.servers[list.n++] =
-				endpoint_make(&net->dns[i], 53);
-	} else {
-		for (size_t i = 0; i < h->resolv->n_servers; i++)
-			list.servers[list.n++] = h->resolv->servers[i];
-	}
-	return msg_send(h->children[HELPER_NETSTACK].ctl, NETSTACK_SERVERS,
-			&list, sizeof(list), NULL, 0);
-}
-
-static int config_netstack(const struct helpers *h)
-{
-	const struct net_config *net = h->net;
-	const struct hop *hop = &h->hop;
-	struct netstack_config cfg = {
-		.plan = *h->plan,
-		.host_loopback = net->host_loopback,
-		.host_ports = net->host_ports,
-		.serve_dns = net->serve_dns,
-		.splice = helpers_splice(h),
-		.outbound4 = net->outbound4,
-		.outbound6 = net->outbound6,
-		.has_tap_hop = hop->tap_hop >= 0,
-		.has_dns = { hop->dns[0] >= 0, hop->dns[1] >= 0 },
-	};
-	int fds[4], rc;
-	size_t n = 0;
-
-	rc = send_servers(h);
-	fds[n++] = hop->tap;
-	if (cfg.has_tap_hop)
-		fds[n++] = hop->tap_hop;
-	for (int i = 0; i < 2; i++)
-		if (cfg.has_dns[i])
-			fds[n++] = hop->dns[i];
-	if (!rc)
-		rc = msg_send(h->children[HELPER_NETSTACK].ctl, NETSTACK_CONFIG,
-			      &cfg, sizeof(cfg), fds, n);
-	return rc;
-}
-
-static int config_portfwd(const struct helpers *h)
-{
-	const struct net_config *net = h->net;
-	const struct hop *hop = &h->hop;
-	struct portfwd_config cfg = {
-		.plan = *h->plan,
-		.host_loopback = net->host_loopback,
-		.host_ports = net->host_ports,
-		.route6 = h->route6 || net->forward.transparent,
-		.direct = net->forward.kind != OUTLET_HOP,
-		.connected = net->forward.kind == OUTLET_UNIX,
-		/* a server's answer has a mark with TCP only */
-		.lost = { [SPEC_TCP] = net->forward.kind &&
-				       !net->forward.transparent,
-			  [SPEC_UDP] = net->forward.kind &&
-				       (!net->forward.transparent ||
-					net->forward.mark) },
-		.splice = helpers_splice(h),
-		.outbound4 = net->outbound4,
-		.outbound6 = net->outbound6,
-		.has_tproxy = { hop->tproxy[0] >= 0, hop->tproxy[1] >= 0 },
-	};
-	int ctl = h->children[HELPER_PORTFWD].ctl;
-	int fds[2], rc;
-	size_t n = 0;
-
-	for (int i = 0; i < 2; i++)
-		if (cfg.has_tproxy[i])
-			fds[n++] = hop->tproxy[i];
-	rc = msg_send(ctl, PORTFWD_CONFIG, &cfg, sizeof(cfg), fds, n);
-	if (!rc)
-		rc = publisher_send(h->publisher, ctl);
-	if (!rc)
-		rc = msg_send(ctl, PORTFWD_START, NULL, 0, NULL, 0);
-	return rc;
-}
-
 /* ---- the first start ---- */
 
 static int make_all_ends(struct ends *e)
@@ -266,10 +180,10 @@ static int hand_over(struct helpers *h)
 {
 	struct child *netstack = &h->children[HELPER_NETSTACK];
 	struct child *portfwd = &h->children[HELPER_PORTFWD];
-	int rc = configured(netstack, config_netstack(h));
+	int rc = configured(netstack, helpers_config_netstack(h));
 
 	if (!rc)
-		rc = configured(portfwd, config_portfwd(h));
+		rc = configured(portfwd, helpers_config_portfwd(h));
 	if (!rc)
 		rc = wait_ready(netstack, NETSTACK_READY);
 	if (!rc)
@@ -309,7 +223,7 @@ int helpers_start(struct helpers *h, struct maker_config *maker, pid_t *init,
 static int start_portfwd(struct helpers *h)
 {
 	struct child *c = &h->children[HELPER_PORTFWD];
-	int rc = configured(c, config_portfwd(h));
+	int rc = configured(c, helpers_config_portfwd(h));
 
 	if (!rc)
 		rc = wait_ready(c, PORTFWD_READY);
@@ -369,7 +283,7 @@ static int again_netstack(struct helpers *h, struct ends *e)
 		return rc;
 	take_ctl(h, e, HELPER_NETSTACK);
 	rc = pass_end(h, HELPER_PORTFWD, PORTFWD_PEER, e->peer[1]);
-	return rc ? rc : config_netstack(h);
+	return rc ? rc : helpers_config_netstack(h);
 }
 
 static int again_portfwd(struct helpers *h, struct ends *e)
@@ -385,7 +299,7 @@ static int again_portfwd(struct helpers *h, struct ends *e)
 	take_ctl(h, e, HELPER_PORTFWD);
 	rc = pass_end(h, HELPER_MAKER, MAKER_PORTFWD, e->sockets[1]);
 	if (!rc)
-		rc = config_portfwd(h);
+		rc = helpers_config_portfwd(h);
 	/* last: SYNs that waited are asked about at once */
 	if (!rc)
 		rc = pass_end(h, HELPER_NETSTACK, NETSTACK_PEER, e->peer[0]);
@@ -585,36 +499,6 @@ int helpers_watch(struct helpers *h, struct loop *loop,
 	return rc;
 }
 
-void helpers_route6(struct helpers *h)
-{
-	uint8_t has = h->route6;
-	int rc = msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_ROUTE6, &has,
-			  sizeof(has), NULL, 0);
-
-	if (rc && h->children[HELPER_PORTFWD].pid)
-		(void)log_errno(-rc, "tell portfwd about the IPv6 route");
-}
-
-int helpers_retarget(struct helpers *h)
-{
-	int rc = msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_TARGET,
-			  h->plan, sizeof(*h->plan), NULL, 0);
-
-	/* one that is being started reads it with its configuration */
-	if (rc && h->children[HELPER_PORTFWD].pid)
-		return log_errno(-rc, "tell portfwd about its new target");
-	return 0;
-}
-
-void helpers_servers(struct helpers *h)
-{
-	int rc = send_servers(h);
-
-	/* one that is being started reads them with its configuration */
-	if (rc && h->children[HELPER_NETSTACK].pid)
-		(void)log_errno(-rc, "tell netstack about the new resolvers");
-}
-
 void helpers_leave(struct helpers *h)
 {
 	/* whoever closes a TAP last takes the device away */
@@ -631,6 +515,8 @@ void helpers_stop(struct helpers *h, pid_t init)
 
 	for (int i = 0; h->loop && i < HELPER_N; i++)
 		loop_timer_stop(h->loop, &h->restarts[i].timer);
+	if (h->loop)
+		loop_timer_stop(h->loop, &h->tell_again);
 	/* portfwd first: its ports are free when we return */
 	child_stop(&h->children[HELPER_PORTFWD], h->loop);
 	child_stop(&h->children[HELPER_MAKER], h->loop);

@@ -17,6 +17,14 @@
 
 enum helper { HELPER_NETSTACK, HELPER_PORTFWD, HELPER_MAKER, HELPER_N };
 
+/* What a process that runs can be told: something of struct helpers is new. */
+enum helper_news {
+	HELPER_NEWS_ROUTE6,  /* route6, to portfwd */
+	HELPER_NEWS_TARGET,  /* plan, to portfwd: `forward` leads elsewhere */
+	HELPER_NEWS_SERVERS, /* resolv, to netstack */
+	HELPER_NEWS_N
+};
+
 struct helpers_ops {
 	/* @who speaks over @ctl (non-blocking, borrowed) from now on; -1: it
 	 * is gone, and will be started again */
@@ -46,6 +54,8 @@ struct helpers {
 		uint64_t count;
 		char why[96]; /* it ended last */
 	} restarts[HELPER_N];
+	bool untold[HELPER_NEWS_N]; /* there was no room yet */
+	struct loop_timer tell_again;
 	bool tap_gone;	  /* for good */
 	char reason[192]; /* what was last told by ops.degraded(); "": none */
 };
@@ -98,23 +108,21 @@ void helpers_tap_gone(struct helpers *h);
 /** helpers_splice() - is TCP out of the pod spliced? After helpers_start() */
 bool helpers_splice(const struct helpers *h);
 
-/** helpers_servers() - tell netstack about @h->resolv, which has changed */
-void helpers_servers(struct helpers *h);
-
 /**
  * helpers_leave() - before helpers_stop(), of a pod that stays: after both its
  * device is gone, and the next helper can come. Idempotent.
  */
 void helpers_leave(struct helpers *h);
 
-/** helpers_route6() - tell portfwd about @h->route6, which has changed */
-void helpers_route6(struct helpers *h);
-
 /**
- * helpers_retarget() - tell portfwd about @h->plan: `forward` leads elsewhere
+ * helpers_tell() - the process that @what is for; after helpers_watch()
+ *
+ * One that doesn't read just now is told later, and then as it is by then. One
+ * that is being started knows.
+ *
  * Return: 0 or -errno, logged
  */
-int helpers_retarget(struct helpers *h);
+int helpers_tell(struct helpers *h, enum helper_news what);
 
 /**
  * helpers_stop() - end them; idempotent. @init is the pod's pid 1, 0: it is

@@ -187,7 +187,7 @@ static void on_resolv(void *arg, const struct resolv *now)
 
 	n->resolv = *now;
 	log_info("%s: changed: %zu servers", RESOLV_PATH, now->n_servers);
-	helpers_servers(&n->helpers);
+	(void)helpers_tell(&n->helpers, HELPER_NEWS_SERVERS); /* logged */
 	if (n->ops.resolv)
 		n->ops.resolv(n->ops.arg, now);
 }
@@ -198,7 +198,7 @@ static void on_uplink(void *arg, bool has_ipv6)
 
 	log_info("uplink: %s IPv6 now", has_ipv6 ? "has" : "has no");
 	n->helpers.route6 = has_ipv6 || n->bare;
-	helpers_route6(&n->helpers);
+	(void)helpers_tell(&n->helpers, HELPER_NEWS_ROUTE6); /* logged */
 	n->ops.route6(n->ops.arg, has_ipv6);
 }
 
@@ -434,7 +434,7 @@ int network_retarget(struct network *n, const struct ip *ip)
 {
 	n->plan = (struct podnet){ 0 };
 	outlet_lead(&n->plan, ip, n->cfg->forward.prefix);
-	return helpers_retarget(&n->helpers);
+	return helpers_tell(&n->helpers, HELPER_NEWS_TARGET);
 }
 
 static void on_usr1(struct loop_source *src, uint32_t revents)
