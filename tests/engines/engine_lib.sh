@@ -150,13 +150,6 @@ by_world()
 	fi
 }
 
-# by_ports STOCK OURS: the same, of the client's address as podman's default
-# handler of ports shows it, which ours does not keep yet
-by_ports()
-{
-	echo "$1"
-}
-
 # box_tar: the image's files, in $T/box.tar
 box_tar()
 {
@@ -257,12 +250,12 @@ spliced()
 		"$WORLD: $1: ... it stays open"
 }
 
-# incoming NAME SEEN: what reaches SERVE's at 8080 and 5353/udp of the host.
-# SEEN: the other host as the server sees it
+# incoming NAME SEEN [SEEN-UDP]: what reaches SERVE's at 8080 and 5353/udp of the
+# host. SEEN: the other host as the server sees it
 incoming()
 {
 	is "$(peer_net who "$HOST4" 8080)" "$2" "$WORLD: $1: the client's address"
-	is "$(peer_net udp "$HOST4" 5353)" "OK ${2% *}" "$WORLD: $1: UDP"
+	is "$(peer_net udp "$HOST4" 5353)" "OK ${3:-${2% *}}" "$WORLD: $1: UDP"
 	is "$(peer_net get "$HOST4" 8080 3000000)" OK "$WORLD: $1: a download"
 	is "$(peer_net put "$HOST4" 8080 3000000)" OK "$WORLD: $1: an upload"
 	like "$(host_net who 127.0.0.1 8080)" "^(10|${2%%.*})\\." \

@@ -20,7 +20,7 @@ containers()
 		"${VOLUMES[@]}" box "${SERVE[@]}" || return
 	served "$HOST4" 8080 || return
 	is "$(helpers_here)" "$HELPERS" "$WORLD: who serves it"
-	incoming networks "$SEEN"
+	incoming networks "$SEEN" 10.77.1.2
 	like "$(peer_net who "$HOST6" 8080)" '(same|other)-port$' \
 		"$WORLD: a client of IPv6"
 	INSIDE=(podman exec client)
@@ -51,8 +51,8 @@ for w in $WORLDS; do
 	box
 	works 'a network' podman network create --subnet 10.77.1.0/24 one
 	works 'another' podman network create --subnet 10.77.2.0/24 two
-	SEEN=$(by_ports '10.77.1.2 other-port' "$PEER4 same-port")
-	SEEN_MOVED=$(by_ports '10.77.2.2 other-port' "$PEER4 same-port")
+	SEEN=$(by_world '10.77.1.2 other-port' "$PEER4 same-port")
+	SEEN_MOVED=$(by_world '10.77.2.2 other-port' "$PEER4 same-port")
 	containers
 	moved
 	# and the same from nothing

@@ -78,10 +78,10 @@ for w in $WORLDS; do
 	world "$w"
 	HOME_HERE=$WORK/$w
 	box
-	SEEN=$(by_ports "$POD4 other-port" "$PEER4 same-port")
+	SEEN=$(by_world "$POD4 other-port" "$PEER4 same-port")
 	# kube play makes a network of netavark's for its pods
-	KUBE_SEEN=$(by_ports '10\.89\.0\.[0-9]* other-port' "$PEER4 same-port")
-	NEIGHBOUR=$(by_ports "$POD4 other-port" "$HOST4 other-port")
+	KUBE_SEEN=$(by_world '10\.89\.0\.[0-9]* other-port' "$PEER4 same-port")
+	NEIGHBOUR=$(by_world "$POD4 other-port" "$HOST4 other-port")
 	pod_of_two
 	neighbour
 	kube
