@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Ports that are published through one interface, which is deleted and made
-# again meanwhile: sockets are bound to its number, SPECs to its name.
+# again meanwhile: sockets are bound to its number, SPECs to its name. And an
+# interface that takes no packet for a while.
 # shellcheck source=tests/ns/splice_lib.sh
 . "$(dirname "$0")/splice_lib.sh"
 
@@ -142,6 +143,64 @@ check '... when its interface is made again, too' wait_for 20 got
 kill "$SUP"
 reap "$SUP"
 unlink9
+
+# The queue of the device is full: the kernel refuses what is sent (ENOBUFS)
+
+serve_splice 9100 || bail 'no second server on the other host'
+pod full --control "$SOCK" -p 8080:80 -p 7000:7000/udp -- sh -c \
+	"$PY $T/udp.py serve 7000 :: log & exec $PY $T/net.py serve 80" ||
+	bail 'the pod did not start'
+wait_port pod 80
+wait_port pod 7000 u
+in_peer_net ip neigh replace "$HOST4" dev eth0 nud permanent \
+	lladdr "$(in_host_net cat /sys/class/net/eth0/address)"
+cat >"$T/full.py" <<'END'
+import os, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+s.connect((sys.argv[1], 7000))
+def echo(data):
+    s.send(data)
+    return s.recv(100).decode()
+def wait(name):
+    while not os.path.exists(sys.argv[2] + name):
+        time.sleep(.02)
+print(echo(b'before'), flush=True)
+wait('.full')
+for i in range(20):
+    s.send(b'lost %d' % i)
+wait('.free')
+print(echo(b'after'), echo(b'once more'), flush=True)
+END
+spawn client "${IN_PEER[@]}" "$PY" "$T/full.py" "$HOST4" "$T/device"
+CLIENT=$PID
+wait_for 20 grep -q before "$T/client.out"
+check 'a flow out of the pod' steady out "$PEER4" 9100
+BEFORE=$(stat_of 's["errors"]["unreachable"]')
+in_host_net tc qdisc replace dev eth0 root pfifo limit 0
+: >"$T/device.full"
+counted()
+{
+	[ "$(stat_of 's["errors"]["unreachable"]')" = $((BEFORE + 20)) ]
+}
+check 'a full device: each datagram that is lost is counted' \
+	wait_for 20 counted
+spawn waits "${IN_PEER[@]}" "$PY" "$T/net.py" get "$HOST4" 8080 100000
+WAITS=$PID
+in_host_net tc qdisc del dev eth0 root
+: >"$T/device.free"
+reap "$CLIENT"
+is "$STATUS $(tail -n 1 "$T/client.out")" '0 after once more' \
+	'... it takes packets again: nothing else was lost'
+is "$(cut -d' ' -f2 "$T/full.out" | sort -u | wc -l)" 1 \
+	'... the client was one flow all the time'
+reap "$WAITS"
+is "$(cat "$T/waits.out")" OK '... who connected meanwhile is served'
+steady_ends out '... every byte of a flow of TCP was right'
+is "$(stat_of 's["errors"]["unreachable"]')" $((BEFORE + 20)) \
+	'... and no more was counted'
+pod_end
+is "$(cat "$T/full.err")" '' '... nor said'
 
 stop_spawned
 leftovers links
