@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fails each call of podsplice in turn (shim.c) and looks at what follows.
 
-faults.py start|restart|traffic OPTIONS -- WRAPPER...
+faults.py start|restart|traffic|nobufs OPTIONS -- WRAPPER...
 
  start    a pod from its start to its end: it works, or one line tells why not,
           and nothing is left
  restart  the same, and one of its processes is killed meanwhile
  traffic  a pod that goes on: one flow may be lost, everything else is unharmed
+ nobufs   ENOBUFS where portfwd takes connections and sends datagrams: not even
+          a datagram is lost
 
 WRAPPER executes podsplice as the account, in the host's namespaces. Prints
 "ok NAME", "not ok NAME" and "# diagnostics".
@@ -15,6 +17,7 @@ WRAPPER executes podsplice as the account, in the host's namespaces. Prints
 
 import argparse
 import ctypes
+import json
 import multiprocessing
 import os
 import re
@@ -43,6 +46,9 @@ MEANT = [
     ('read_lines resolv.c', 'EACCES', 'dns'),
 ]
 
+
+# Where it takes connections and sends datagrams.
+NOBUFS = r'^(accept4|sendmmsg|sendmsg) '
 
 # Who can't wait any more, ends: another takes its place.
 ENDS = ['^maker: poll$', '^netstack: read$']
@@ -419,24 +425,29 @@ def phase_restart(opts):
 class Traffic:
     """A pod that goes on, and connections of every sort to and from it."""
 
-    def __init__(self, opts, pg):
+    def __init__(self, opts, pg, tries=4):
         self.opts, self.nets, self.pg = opts, Nets(opts), pg
         self.control = f'{opts.dir}/control'
+        self.tries = tries  # of a datagram to a published port
         self.pod = None
         self.start()
 
+    def serve(self, *args):
+        return subprocess.Popen(
+            ['nsenter', '-t', str(self.pod.init), '-n', '--', sys.executable,
+             self.opts.net_py, *args], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+
     def start(self):
         self.pod = Pod(self.opts, self.pg, 8080, more=(
-            '--control', self.control))
+            '--control', self.control, '-p', '8081:80/udp'))
         if not self.pod.echoes():
             raise RuntimeError('no pod: ' + self.pod.messages())
         self.pod.find()
         o, net, peer = self.opts, self.pod.net, self.nets.peer
-        self.server = subprocess.Popen(
-            ['nsenter', '-t', str(self.pod.init), '-n', '--', sys.executable,
-             o.net_py, 'serve', '80'], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+        self.servers = [self.serve('serve', '80'), self.serve('udp-serve', '80')]
         wait_until(lambda: not load.failure(load.get, peer, o.host4, 8080))
+        wait_until(lambda: not load.failure(load.udp, peer, o.host4, 8081))
         self.long = [load.Long('long-in4', peer, o.host4, 8080),
                      load.Long('long-in6', peer, o.host6, 8080),
                      load.Long('long-out4', net, o.peer4, 9000),
@@ -451,6 +462,7 @@ class Traffic:
             ('reset-in4', load.reset, peer, o.host4, 8080),
             ('refused', load.refused, net, o.peer4, 9),
             ('udp', load.udp, net, o.peer4, 9001),
+            ('udp-in4', load.udp, peer, o.host4, 8081, self.tries),
             ('dns', load.dns_udp, net, o.dns4),
             ('dns-tcp', load.dns_tcp, net, o.dns4),
             ('stats', self.ask, 'stats'),
@@ -465,8 +477,9 @@ class Traffic:
         """Return: what is wrong, in words, or ''"""
         for flow in self.long:
             flow.close()
-        self.server.kill()
-        self.server.wait()
+        for server in self.servers:
+            server.kill()
+            server.wait()
         status = self.pod.end()
         left = reap()
         self.pod.log.close()
@@ -477,6 +490,7 @@ class Traffic:
                               '--json', '--control', self.control],
                              capture_output=True, timeout=GUARD, text=True)
         load.expect((out.returncode, out.stdout[:1]), (0, '{'))
+        return json.loads(out.stdout)
 
     def turn(self):
         """Each flow once. Return: {name: why} of those that failed"""
@@ -567,7 +581,17 @@ class Traffic:
         return [who for who in before
                 if after.get(who, 0) - before[who] > length / 2]
 
-    def inject(self, case):
+    def sites(self):
+        """All that its traffic comes to."""
+        before = learn([self.pg])
+        for _ in range(5):
+            self.turn()
+        after = learn([self.pg])
+        page.name_all(after, self.opts.program)
+        return [s for k, s in after.items()
+                if k not in before or s.hits > before[k].hits]
+
+    def inject(self, case, allowed=1):
         """Return: (what is wrong, in words, did it fire)"""
         said = len(self.pod.messages())
         self.pg.arm(case.site.key, page.number(case.err))
@@ -578,7 +602,8 @@ class Traffic:
                 break
         fired = self.pg.fired()
         self.pg.arm()
-        wrong = [f'{len(lost)} flows lost: {lost}'] if len(lost) > 1 else []
+        wrong = [f'{len(lost)} flows lost: {lost}'] if len(lost) > allowed \
+            else []
         wrong += self.aftermath(lost)
         text = self.pod.messages()[said:]
         died = re.findall(r'^podsplice: (\w+): .* started again', text, re.M)
@@ -608,13 +633,7 @@ def phase_traffic(opts):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     pg, tally = page.Page(f'{opts.dir}/page-traffic'), Tally('traffic')
     t = Traffic(opts, pg)
-    before = learn([pg])
-    for _ in range(5):
-        t.turn()
-    after = learn([pg])
-    page.name_all(after, opts.program)
-    for case in choose([s for k, s in after.items()
-                        if k not in before or s.hits > before[k].hits], opts):
+    for case in choose(t.sites(), opts):
         try:
             wrong, fired = t.inject(case)
         except Exception as e:  # the pod is gone, most likely
@@ -630,8 +649,27 @@ def phase_traffic(opts):
     tally.end()
 
 
+def phase_nobufs(opts):
+    """The kernel may have memory for the next one already."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    pg, tally = page.Page(f'{opts.dir}/page-nobufs'), Tally('nobufs')
+    t = Traffic(opts, pg, tries=1)
+    for s in t.sites():
+        if s.role != 'portfwd' or not re.search(NOBUFS, f'{s.call} in {s.where}'):
+            continue
+        print(f'# nobufs: {s.call} in {s.where}')
+        case, before = Case(s, 'ENOBUFS'), t.ask('stats')['errors']['emfile']
+        wrong, fired = t.inject(case, allowed=0)
+        if s.call == 'accept4' and t.ask('stats')['errors']['emfile'] == before:
+            wrong += '\nis not counted'
+        tally.add(case, wrong, fired)
+    if wrong := t.end():
+        print(f'not ok nobufs: the end of the pod: {wrong}')
+    tally.end()
+
+
 PHASES = {'start': phase_start, 'restart': phase_restart,
-          'traffic': phase_traffic}
+          'traffic': phase_traffic, 'nobufs': phase_nobufs}
 
 
 def main():

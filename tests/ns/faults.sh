@@ -42,7 +42,7 @@ faults()
 		${FAULTS_ONLY:+--only "$FAULTS_ONLY"} -- "${AS_USER[@]}" 2>&1)
 }
 
-for phase in ${FAULTS_PHASES:-start restart traffic}; do
+for phase in ${FAULTS_PHASES:-start restart traffic nobufs}; do
 	faults "$phase"
 done
 
