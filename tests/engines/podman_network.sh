@@ -30,6 +30,15 @@ containers()
 	figures networks 8081
 }
 
+# reloaded: the network is made anew, as when its rules were lost
+reloaded()
+{
+	works 'network reload' podman network reload web
+	is "$(peer_net who "$HOST4" 8080)" "$SEEN" "$WORLD: ... it is served"
+	INSIDE=(podman exec web)
+	sees "$HOST4 other-port" '... and has its way out' who "$FAR4" 9000
+}
+
 # moved: the server goes from one network to the other, as it runs
 moved()
 {
@@ -54,6 +63,7 @@ for w in $WORLDS; do
 	SEEN=$(by_world '10.77.1.2 other-port' "$PEER4 same-port")
 	SEEN_MOVED=$(by_world '10.77.2.2 other-port' "$PEER4 same-port")
 	containers
+	reloaded
 	moved
 	# and the same from nothing
 	INSIDE=(podman run --rm --network one "${VOLUMES[@]}" box)
