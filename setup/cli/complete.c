@@ -78,6 +78,32 @@ static void put_environment(void)
 		(void)printf("%.*s\tvariable\n", (int)strcspn(*e, "="), *e);
 }
 
+static int put_name(void *arg, struct state_record *rec)
+{
+	const enum state_kind *wanted = arg;
+
+	if (rec->kind == *wanted)
+		candidate(rec->name,
+			  rec->phase == STATE_EXITED ? "has ended" : "runs");
+	return 0;
+}
+
+static void put_names(enum state_kind wanted)
+{
+	struct state s = STATE_NULL;
+
+	kind("words");
+	/* said on stderr, which the shells don't show; there are none then */
+	if (state_open(&s) == 0)
+		(void)state_each(&s, put_name, &wanted);
+	state_close(&s);
+}
+
+static void put_pods(void)
+{
+	put_names(STATE_POD);
+}
+
 /* By how the placeholder of an option begins. */
 static const struct {
 	const char *placeholder;
@@ -90,6 +116,7 @@ static const struct {
 	{ "ADDR|IFACE", put_interfaces },
 	{ "CAP", put_caps },
 	{ "NAME[=VALUE]", put_environment },
+	{ "[new:]POD", put_pods },
 };
 
 static void put_words(const char *words)
@@ -163,27 +190,6 @@ static void put_verbs(void)
 		about = verbs_group(word);
 		candidate(word, about ? about : v->synopsis);
 	}
-}
-
-static int put_name(void *arg, struct state_record *rec)
-{
-	const enum state_kind *wanted = arg;
-
-	if (rec->kind == *wanted)
-		candidate(rec->name,
-			  rec->phase == STATE_EXITED ? "has ended" : "runs");
-	return 0;
-}
-
-static void put_names(enum state_kind wanted)
-{
-	struct state s = STATE_NULL;
-
-	kind("words");
-	/* said on stderr, which the shells don't show; there are none then */
-	if (state_open(&s) == 0)
-		(void)state_each(&s, put_name, &wanted);
-	state_close(&s);
 }
 
 /* @at: where the command starts, @nth: how many of its sort precede the word */

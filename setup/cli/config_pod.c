@@ -127,5 +127,5 @@ void config_pod_of_run(struct run_config *cfg)
 	become_pod(cfg);
 	cfg->share = SHARE_DEFAULT;
 	cfg->name = cfg->pod;
-	cfg->control = cfg->hostname = NULL;
+	cfg->pod = NULL;
 }

@@ -215,6 +215,31 @@ int config_name(void *target, const char *value)
 	return 0;
 }
 
+static int set_pod(void *target, const char *value)
+{
+	static const char new_pod[] = "new:";
+	struct run_config *cfg = target;
+
+	cfg->new_pod = strncmp(value, new_pod, strlen(new_pod)) == 0;
+	cfg->pod = value + (cfg->new_pod ? strlen(new_pod) : 0);
+	if (state_name_ok(cfg->pod))
+		return 0;
+	log_error("--pod %.80s: no name of a pod (podsplice pod ls)", value);
+	return -EINVAL;
+}
+
+static int set_pid(void *target, const char *value)
+{
+	struct run_config *cfg = target;
+
+	if (strcmp(value, "pod") != 0) {
+		log_error("--pid %.64s: not pod", value);
+		return -EINVAL;
+	}
+	cfg->pod_pid = true;
+	return 0;
+}
+
 static const struct opt run_opts[] = {
 	{ "cap-add", 0, "CAP",
 	  "a capability the command gets besides podman's default ones, or ALL; "
@@ -238,6 +263,12 @@ static const struct opt run_opts[] = {
 	  "keep stdin open (without it the command reads end-of-file)",
 	  OPT_FLAG(struct run_config, interactive) },
 	{ "name", 0, "NAME", "the container's name (made up)", config_name },
+	{ "pid", 0, "pod",
+	  "see the processes of the pod's other containers (its own only)",
+	  set_pid, "pod" },
+	{ "pod", 0, "[new:]POD",
+	  "run it in that pod, or in one made for it (in one of its own)",
+	  set_pod },
 	{ "rm", 0, NULL,
 	  "with -d: remove the container when it ends, as in the foreground",
 	  OPT_FLAG(struct run_config, remove) },
@@ -278,10 +309,35 @@ static const struct opt exec_opts[] = {
 const struct opt_table config_exec_opts = { "Command", exec_opts,
 					    ARRAY_SIZE(exec_opts) };
 
-/* In the manual's plan, not in this version. */
-static const struct opt_later later[] = {
-	{ "pod", 0 },
-};
+/* @before: what it was before any option. Has it changed, but for -p? */
+static bool net_is_asked(const struct net_config *net,
+			 const struct net_config *before)
+{
+	struct net_config now;
+
+	memcpy(&now, before, sizeof(now));
+	now.specs = net->specs;
+	now.n_specs = net->n_specs;
+	/* copies of one object, whose padding nobody has written to */
+	return memcmp(&now, net, sizeof(now)) != 0;
+}
+
+/* Return: 0 or -EINVAL, logged */
+static int check_pod(const struct run_config *cfg,
+		     const struct net_config *before)
+{
+	if (!cfg->pod && cfg->pod_pid) {
+		log_error("--pid pod: in which one? (--pod POD)");
+		return -EINVAL;
+	}
+	if (!cfg->pod || cfg->new_pod ||
+	    (!cfg->control && !net_is_asked(&cfg->net, before)))
+		return 0;
+	log_error("--pod %s: its network is there, only -p goes with it (give "
+		  "network options to podsplice pod create)",
+		  cfg->pod);
+	return -EINVAL;
+}
 
 int config_run_parse(struct run_config *cfg, char **argv)
 {
@@ -300,16 +356,18 @@ int config_run_parse(struct run_config *cfg, char **argv)
 			 "COMMAND can't be executed, 127 when it isn't there.",
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),
-		.later = later,
-		.n_later = ARRAY_SIZE(later),
 		.first_ends = true,
 	};
+	struct net_config before;
 	char **rest;
 	int rc;
 
 	*cfg = (struct run_config){ .verb = cmd.name, .words = argv };
 	config_net_init(&cfg->net);
+	memcpy(&before, &cfg->net, sizeof(before));
 	rc = opt_parse(&cmd, argv, &rest);
+	if (!rc)
+		rc = check_pod(cfg, &before);
 	if (!rc && !*rest) {
 		log_error("run: no command given (see podsplice run --help)");
 		rc = -EINVAL;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "netstack/base/msg.h"
 #include "setup/base/exit.h"
 #include "setup/base/sys.h"
+#include "setup/helper/members.h"
 #include "setup/helper/network.h"
 #include "setup/helper/pod_text.h"
 #include "setup/pod/runner.h"
@@ -40,6 +42,8 @@ struct pod {
 	int namespaces[INFRA_NS_N]; /* -1: it isn't shared */
 	struct loop loop;
 	struct loop_source infra_end, signals;
+	struct members members;
+	char resolv_text[RESOLV_TEXT_MAX], hosts_text[POD_HOSTS_MAX];
 };
 
 /* ---- the start ---- */
@@ -93,10 +97,44 @@ static int pod_2_fork(struct pod *p)
 
 /* ---- running ---- */
 
+/* Whatever has changed: host name and containers, or resolvers of the host. */
+static void tell_texts(void *arg)
+{
+	struct pod *p = arg;
+	char names[POD_HOSTS_MAX];
+	size_t len = (size_t)snprintf(names, sizeof(names), "%s", hostname(p));
+
+	members_names(&p->members, names + len, sizeof(names) - len);
+	pod_text_hosts(&p->net, names, p->hosts_text);
+	pod_text_resolv(&p->net, p->resolv_text);
+	members_tell(&p->members);
+}
+
 static void on_resolv(void *arg, const struct resolv *now)
 {
-	(void)arg;
-	(void)now;
+	(void)now; /* it is in the network */
+	tell_texts(arg);
+}
+
+static void on_join(void *arg, int conn)
+{
+	struct pod *p = arg;
+
+	members_add(&p->members, conn);
+}
+
+static int on_publish(void *arg, const struct spec *spec, uint32_t *id)
+{
+	struct pod *p = arg;
+
+	return network_publish(&p->net, spec, id);
+}
+
+static void on_unpublish(void *arg, uint32_t id)
+{
+	struct pod *p = arg;
+
+	network_unpublish(&p->net, id);
 }
 
 static void on_route6(void *arg, bool has_ipv6)
@@ -141,11 +179,25 @@ static void on_infra_end(struct loop_source *src, uint32_t revents)
 	loop_stop(&p->loop, EXIT_OURS);
 }
 
+static void serve_members(struct pod *p)
+{
+	p->members.loop = &p->loop;
+	p->members.namespaces = p->namespaces;
+	p->members.share = p->cfg->share;
+	p->members.resolv = p->resolv_text;
+	p->members.hosts = p->hosts_text;
+	p->members.ops =
+		(struct members_ops){ on_publish, on_unpublish, tell_texts, p };
+}
+
 static int watch(struct pod *p)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
-	int rc = loop_signals(&p->loop, &p->signals, signals,
-			      ARRAY_SIZE(signals), on_signal);
+	int rc;
+
+	serve_members(p);
+	rc = loop_signals(&p->loop, &p->signals, signals, ARRAY_SIZE(signals),
+			  on_signal);
 
 	if (!rc)
 		rc = loop_child(&p->loop, &p->infra_end, p->infra,
@@ -184,6 +236,7 @@ static void tear_down(struct pod *p)
 		loop_close(&p->loop, &p->infra_end);
 		loop_close(&p->loop, &p->signals);
 	}
+	members_deinit(&p->members);
 	fd_drop(&p->infra_ctl);
 	network_stop(&p->net, p->infra);
 	for (int i = 0; i < INFRA_NS_N; i++)
@@ -204,6 +257,7 @@ int pod_run(const struct run_config *cfg, struct background *background)
 	const struct network_ops ops = { .resolv = on_resolv,
 					 .route6 = on_route6,
 					 .cut_off = on_cut_off,
+					 .join = on_join,
 					 .ports = on_ports };
 	struct pod *p = calloc(1, sizeof(*p));
 	int rc;
@@ -218,6 +272,7 @@ int pod_run(const struct run_config *cfg, struct background *background)
 	network_init(&p->net, &cfg->net, &ops);
 	p->net.ops.arg = p;
 	p->net.namespaces = p->namespaces;
+	members_init(&p->members);
 	for (int i = 0; i < INFRA_NS_N; i++)
 		p->namespaces[i] = -1;
 	p->loop = (struct loop)LOOP_NULL;

@@ -375,6 +375,12 @@ void front_resolv(struct front *f, const char *text)
 		tell(f, RUNNER_RESOLV, text, strlen(text));
 }
 
+void front_hosts(struct front *f, const char *text)
+{
+	if (f->state <= FRONT_RUNNING)
+		tell(f, RUNNER_HOSTS, text, strlen(text));
+}
+
 bool front_session(struct front *f, int conn)
 {
 	int rc;

@@ -56,8 +56,9 @@ int front_new(struct front **out, struct loop *loop, int ctl, pid_t init,
 /** front_go() - the network is up: let the command start */
 void front_go(struct front *f);
 
-/** front_resolv() - replace the pod's resolv.conf by @text */
+/** front_resolv(), front_hosts() - replace the container's file by @text */
 void front_resolv(struct front *f, const char *text);
+void front_hosts(struct front *f, const char *text);
 
 /**
  * front_session() - let pid 1 serve a connection of `exec`

@@ -145,7 +145,10 @@ static void on_message(struct init *in, struct msg *m)
 		forward(in, &s);
 		break;
 	case RUNNER_RESOLV:
-		mounts_resolv(in->cfg->mounts, m->body, m->len);
+		mounts_text(in->cfg->mounts, MOUNTS_RESOLV, m->body, m->len);
+		break;
+	case RUNNER_HOSTS:
+		mounts_text(in->cfg->mounts, MOUNTS_HOSTS, m->body, m->len);
 		break;
 	case RUNNER_SESSION:
 		/* there is no container yet, or only its end is left */

@@ -367,15 +367,15 @@ int mounts_make(struct mounts *m, const struct runner_config *cfg)
 	return rc;
 }
 
-void mounts_resolv(struct mounts *m, const void *text, size_t len)
+void mounts_text(struct mounts *m, int which, const void *text, size_t len)
 {
-	int fd = m->texts[MOUNTS_RESOLV].fd;
+	int fd = m->texts[which].fd;
 
 	if (fd < 0)
 		return;
 	if (pwrite(fd, text, len, 0) != (ssize_t)len ||
 	    ftruncate(fd, (off_t)len))
-		(void)log_errno(errno, "write the pod's resolv.conf");
+		(void)log_errno(errno, "write the pod's %s", texts[which].name);
 }
 
 void mounts_mend(struct mounts *m)

@@ -33,8 +33,8 @@ struct mounts {
  */
 int mounts_make(struct mounts *m, const struct runner_config *cfg);
 
-/** mounts_resolv() - a new text for the pod's resolv.conf, in place */
-void mounts_resolv(struct mounts *m, const void *text, size_t len);
+/** mounts_text() - a new text for one of the pod's files, in place */
+void mounts_text(struct mounts *m, int which, const void *text, size_t len);
 
 /**
  * mounts_mend() - call it when @m->notify is readable

@@ -17,6 +17,7 @@ enum runner_msg {
 	RUNNER_GO = 1,	/* network is up: start the command */
 	RUNNER_SIGNAL,	/* struct runner_signal */
 	RUNNER_RESOLV,	/* new text of the pod's resolv.conf, no NUL */
+	RUNNER_HOSTS,	/* the same of hosts */
 	RUNNER_SESSION, /* fd: a connection on which `exec` speaks to it */
 	RUNNER_EXEC,	/* there: struct runner_exec; fds: words, stdio */
 	/* runner to front */
@@ -62,7 +63,8 @@ struct runner_config {
  * @ctl: owned; its end-of-file ends the pod
  *
  * Called in fresh user, pid, mount, net, ipc and uts namespaces, with the id
- * maps written and every capability in that user namespace. Makes the mounts,
+ * maps written and every capability in that user namespace; in a pod for
+ * containers some of them, but never mount, are the pod's. Makes the mounts,
  * sends RUNNER_READY, waits for RUNNER_GO, starts the command, reaps, forwards
  * signals. Exits with the command's status (128+N for a signal; 126, 127 when
  * it can't be executed, isn't there; 125 with one error line when the runner

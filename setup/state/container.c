@@ -8,6 +8,7 @@
 #include "setup/state/container.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,6 +80,8 @@ static int make_record(struct container *c, const struct run_config *cfg)
 		return rc;
 	c->rec.kind = cfg->is_pod ? STATE_POD : STATE_CONTAINER;
 	state_new_id(c->rec.id);
+	if (cfg->pod && !cfg->is_pod)
+		(void)snprintf(c->rec.pod, sizeof(c->rec.pod), "%s", cfg->pod);
 	c->rec.detached = cfg->detach;
 	c->rec.remove = cfg->remove;
 	c->rec.created_ms = state_now_ms();
@@ -104,7 +107,7 @@ static int make_record(struct container *c, const struct run_config *cfg)
 
 int container_register(struct container *c, const struct run_config *cfg)
 {
-	bool must = cfg->detach || cfg->name;
+	bool must = cfg->detach || cfg->name || cfg->pod;
 	char why[512];
 	int rc;
 

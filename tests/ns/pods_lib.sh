@@ -32,8 +32,8 @@ pid_of()
 # container NAME EXPR: of its row in ps --json, as `c`
 container()
 {
-	of_json "(lambda c: $2)(dict([c for c in j['containers'] if c['name'] == '$1'][0])
-		if [c for c in j['containers'] if c['name'] == '$1'] else {})" ps -a --json
+	of_json "[($2) for c in [c for c in j['containers'] if c['name'] == '$1'] or [{}]][0]" \
+		ps -a --json
 }
 
 # container_is NAME "STATE": e.g. "('exited', 0)"

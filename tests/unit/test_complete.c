@@ -94,6 +94,7 @@ static void value_is_what_its_option_takes(void **state)
 		{ { "run", "--outbound", "" }, "words", "\nlo\t", NULL },
 		{ { "run", "-e", "" }, "words", "\nCOMPLETE_ME\t", NULL },
 		{ { "run", "-p", "" }, "words", NULL, "\t" },
+		{ { "run", "--pid", "" }, "words", "\npod\t", NULL },
 		{ { "stats", "--control", "" }, "files", NULL, "\t" },
 	};
 
@@ -130,7 +131,7 @@ static void every_placeholder_is_known(void **state)
 		" A.B.C.0/N ADDR ADDR|IFACE BYTES CAP DIR DIR[:OPTION,...] "
 		"DIR[:ro|:O] DOMAIN FILE HOST[:POD] LEVEL LINES MAC N NAME "
 		"NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
-		"USER[:GROUP] ";
+		"USER[:GROUP] [new:]POD pod ";
 
 	(void)state;
 	for (const struct verb *v = verbs; v->name; v++) {

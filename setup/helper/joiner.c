@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From the host's side a process of the pod's owner has power over the pod's
+ * user namespace without being in it; inside it has all capabilities, and the
+ * pod's root has power over it. So it is undumpable before it enters, and holds
+ * nothing but what the container is to have.
+ *
+ * CLONE_PARENT makes the container's first process our parent's child, who
+ * reports its exit status.
+ */
+#include "setup/helper/joiner.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "netstack/base/fd.h"
+#include "netstack/base/list.h"
+#include "netstack/base/log.h"
+#include "netstack/base/msg.h"
+#include "setup/base/exit.h"
+#include "setup/base/idmap.h"
+#include "setup/base/sys.h"
+#include "setup/helper/child.h"
+
+#define JOINER_STARTED 1 /* struct started */
+
+struct started {
+	int32_t pid;
+	uint64_t mounts;
+};
+
+/*
+ * After this: root of the pod's user namespace, in those of the pod's others
+ * that are shared.
+ */
+static int joiner_1_enter(const struct joiner_config *cfg)
+{
+	int rc;
+
+	sys_sever();
+	rc = sys_enter_user(cfg->namespaces[INFRA_NS_USER]);
+	/* the new credentials have cleared it */
+	sys_sever();
+	for (int i = INFRA_NS_USER + 1; i < INFRA_NS_N && !rc; i++)
+		if (cfg->namespaces[i] >= 0)
+			rc = sys_setns(cfg->namespaces[i],
+				       infra_ns_names[i].flag);
+	return rc ? log_errno(-rc, "the pod's namespaces: can't be entered")
+		  : 0;
+}
+
+/* After this: where the pod shares none, namespaces of our own. */
+static int joiner_2_own(const struct joiner_config *cfg, struct started *s)
+{
+	int flags = CLONE_NEWNS;
+	scoped_fd mounts = -1;
+	struct stat st;
+	int rc;
+
+	for (int i = INFRA_NS_IPC; i <= INFRA_NS_UTS; i++)
+		if (cfg->namespaces[i] < 0)
+			flags |= infra_ns_names[i].flag;
+	rc = sys_unshare(flags);
+	if (rc)
+		return log_errno(
+			-rc,
+			"container: can't make its namespaces (sysctl user.max_mnt_namespaces)");
+	mounts = sys_open_ns(0, "mnt");
+	if (mounts < 0)
+		return mounts;
+	s->mounts = fstat(mounts, &st) ? 0 : st.st_ino;
+	return 0;
+}
+
+static int joiner_main(struct joiner_config *cfg, int ctl, int runner)
+{
+	struct started s = { 0 };
+
+	if (joiner_1_enter(cfg) || joiner_2_own(cfg, &s))
+		return EXIT_OURS;
+	cfg->runner.may_setgroups = idmap_may_setgroups();
+	s.pid = sys_clone(
+		CLONE_PARENT |
+		(cfg->namespaces[INFRA_NS_PID] < 0 ? CLONE_NEWPID : 0));
+	if (s.pid == 0)
+		runner_main(&cfg->runner, runner);
+	if (s.pid < 0) {
+		(void)log_errno(
+			-s.pid,
+			"container: can't be forked (sysctl user.max_pid_namespaces)");
+		return EXIT_OURS;
+	}
+	return msg_must_send(ctl, "the supervisor", JOINER_STARTED, &s,
+			     sizeof(s), NULL, 0)
+		       ? EXIT_OURS
+		       : 0;
+}
+
+static int await(struct child *c, pid_t *init, ino_t *mounts)
+{
+	struct started s;
+	struct msg m;
+	int rc = msg_recv(c->ctl, &m);
+
+	if (rc < 0)
+		return log_errno(-rc, "message of the joiner");
+	if (rc == 0)
+		return child_failed(c);
+	msg_drop(&m);
+	if (m.type != JOINER_STARTED || m.len != sizeof(s))
+		return log_errno(EPROTO, "message of the joiner");
+	memcpy(&s, m.body, sizeof(s));
+	*init = s.pid;
+	*mounts = s.mounts;
+	return 0;
+}
+
+int joiner_run(struct joiner_config *cfg, int runner, pid_t *init,
+	       ino_t *mounts)
+{
+	struct child c = CHILD_NULL;
+	int *keep[INFRA_NS_N + 4], pair[2], rc;
+	size_t n = 0;
+
+	*init = 0;
+	rc = msg_pair(pair);
+	if (rc)
+		return rc;
+	for (; n < INFRA_NS_N; n++)
+		keep[n] = &cfg->namespaces[n];
+	keep[n++] = &cfg->runner.output[0];
+	keep[n++] = &cfg->runner.output[1];
+	keep[n++] = &pair[1];
+	keep[n++] = &runner;
+	rc = child_fork(&c, "joiner", false, keep, n);
+	if (rc == 1)
+		_exit(joiner_main(cfg, pair[1], runner));
+	fd_drop(&pair[1]);
+	c.ctl = pair[0];
+	if (!rc)
+		rc = await(&c, init, mounts);
+	child_stop(&c, NULL);
+	return rc;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Processes that outlive the first one of their container. */
+
+#include <sys/types.h>
+
+/**
+ * strays_kill() - SIGKILL for every process in a mount namespace
+ * @mounts: its inode number
+ *
+ * Returns when none is seen any more, or more come than can be killed. One that
+ * has made a mount namespace of its own isn't found: it ends with its pod.
+ */
+void strays_kill(ino_t mounts);
