@@ -18,6 +18,7 @@
  */
 #include "setup/cli/opt.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -212,6 +213,7 @@ static int set_path(const struct opt *opt, void *at, const char *value)
 {
 	char name[WORD_MAX + 3];
 
+	assert(value); /* OPT_PATH() is for what has an arg */
 	(void)snprintf(name, sizeof(name), "--%s", opt->name);
 	if (opt_path(name, value))
 		return -EINVAL;
