@@ -368,7 +368,7 @@ fi
 # the sandboxed binary, and these, or with --long all, the one with sanitizers
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
 SANITIZED='bad_input control detach dns ports_live publish_proxy restart shortage'
-SANITIZED="$SANITIZED publish_udp splice_tcp uplink_verb"
+SANITIZED="$SANITIZED publish_udp slirp4netns_api splice_tcp uplink_verb"
 
 ns_seconds() # NAME: after which it hangs
 {

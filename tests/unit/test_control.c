@@ -179,6 +179,8 @@ static void frame_ends_with_its_brace_a_newline_or_not_at_all(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_int_equal(frame_len(cases[i].in, strlen(cases[i].in)),
 				 cases[i].len);
+	assert_true(frame_closed("{\n}", 3) && frame_closed("{} x", 4));
+	assert_false(frame_closed("{\n", 2) || frame_closed("x\n", 2));
 	assert_int_equal(frame_blanks(" \r\n\t{", 5), 4);
 	assert_int_equal(frame_blanks("\n\n", 2), 2);
 }
@@ -244,6 +246,67 @@ static void control_serves_a_client_that_did_not_wait(void **state)
 	fd_drop(&fd);
 	WAIT(&f->loop, f->n_requests == 1);
 	settle(&f->loop);
+}
+
+/* ---- other manners ---- */
+
+static const struct control_manners once = {
+	.too_long = 64,
+	.once = true,
+	.length = "long",
+	.json = "json",
+	.object = "object",
+	.verb = "verb",
+};
+
+#define ERROR(desc) "{\"error\":{\"desc\":\"" desc "\"}}"
+
+static void control_once_answers_one_request_without_a_newline(void **state)
+{
+	struct fixture *f = *state;
+	scoped_fd fd = client(f), two = client(f);
+
+	control_set_manners(f->control, &once);
+	say(fd, "\n{ \"execute\":\n \"echo\",");
+	settle(&f->loop);
+	assert_int_equal(f->n_requests, 0);
+	say(fd, "\"arguments\":{}\n");
+	settle(&f->loop);
+	say(fd, "}\n");
+	expect_end(f, fd, "{\"return\":{}}");
+	say(two, "{\"execute\":\"no\"} {}" ECHO(2));
+	expect_end(f, two, ERROR("no such verb: no"));
+	assert_int_equal(f->n_requests, 2);
+}
+
+static void control_once_has_words_of_its_own(void **state)
+{
+	static const struct {
+		const char *said, *want;
+	} cases[] = {
+		{ "", ERROR("json") },
+		{ "{", ERROR("json") },
+		{ "[]", ERROR("object") },
+		{ "{}", ERROR("verb") },
+		{ "0123456701234567012345670123456701234567012345670123456701234567",
+		  ERROR("long") },
+	};
+	struct fixture *f = *state;
+
+	control_set_manners(f->control, &once);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		scoped_fd fd = client(f);
+
+		say(fd, cases[i].said);
+		if (i < ARRAY_SIZE(cases) - 1)
+			assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		expect_end(f, fd, cases[i].want);
+	}
+	limits(f, 50, 10000, 10000);
+	scoped_fd slow = client(f);
+
+	say(slow, "{\"execute\"");
+	expect_end(f, slow, ERROR("json"));
 }
 
 /* ---- what is no request ---- */
@@ -531,6 +594,30 @@ static void control_path_of_a_living_one_is_refused(void **state)
 	expect(f, fd, SAID(1));
 }
 
+static void control_path_may_be_taken_from_a_living_one(void **state)
+{
+	struct fixture *f = *state;
+	char msg[1024], path[109];
+	struct own_file p;
+	struct capture c;
+	scoped_fd fd = control_path_replace(f->sock, &p), conn = -1, got = -1;
+
+	assert_true(fd >= 0);
+	conn = client(f);
+	got = accept(fd, NULL, NULL);
+	assert_true(got >= 0);
+	own_file_drop(&f->path); /* isn't its own any more */
+	assert_int_equal(access(f->sock, F_OK), 0);
+	own_file_drop(&p);
+	assert_int_equal(access(f->sock, F_OK), -1);
+	memset(path, 'p', sizeof(path));
+	path[108] = '\0';
+	c = capture_start(STDERR_FILENO);
+	assert_int_equal(control_path_replace(path, &p), -ENAMETOOLONG);
+	capture_stop(&c, msg, sizeof(msg));
+	assert_non_null(strstr(msg, "too long (>= 108)"));
+}
+
 static void control_path_of_a_dead_one_is_taken(void **state)
 {
 	struct fixture *f = *state;
@@ -637,6 +724,8 @@ int main(void)
 		TEST(control_ends_a_one_shot_client_behind_the_reply),
 		TEST(control_answers_half_a_request_at_its_half_close),
 		TEST(control_serves_a_client_that_did_not_wait),
+		TEST(control_once_answers_one_request_without_a_newline),
+		TEST(control_once_has_words_of_its_own),
 		TEST(control_refuses_what_is_no_request_and_goes_on),
 		TEST(control_refuses_a_nul_byte),
 		TEST(control_refuses_a_request_that_is_too_long),
@@ -651,6 +740,7 @@ int main(void)
 		TEST(control_leaves_no_descriptor_behind),
 		TEST(control_path_is_for_its_owner_only),
 		TEST(control_path_of_a_living_one_is_refused),
+		TEST(control_path_may_be_taken_from_a_living_one),
 		TEST(control_path_of_a_dead_one_is_taken),
 		TEST(control_path_of_another_thing_is_refused),
 		TEST(control_path_may_be_long),
