@@ -166,6 +166,18 @@ static void drain(int fd, bool checked)
 			check_out(buf, (size_t)n);
 }
 
+/* An address the pod may have taken, not one of ours in its network. */
+static bool may_be_pods(const struct ip *ip)
+{
+	const struct podnet *plan = &t.cfg.plan;
+
+	if (ip->family == AF_INET)
+		return ip_in_net(ip, &plan->net4, 24) &&
+		       !ip_equal(ip, &plan->gw4) && !ip_equal(ip, &plan->dns4);
+	return ip_in_net(ip, &plan->net6, 64) && !ip_equal(ip, &plan->gw6) &&
+	       !ip_equal(ip, &plan->dns6);
+}
+
 static void drain_peer(void)
 {
 	struct msg m;
@@ -175,10 +187,7 @@ static void drain_peer(void)
 
 		for (size_t at = 0; at < m.len; at += sizeof(ask)) {
 			memcpy(&ask, m.body + at, sizeof(ask));
-			check(ip_equal(&ask.flow.src,
-				       ask.flow.src.family == AF_INET
-					       ? &t.cfg.plan.pod4
-					       : &t.cfg.plan.pod6));
+			check(may_be_pods(&ask.flow.src));
 			t.ids[t.n_asked++ % IDS] = ask.id;
 		}
 		msg_drop(&m);
