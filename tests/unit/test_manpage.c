@@ -92,7 +92,7 @@ static bool tells_about(const char *section, const char *verb)
 	if (strncmp(section, start, sizeof(start) - 1) != 0)
 		return false;
 	/* verbs of two words have a space in them, too */
-	(void)snprintf(words, sizeof(words), " and %s and ",
+	(void)snprintf(words, sizeof(words), " and %.63s and ",
 		       section + sizeof(start) - 1);
 	(void)snprintf(want, sizeof(want), " and %s and ", verb);
 	return strstr(words, want);
