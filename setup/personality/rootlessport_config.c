@@ -263,7 +263,7 @@ static int get_fds(struct rootlessport_config *cfg, const json_t *root,
 
 static int parse(struct rootlessport_config *cfg, const json_t *root, char *err)
 {
-	const char *child;
+	const char *child = "";
 	int rc = copy_string(root, "NetNSPath", &cfg->netns, err);
 
 	if (!rc)
