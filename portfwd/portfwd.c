@@ -172,10 +172,14 @@ static void ask(struct portfwd *pf, const struct msg *m)
 /* What is relayed already goes on; UDP has no end to wait for. */
 static void retarget(struct portfwd *pf, const struct msg *m)
 {
-	if (m->len != sizeof(pf->cfg.plan) || !pf->ingress || !pf->cfg.direct)
+	struct portfwd_target t;
+
+	if (m->len != sizeof(t) || !pf->ingress || !pf->cfg.direct)
 		return;
-	memcpy(&pf->cfg.plan, m->body, sizeof(pf->cfg.plan));
-	pool_families(pf->pool, pf->cfg.plan.has_ipv6);
+	memcpy(&t, m->body, sizeof(t));
+	pf->cfg.plan = t.plan;
+	memcpy(pf->source.lost, t.lost, sizeof(pf->source.lost));
+	pool_families(pf->pool, t.plan.has_ipv6);
 	udp_drop_flows(pf->udp);
 	ingress_retarget(pf->ingress);
 }

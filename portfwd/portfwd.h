@@ -28,7 +28,7 @@ enum portfwd_msg {
 	PORTFWD_FLOWS,	    /* uint32_t cookie; reply FLOWS_ARE, to the last */
 	PORTFWD_UNPUBLISH,  /* struct portfwd_unpublish */
 	PORTFWD_PORTS,	    /* uint32_t cookie; reply PORTS_ARE, to the last */
-	PORTFWD_TARGET, /* struct podnet: new flows of `forward` lead there */
+	PORTFWD_TARGET,	    /* struct portfwd_target */
 	/* portfwd to supervisor; the bodies are in report.h */
 	PORTFWD_READY = 64,
 	PORTFWD_STATS_ARE, /* struct portfwd_totals */
@@ -51,6 +51,12 @@ struct portfwd_config {
 	bool splice;	/* netstack asks about the pod's first SYNs */
 	struct ip outbound4, outbound6; /* family 0: the host's choice */
 	bool has_tproxy[2];		/* which listeners follow: IPv4, IPv6 */
+};
+
+/* Where new flows of `forward` lead to. */
+struct portfwd_target {
+	struct podnet plan;
+	bool lost[2]; /* struct source's */
 };
 
 struct portfwd_publish {

@@ -61,8 +61,8 @@ static int lead_to_netns(struct forward_config *cfg, const char *word,
 	}
 	cfg->net.forward.kind = OUTLET_NETNS;
 	cfg->netns = word;
-	outlet_lead(&cfg->net.plan, &lo4, 0);
-	outlet_lead(&cfg->net.plan, &lo6, 0);
+	outlet_lead(&cfg->net.plan, &lo4);
+	outlet_lead(&cfg->net.plan, &lo6);
 	return 0;
 }
 
@@ -85,7 +85,7 @@ static int lead_to_address(struct forward_config *cfg, const char *word)
 		return -EINVAL;
 	}
 	cfg->net.forward.kind = OUTLET_HOST;
-	outlet_lead(&cfg->net.plan, &ip, 0);
+	outlet_lead(&cfg->net.plan, &ip);
 	return 0;
 }
 
@@ -103,7 +103,7 @@ static int lead_to_unix(struct forward_config *cfg, const char *path)
 	}
 	cfg->net.forward.kind = OUTLET_UNIX;
 	cfg->net.forward.path = path;
-	outlet_lead(&cfg->net.plan, &any, 0);
+	outlet_lead(&cfg->net.plan, &any);
 	return outlet_path_ok(path);
 }
 

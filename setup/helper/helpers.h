@@ -19,8 +19,9 @@ enum helper { HELPER_NETSTACK, HELPER_PORTFWD, HELPER_MAKER, HELPER_N };
 
 /* What a process that runs can be told: something of struct helpers is new. */
 enum helper_news {
-	HELPER_NEWS_ROUTE6,  /* route6, to portfwd */
-	HELPER_NEWS_TARGET,  /* plan, to portfwd: `forward` leads elsewhere */
+	HELPER_NEWS_ROUTE6, /* route6, to portfwd */
+	HELPER_NEWS_TARGET, /* plan, lost, to portfwd: `forward` leads elsewhere
+			     */
 	HELPER_NEWS_SERVERS, /* resolv, to netstack */
 	HELPER_NEWS_N
 };
@@ -42,6 +43,7 @@ struct helpers {
 	const struct resolv *resolv;
 	bool route6; /* the pod has an IPv6 route to the world */
 	struct publisher *publisher;
+	bool lost[2]; /* of `forward`: struct source's */
 	/* the rest is kept here */
 	struct child children[HELPER_N];
 	struct hop hop;

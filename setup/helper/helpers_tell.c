@@ -76,12 +76,7 @@ int helpers_config_portfwd(const struct helpers *h)
 		.route6 = h->route6 || net->forward.transparent,
 		.direct = net->forward.kind != OUTLET_HOP,
 		.connected = net->forward.kind == OUTLET_UNIX,
-		/* a server's answer has a mark with TCP only */
-		.lost = { [SPEC_TCP] = net->forward.kind &&
-				       !net->forward.transparent,
-			  [SPEC_UDP] = net->forward.kind &&
-				       (!net->forward.transparent ||
-					net->forward.mark) },
+		.lost = { h->lost[0], h->lost[1] },
 		.splice = helpers_splice(h),
 		.outbound4 = net->outbound4,
 		.outbound6 = net->outbound6,
@@ -114,8 +109,11 @@ static int send_route6(const struct helpers *h)
 
 static int send_target(const struct helpers *h)
 {
-	return msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_TARGET,
-			h->plan, sizeof(*h->plan), NULL, 0);
+	const struct portfwd_target t = { *h->plan,
+					  { h->lost[0], h->lost[1] } };
+
+	return msg_send(h->children[HELPER_PORTFWD].ctl, PORTFWD_TARGET, &t,
+			sizeof(t), NULL, 0);
 }
 
 int helpers_tell(struct helpers *h, enum helper_news what)

@@ -5,22 +5,27 @@
  * that has a way to the world of its own.
  */
 
+#include <stdbool.h>
+
 #include "netstack/base/addr.h"
-#include "setup/helper/outlet.h"
 
 #define INBOUND_WHY_MAX 256
+
+struct inbound {
+	/* does what is sent to a client's address come back to us? */
+	bool tcp, udp;
+	char why_tcp[INBOUND_WHY_MAX], why_udp[INBOUND_WHY_MAX]; /* if not */
+};
 
 /**
  * inbound_prepare() - let servers at @to see clients' addresses, if they can
  * @ns_user, @ns_net: as helpers_forward() wants them, borrowed
  * @to: where `forward` leads to in there
- * @outlet: its last three fields are set
- * @why: INBOUND_WHY_MAX bytes, set when it isn't transparent
+ * @udp: for UDP, too
  *
- * Adds a rule, a table of routes and, where @to is an address behind that
- * namespace, one of nftables; else it sets sysctls that make answers have the
- * mark of the question. All of it stays, and serves the next forwarder, too.
- * Blocks for a second at most.
+ * Sets sysctls, adds a rule and a table of routes, and for UDP a table of
+ * nftables. All of it stays, and serves the next forwarder, too. Blocks for two
+ * seconds at most.
  */
-void inbound_prepare(int ns_user, int ns_net, const struct ip *to,
-		     struct outlet *outlet, char *why);
+void inbound_prepare(int ns_user, int ns_net, const struct ip *to, bool udp,
+		     struct inbound *out);

@@ -430,11 +430,16 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 	return rc ? rc : follow_ports(n);
 }
 
-int network_retarget(struct network *n, const struct ip *ip)
+int network_lead(struct network *n, const struct ip *ip,
+		 const struct inbound *in)
 {
+	bool transparent = n->cfg->forward.transparent;
+
 	n->plan = (struct podnet){ 0 };
-	outlet_lead(&n->plan, ip, n->cfg->forward.prefix);
-	return helpers_tell(&n->helpers, HELPER_NEWS_TARGET);
+	outlet_lead(&n->plan, ip);
+	n->helpers.lost[SPEC_TCP] = !transparent || !in->tcp;
+	n->helpers.lost[SPEC_UDP] = !transparent || !in->udp;
+	return n->loop ? helpers_tell(&n->helpers, HELPER_NEWS_TARGET) : 0;
 }
 
 static void on_usr1(struct loop_source *src, uint32_t revents)

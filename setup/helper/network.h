@@ -12,6 +12,7 @@
 #include "setup/helper/control_path.h"
 #include "setup/helper/control_verbs.h"
 #include "setup/helper/helpers.h"
+#include "setup/helper/inbound.h"
 #include "setup/net/resolv.h"
 #include "setup/net/rtnl_alarm.h"
 #include "setup/net/uplink.h"
@@ -112,12 +113,17 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 int network_dump_on_usr1(struct network *n);
 
 /**
- * network_retarget() - of a `forward` that runs: it leads to @ip and to nothing
- * else from now on. What is connected stays; UDP begins anew.
+ * network_lead() - a `forward` leads to @ip and to nothing else from now on
+ * @in: what inbound_prepare() has found of it
+ *
+ * Before network_2_forward(), whose outlet must be transparent if it is ever to
+ * keep clients' addresses, or while it runs: what is connected stays then, UDP
+ * begins anew.
  *
  * Return: 0 or -errno, logged
  */
-int network_retarget(struct network *n, const struct ip *ip);
+int network_lead(struct network *n, const struct ip *ip,
+		 const struct inbound *in);
 
 /**
  * network_publish() - another port, from network_3_watch() on

@@ -21,17 +21,13 @@
 #include "portfwd/relay_socket.h"
 #include "setup/net/hop.h"
 
-void outlet_lead(struct podnet *plan, const struct ip *ip, unsigned int prefix)
+void outlet_lead(struct podnet *plan, const struct ip *ip)
 {
 	bool v4 = ip->family == AF_INET;
 
 	*(v4 ? &plan->pod4 : &plan->pod6) = *ip;
 	(v4 ? &plan->gw4 : &plan->gw6)->family = ip->family;
 	plan->has_ipv6 |= !v4;
-	if (!prefix)
-		return;
-	*(v4 ? &plan->net4 : &plan->net6) = *ip;
-	*(v4 ? &plan->prefix4 : &plan->prefix6) = prefix;
 }
 
 int outlet_path_ok(const char *path)
@@ -79,12 +75,13 @@ static int unconnected(int family, int type)
 	return rc ? rc : fd_take(&fd);
 }
 
-static int transparent(int family, int type, uint32_t mark)
+/* What answers to a client's address are known by: inbound.c. */
+static int transparent(int family, int type)
 {
+	static const uint32_t mark = OUTLET_MARK;
 	scoped_fd fd = hop_transparent(family, type);
 
-	if (fd >= 0 && mark &&
-	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		return -errno;
 	return fd_take(&fd);
 }
@@ -92,7 +89,7 @@ static int transparent(int family, int type, uint32_t mark)
 int outlet_socket(const struct outlet *o, int family, int type)
 {
 	if (o->transparent)
-		return transparent(family, type, o->mark);
+		return transparent(family, type);
 	return o->kind == OUTLET_UNIX ? connected(o->path)
 				      : unconnected(family, type);
 }

@@ -4,6 +4,9 @@
 
 #include "netstack/base/podnet.h"
 
+/* "ps" and a number: nobody else's, it is to be hoped */
+#define OUTLET_MARK 0x70730001U
+
 enum outlet_kind {
 	OUTLET_HOP,   /* of a pod, not of `forward`: transparent ones */
 	OUTLET_HOST,  /* of the host's network, for an address */
@@ -14,17 +17,12 @@ enum outlet_kind {
 struct outlet {
 	enum outlet_kind kind;
 	const char *path; /* of the unix socket, borrowed; else NULL */
-	/* of OUTLET_NETNS: what inbound.h has found */
+	/* of OUTLET_NETNS: inbound.h has set it up for transparent ones */
 	bool transparent;
-	uint32_t mark;	     /* of what the sockets send; 0: none */
-	unsigned int prefix; /* of the target's network; 0: not known */
 };
 
-/**
- * outlet_lead() - @ip is where @plan leads to in that family
- * @prefix: of a network that it is in; 0: not known
- */
-void outlet_lead(struct podnet *plan, const struct ip *ip, unsigned int prefix);
+/** outlet_lead() - @ip is where @plan leads to in that family */
+void outlet_lead(struct podnet *plan, const struct ip *ip);
 
 /**
  * outlet_path_ok() - can @path be that of a unix socket?

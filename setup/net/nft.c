@@ -389,12 +389,12 @@ static void add_sets(struct nft_batch *b, const struct nft_family *f)
 		.timeout_ms = SLOW_MS,
 	};
 
-	nft_set(b, &f->slow, &o);
-	nft_set(b, &f->fin[FROM_POD], &o);
-	nft_set(b, &f->fin[FROM_TAP], &o);
+	nft_set(b, NFPROTO_NETDEV, &f->slow, &o);
+	nft_set(b, NFPROTO_NETDEV, &f->fin[FROM_POD], &o);
+	nft_set(b, NFPROTO_NETDEV, &f->fin[FROM_TAP], &o);
 	o.timeout_ms = CLOSING_MS;
-	nft_set(b, &f->closing, &o);
-	nft_set(b, &f->ended, &o);
+	nft_set(b, NFPROTO_NETDEV, &f->closing, &o);
+	nft_set(b, NFPROTO_NETDEV, &f->ended, &o);
 }
 
 static void build(struct nft_batch *b, const struct nft_hop *h)

@@ -29,3 +29,10 @@ int nft_hop_install(const struct nft_hop *hop);
  * Return: 0 or -errno, logged
  */
 int nft_hop_forget(void);
+
+/**
+ * nft_inbound_install() - in a namespace that isn't the hop: UDP from it that
+ * answers what has @mark gets @mark
+ * Return: 0 or -errno, logged
+ */
+int nft_inbound_install(uint32_t mark);

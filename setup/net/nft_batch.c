@@ -65,7 +65,7 @@ void nft_table_anew(struct nft_batch *b, uint16_t family)
 	nft_table(b, family);
 }
 
-void nft_set(struct nft_batch *b, const struct nft_set *set,
+void nft_set(struct nft_batch *b, uint16_t family, const struct nft_set *set,
 	     const struct nft_set_opts *o)
 {
 	struct nftnl_set *s = nftnl_set_alloc();
@@ -76,7 +76,7 @@ void nft_set(struct nft_batch *b, const struct nft_set *set,
 	}
 	nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
 	nftnl_set_set_str(s, NFTNL_SET_NAME, set->name);
-	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_NETDEV);
+	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, family);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, set->id);
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_TIMEOUT | NFT_SET_EVAL);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, o->key_type);
@@ -84,7 +84,7 @@ void nft_set(struct nft_batch *b, const struct nft_set *set,
 	nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, o->timeout_ms);
 	nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, o->size);
 	nftnl_set_nlmsg_build_payload(
-		msg_start(b, NFT_MSG_NEWSET, NFPROTO_NETDEV, NLM_F_CREATE), s);
+		msg_start(b, NFT_MSG_NEWSET, family, NLM_F_CREATE), s);
 	nftnl_set_free(s);
 	msg_end(b);
 }
@@ -106,8 +106,14 @@ void nft_flush(struct nft_batch *b, const struct nft_set *set)
 	msg_end(b);
 }
 
-void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
-	       uint32_t hook, int32_t prio, const char *dev)
+struct chain {
+	const char *name, *type, *dev;
+	uint32_t hook;
+	int32_t prio;
+};
+
+static void base_chain(struct nft_batch *b, uint16_t family,
+		       const struct chain *o)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 
@@ -116,17 +122,32 @@ void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
 		return;
 	}
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
-	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, prio);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, o->name);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, o->type);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, o->hook);
+	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, o->prio);
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-	if (dev)
-		nftnl_chain_set_str(c, NFTNL_CHAIN_DEV, dev);
+	if (o->dev)
+		nftnl_chain_set_str(c, NFTNL_CHAIN_DEV, o->dev);
 	nftnl_chain_nlmsg_build_payload(
 		msg_start(b, NFT_MSG_NEWCHAIN, family, NLM_F_CREATE), c);
 	nftnl_chain_free(c);
 	msg_end(b);
+}
+
+void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
+	       uint32_t hook, int32_t prio, const char *dev)
+{
+	const struct chain o = { name, "filter", dev, hook, prio };
+
+	base_chain(b, family, &o);
+}
+
+void nft_route_chain(struct nft_batch *b, const char *name, int32_t prio)
+{
+	const struct chain o = { name, "route", NULL, NF_INET_LOCAL_OUT, prio };
+
+	base_chain(b, NFPROTO_INET, &o);
 }
 
 struct nft_rule nft_rule_start(struct nft_batch *b, uint16_t family,

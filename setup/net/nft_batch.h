@@ -59,7 +59,7 @@ void nft_table(struct nft_batch *b, uint16_t family);
 
 /** nft_table_anew() - an empty one, whatever was there */
 void nft_table_anew(struct nft_batch *b, uint16_t family);
-void nft_set(struct nft_batch *b, const struct nft_set *set,
+void nft_set(struct nft_batch *b, uint16_t family, const struct nft_set *set,
 	     const struct nft_set_opts *o);
 
 /** nft_flush() - take out all members of a set that is there */
@@ -68,6 +68,9 @@ void nft_flush(struct nft_batch *b, const struct nft_set *set);
 /** nft_chain() - a base chain of type filter; @dev: NULL but for netdev */
 void nft_chain(struct nft_batch *b, uint16_t family, const char *name,
 	       uint32_t hook, int32_t prio, const char *dev);
+
+/** nft_route_chain() - on packets that get a new route with a new mark */
+void nft_route_chain(struct nft_batch *b, const char *name, int32_t prio);
 
 struct nft_rule nft_rule_start(struct nft_batch *b, uint16_t family,
 			       const char *chain);

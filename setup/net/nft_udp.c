@@ -111,13 +111,13 @@ void nft_udp_sets(struct nft_batch *b, const struct nft_family *f)
 		.timeout_ms = 1000ULL * HOP_UDP_KEEP_S,
 	};
 
-	nft_set(b, &f->udp, &o);
+	nft_set(b, NFPROTO_NETDEV, &f->udp, &o);
 	o.key_bytes = is4(f) ? FRAG4_BYTES : FRAG6_BYTES;
 	/* address . address . integer, to nft(8) */
 	o.key_type = f->key_type >> 18 << 12 | f->key_type >> 18 << 6 | 4;
 	o.size = FRAG_SIZE;
 	o.timeout_ms = FRAG_MS;
-	nft_set(b, &f->frag, &o);
+	nft_set(b, NFPROTO_NETDEV, &f->frag, &o);
 }
 
 /* What can't be fragmented on its way here must not be on its way on. */

@@ -122,7 +122,7 @@ static int plan(struct rootlessport *r)
 	*net = (struct net_config){ .manager = MANAGER_NULL,
 				    .datapath = DATAPATH_SLIRP,
 				    .forward.kind = OUTLET_NETNS };
-	outlet_lead(&net->plan, &cfg->child, 0);
+	outlet_lead(&net->plan, &cfg->child);
 	net->specs = calloc(cfg->n_ports, sizeof(*net->specs));
 	if (!net->specs && cfg->n_ports)
 		return log_errno(ENOMEM, "rootlessport");
@@ -154,11 +154,24 @@ static void on_hang_up(struct loop_source *src, uint32_t revents)
 		loop_stop(&r->loop, 0);
 }
 
+static bool has_udp(const struct rootlessport *r)
+{
+	for (size_t i = 0; i < r->cfg.n_ports; i++)
+		if (r->cfg.ports[i].spec.proto == SPEC_UDP)
+			return true;
+	return false;
+}
+
 static int on_reload(void *arg, const struct ip *child)
 {
 	struct rootlessport *r = arg;
+	const struct hop *there = &r->net.helpers.hop;
+	struct inbound in = { 0 };
 
-	return network_retarget(&r->net, child);
+	if (r->net_cfg.forward.transparent)
+		inbound_prepare(there->ns_user, there->ns_hop, child,
+				has_udp(r), &in);
+	return network_lead(&r->net, child, &in);
 }
 
 /* ---- stages ---- */
@@ -224,19 +237,26 @@ static int tell_ready(struct rootlessport *r)
 	return 0;
 }
 
-/* What the server sees of its clients: their addresses, or ours. */
-static void choose_source(struct rootlessport *r)
+/* In words for the log: what the server won't see. */
+static void tell_source(const struct inbound *in, bool udp)
 {
-	struct outlet *outlet = &r->net_cfg.forward;
-	char why[INBOUND_WHY_MAX];
+	if (!in->tcp)
+		log_warn("clients' addresses are not kept: %s", in->why_tcp);
+	else if (udp && !in->udp)
+		log_warn("clients' addresses are not kept with UDP: %s",
+			 in->why_udp);
+}
+
+/* What the server sees of its clients: their addresses, or ours. */
+static int choose_source(struct rootlessport *r)
+{
+	struct inbound in;
 
 	inbound_prepare(r->target.ns_user, r->target.ns_net, &r->cfg.child,
-			outlet, why);
-	outlet_lead(&r->net.plan, &r->cfg.child, outlet->prefix);
-	if (!outlet->transparent)
-		log_warn("clients' addresses are not kept: %s", why);
-	else if (outlet->mark)
-		log_info("clients' addresses are kept, but not with UDP");
+			has_udp(r), &in);
+	tell_source(&in, has_udp(r));
+	r->net_cfg.forward.transparent = in.tcp;
+	return network_lead(&r->net, &r->cfg.child, &in);
 }
 
 /*
@@ -246,8 +266,10 @@ static int rootlessport_2_serve(struct rootlessport *r)
 {
 	int rc;
 
-	choose_source(r);
-	rc = network_2_forward(&r->net, &r->target.ns_user, &r->target.ns_net);
+	rc = choose_source(r);
+	if (!rc)
+		rc = network_2_forward(&r->net, &r->target.ns_user,
+				       &r->target.ns_net);
 	sys_settle();
 	if (!rc)
 		rc = network_3_watch(&r->net, &r->loop, 0, -1);

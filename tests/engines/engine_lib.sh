@@ -250,12 +250,12 @@ spliced()
 		"$WORLD: $1: ... it stays open"
 }
 
-# incoming NAME SEEN [SEEN-UDP]: what reaches SERVE's at 8080 and 5353/udp of the
-# host. SEEN: the other host as the server sees it
+# incoming NAME SEEN: what reaches SERVE's at 8080 and 5353/udp of the host.
+# SEEN: the other host as the server sees it
 incoming()
 {
 	is "$(peer_net who "$HOST4" 8080)" "$2" "$WORLD: $1: the client's address"
-	is "$(peer_net udp "$HOST4" 5353)" "OK ${3:-${2% *}}" "$WORLD: $1: UDP"
+	is "$(peer_net udp "$HOST4" 5353)" "OK ${2% *}" "$WORLD: $1: UDP"
 	is "$(peer_net get "$HOST4" 8080 3000000)" OK "$WORLD: $1: a download"
 	is "$(peer_net put "$HOST4" 8080 3000000)" OK "$WORLD: $1: an upload"
 	like "$(host_net who 127.0.0.1 8080)" "^(10|${2%%.*})\\." \

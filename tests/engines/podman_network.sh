@@ -20,7 +20,7 @@ containers()
 		"${VOLUMES[@]}" box "${SERVE[@]}" || return
 	served "$HOST4" 8080 || return
 	is "$(helpers_here)" "$HELPERS" "$WORLD: who serves it"
-	incoming networks "$SEEN" 10.77.1.2
+	incoming networks "$SEEN"
 	like "$(peer_net who "$HOST6" 8080)" '(same|other)-port$' \
 		"$WORLD: a client of IPv6"
 	INSIDE=(podman exec client)

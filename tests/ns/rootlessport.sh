@@ -175,7 +175,10 @@ is "$(peer_net get "$HOST4" 8082 1000)" OK '... its last port leads to the last'
 like "$(peer_net connect "$HOST4" 8081)" 'ECONNRESET$' \
 	'... one that nobody serves there'
 is "$(peer_net get "$HOST4" 8090 1000)" OK 'two protocols: TCP'
-is "$(peer_net udp "$HOST4" 8090)" "OK $POD4" '... and UDP'
+is "$(peer_net udp "$HOST4" 8090)" "OK $PEER4" \
+	"... and UDP, with the client's address"
+is "$(peer_net udp "$HOST4" 8090 40000)" "OK $PEER4" '... in fragments'
+is "$(host_net udp 127.0.0.1 8090)" "OK $POD4" '... not of loopback'
 is "$(peer_net udp "$HOST6" 8090)" "OK $POD4" '... from IPv6'
 hangup several
 
@@ -296,57 +299,41 @@ done
 wait_for 10 stop_taken
 leftovers refusals
 
-# A bridge network: several containers behind one namespace
-
-# member N: a container in it, with address .N
-member()
-{
-	spawn "member$1" "${IN_ENGINE[@]}" "${STAYS[@]}" unshare -n sleep 1000
-	MEMBER=$PID
-	wait_for 20 sleeps "$MEMBER"
-	in_pod sh -ec "
-		ip link add veth$1 type veth peer name eth0 netns $MEMBER
-		ip link set veth$1 master podman1 up"
-	nsenter -t "$MEMBER" -n -- sh -ec "
-		ip link set lo up
-		ip link set eth0 up
-		ip addr add 10.89.0.$1/24 dev eth0
-		ip addr add fd89::$1/64 dev eth0 nodad
-		ip route add default via 10.89.0.1
-		ip route add default via fd89::1"
-	spawn "server$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" serve 80 \
-		both '' "banner$1"
-	spawn "plain$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" serve 81
-	spawn "udp$1" nsenter -t "$MEMBER" -n -- "$PY" "$T/net.py" udp-serve 80 6
-	wait_for 20 listens nsenter -t "$MEMBER" -n -- ss -Hlnt 'sport = :80'
-	wait_for 20 listens nsenter -t "$MEMBER" -n -- ss -Hlnt 'sport = :81'
-	wait_for 20 listens nsenter -t "$MEMBER" -n -- ss -Hlnu 'sport = :80'
-}
+# A container with other networks, to whose addresses a reload may lead
 
 in_pod sh -ec '
-	ip link add podman1 type bridge
-	ip addr add 10.89.0.1/24 dev podman1
-	ip addr add fd89::1/64 dev podman1 nodad
-	ip link set podman1 up
-	echo 1 >/proc/sys/net/ipv4/ip_forward'
-member 2
-member 3
+	ip link add eth1 type veth peer name far1
+	ip link set far1 up
+	ip link set eth1 up
+	ip addr add 10.89.0.2/24 dev eth1
+	ip addr add 10.88.0.3/24 dev eth1
+	ip addr add fd89::3/64 dev eth1 nodad'
+for server in '2 4 10.89.0.2' '3 4 10.88.0.3' '3 6 fd89::3'; do
+	read -r number family address <<<"$server"
+	spawn "banner-$address" nsenter -t "$POD" -n -- "$PY" "$T/net.py" serve \
+		90 "$family" "$address" "banner$number"
+	wait_for 20 listens in_pod ss -Hlnt "src [$address]:90"
+done
+spawn plain91 nsenter -t "$POD" -n -- "$PY" "$T/net.py" serve 91
+spawn udp90 nsenter -t "$POD" -n -- "$PY" "$T/net.py" udp-serve 90 6
+{ wait_port pod 91 && wait_port pod 90 u; } || bail 'no more servers'
 BRIDGE='"ChildIP":"10.89.0.2","RootlessCNI":true'
 RELOAD=$TMP/rp/c0ffee
 
-starts bridge "$(config "$(map 8080 '"range":2,"protocol":"tcp,udp"')" "$BRIDGE")"
+MORE='"container_port":90,"range":2,"protocol":"tcp,udp"'
+
+starts bridge "$(config "$(map 8080 "$MORE")" "$BRIDGE")"
+is "$(cat "$T/bridge.err")" "podsplice: clients' addresses are not kept with UDP: answers to a client's address don't come back" \
+	'UDP answers from another address: told'
 is "$(stat -c %a "$TMP/rp")" 700 'the directory of reload sockets'
 check '... has one' test -S "$RELOAD"
 is "$(peer_net banner "$HOST4" 8080)" banner2 'the first container'
 is "$(peer_net who "$HOST4" 8081)" "$PEER4 same-port" \
 	"the server sees the client's address and port"
-is "$(peer_net udp "$HOST4" 8080)" "OK ::ffff:$PEER4" '... of UDP, too'
-is "$(peer_net who "$HOST6" 8081)" '10.89.0.1 other-port' \
-	'... not one of the other family'
-is "$(host_net who 127.0.0.1 8081)" '10.89.0.1 other-port' '... not of loopback'
-is "$(reload "$RELOAD" $'"10.89.0.3"\n')" OK 'a reload'
+is "$(peer_net udp "$HOST4" 8080)" 'OK ::ffff:10.89.0.2' '... not of UDP'
+is "$(reload "$RELOAD" $'"10.88.0.3"\n')" OK 'a reload'
 is "$(peer_net banner "$HOST4" 8080)" banner3 '... leads to the other one'
-is "$(peer_net udp "$HOST4" 8080)" "OK ::ffff:$PEER4" '... UDP'
+is "$(peer_net udp "$HOST4" 8080)" 'OK ::ffff:10.88.0.3' '... UDP'
 is "$(peer_net who "$HOST4" 8081)" "$PEER4 same-port" \
 	"... with the client's address"
 is "$(reload "$RELOAD" '"fd89::3"')" OK 'a reload to another family'
@@ -355,7 +342,7 @@ for host in "$HOST4" "$HOST6"; do
 done
 is "$(peer_net who "$HOST6" 8081)" "$PEER6 same-port" \
 	"... with the client's address"
-is "$(peer_net udp "$HOST6" 8080)" "OK $PEER6" '... UDP'
+is "$(peer_net udp "$HOST6" 8080)" 'OK fd89::3' '... UDP'
 is "$(reload "$RELOAD" '"10.' '89.0.2"')" OK 'a reload in two packets'
 is "$(peer_net banner "$HOST4" 8080)" banner2 '... works, too'
 while IFS='|' read -r request answer; do
@@ -380,7 +367,7 @@ for s in all:
 open(sys.argv[2], "w")
 time.sleep(1000)' "$RELOAD" "$WORK/silent"
 wait_for 20 test -e "$WORK/silent"
-is "$(reload "$RELOAD" '"10.89.0.3"')" OK '40 silent clients stop nobody'
+is "$(reload "$RELOAD" '"10.88.0.3"')" OK '40 silent clients stop nobody'
 kill "$PID"
 is "$(peer_net banner "$HOST4" 8080)" banner3 '... the reload counts'
 spawn held "${IN_PEER[@]}" "$PY" "$T/net.py" slow "$HOST4" 8081 20000000 1
@@ -411,13 +398,13 @@ starts second "$(config "$(map 8090)" "$BRIDGE")"
 NEW=$RP RP=$OLD
 hangup first
 RP=$NEW
-is "$(reload "$RELOAD" '"10.89.0.3"')" OK 'the second of a name has the socket'
+is "$(reload "$RELOAD" '"10.88.0.3"')" OK 'the second of a name has the socket'
 hangup second
 
 DEEP=$WORK/$(printf '%0100d' 0)/$(printf '%0100d' 1)
 install -d -m 777 "${DEEP%/*}" "$DEEP"
 starts deep "$(config "$(map 8080)" "$BRIDGE,\"TmpDir\":\"$DEEP\"")"
-is "$(reload "$DEEP/rp/c0ffee" '"10.89.0.3"')" OK \
+is "$(reload "$DEEP/rp/c0ffee" '"10.88.0.3"')" OK \
 	'a path longer than a socket may have'
 hangup deep
 rm -rf "$TMP/rp" "$DEEP"
@@ -427,30 +414,37 @@ leftovers bridge
 
 is "$(in_pod ip rule | grep -c 0x7073)" 1 'one rule, after all of them'
 is "$(in_pod nft list tables)" 'table inet podsplice' '... and one table'
-is "$(in_pod nft list table inet podsplice | grep -c transparent)" 1 \
-	'... with one rule'
-
-starts noanswer "$(config "$(map 8080 '"container_port":81,"protocol":"tcp,udp"')" "$BRIDGE")"
-is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" 'a way back'
 in_pod nft delete table inet podsplice
-is "$(peer_net who "$HOST4" 8080)" '10.89.0.1 other-port' \
+
+starts noanswer "$(config "$(map 8080 '"container_port":91')" "$BRIDGE")"
+is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" 'a way back'
+is "$(in_pod nft list tables)" '' '... without nftables when there is no UDP'
+in_pod ip rule del fwmark 0x70730001
+is "$(peer_net who "$HOST4" 8080)" '10.89.0.2 other-port' \
 	'the way back is gone: it is served, as somebody else'
 is "$(guard timeout 2 "${IN_PEER[@]}" "$PY" "$T/net.py" who "$HOST4" 8080)" \
-	'10.89.0.1 other-port' '... and the next at once'
-is "$(reload "$RELOAD" '"10.89.0.2"')" OK '... until a reload'
+	'10.89.0.2 other-port' '... and the next at once'
+is "$(reload "$RELOAD" '"10.88.0.3"')" OK '... until a reload'
+is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" '... which mends it'
 hangup noanswer
 
-nsenter -t "$MEMBER" -n -- ip route del default
-starts internal "$(config "$(map 8080 '"container_port":81'),$(map 8080 '"protocol":"udp"')" \
-	"$BRIDGE,\"ChildIP\":\"10.89.0.3\"")"
-like "$(cat "$T/internal.err")" \
-	"^podsplice: clients' addresses are not kept: answers to a client's address don't come back\$" \
-	'a container without a way out: told'
-is "$(peer_net who "$HOST4" 8080)" '10.89.0.1 other-port' '... and served'
-is "$(peer_net udp "$HOST4" 8080)" 'OK ::ffff:10.89.0.1' '... UDP'
-hangup internal
+spawn behind "${IN_ENGINE[@]}" "${STAYS[@]}" unshare -n sleep 1000
+BEHIND=$PID
+wait_for 20 sleeps "$BEHIND"
+in_pod ip link add eth2 type veth peer name eth0 netns "$BEHIND"
+in_pod sh -ec 'ip link set eth2 up; ip addr add 10.90.0.1/24 dev eth2'
+nsenter -t "$BEHIND" -n -- sh -ec '
+	ip link set eth0 up
+	ip addr add 10.90.0.2/24 dev eth0'
+spawn serverbehind nsenter -t "$BEHIND" -n -- "$PY" "$T/net.py" serve 80
+wait_for 20 listens nsenter -t "$BEHIND" -n -- ss -Hlnt 'sport = :80'
+starts behind-rp "$(config "$(map 8080)" '"ChildIP":"10.90.0.2"')"
+is "$(cat "$T/behind-rp.err")" "podsplice: clients' addresses are not kept: a server there: Cannot assign requested address" \
+	'an address behind the namespace: told'
+is "$(peer_net who "$HOST4" 8080)" '10.90.0.1 other-port' '... and served'
+hangup behind-rp
+kill "$BEHIND"
 
-# the user namespace of the engine has no power over it, or none at all
 spawn limited "${AS_USER[@]}" "${STAYS[@]}" unshare -Urn sleep 1000
 LIMITED=$PID
 wait_for 20 sleeps "$LIMITED"
