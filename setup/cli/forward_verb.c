@@ -21,15 +21,13 @@
 #include "setup/helper/network.h"
 #include "setup/net/target.h"
 
-#define LOOK_S 1
-
 struct forward_verb {
 	const struct forward_config *cfg;
 	struct target target;
 	struct network net;
 	struct loop loop;
-	struct loop_source signals, ended;
-	struct loop_timer look;
+	struct loop_source signals;
+	struct target_watch watch;
 };
 
 /* ---- what ends it ---- */
@@ -44,33 +42,12 @@ static void on_signal(struct loop_source *src, uint32_t revents)
 	loop_stop(&f->loop, 0);
 }
 
-static void target_gone(struct forward_verb *f)
+static void on_target_ended(void *arg)
 {
+	struct forward_verb *f = arg;
+
 	log_info("forward: %s has ended", f->cfg->netns);
 	loop_stop(&f->loop, 0);
-}
-
-static void on_target_ended(struct loop_source *src, uint32_t revents)
-{
-	(void)revents;
-	target_gone(container_of(src, struct forward_verb, ended));
-}
-
-static int look_later(struct forward_verb *f)
-{
-	return loop_timer_set(&f->loop, &f->look,
-			      mono_add(loop_now(&f->loop), mono_s(LOOK_S)));
-}
-
-static void on_look(struct loop_timer *t)
-{
-	struct forward_verb *f = container_of(t, struct forward_verb, look);
-	scoped_fd ns = target_again(&f->target);
-
-	if (ns == -ENOENT)
-		target_gone(f);
-	else
-		(void)look_later(f); /* logged; then a signal ends us */
 }
 
 /* ---- stages ---- */
@@ -106,17 +83,6 @@ static int forward_1_bind(struct forward_verb *f)
 	return rc ? rc : network_1_bind(&f->net, f->cfg->control);
 }
 
-static int watch_target(struct forward_verb *f)
-{
-	f->look.fn = on_look;
-	f->ended = (struct loop_source){ .fd = f->target.pidfd,
-					 .events = EPOLLIN,
-					 .fn = on_target_ended };
-	if (!f->cfg->netns)
-		return 0;
-	return f->ended.fd >= 0 ? loop_add(&f->loop, &f->ended) : look_later(f);
-}
-
 /*
  * After this: connections are accepted, until something has ended it.
  */
@@ -130,8 +96,9 @@ static int forward_2_serve(struct forward_verb *f)
 		rc = network_3_watch(&f->net, &f->loop, f->target.pid, -1);
 	if (!rc)
 		rc = network_dump_on_usr1(&f->net);
-	if (!rc)
-		rc = watch_target(f);
+	if (!rc && f->cfg->netns)
+		rc = target_watch(&f->watch, &f->loop, &f->target,
+				  on_target_ended, f);
 	if (rc)
 		return rc;
 	manager_ready(&f->net.manager);
@@ -140,8 +107,7 @@ static int forward_2_serve(struct forward_verb *f)
 
 static void tear_down(struct forward_verb *f)
 {
-	loop_timer_stop(&f->loop, &f->look);
-	loop_del(&f->loop, &f->ended);
+	target_unwatch(&f->watch);
 	loop_close(&f->loop, &f->signals);
 	network_stop(&f->net, 0);
 	target_close(&f->target);
@@ -163,7 +129,7 @@ int forward_run(const struct forward_config *cfg)
 		.target = TARGET_NULL,
 		.loop = LOOP_NULL,
 		.signals = LOOP_SOURCE_NULL,
-		.ended = LOOP_SOURCE_NULL,
+		.watch = TARGET_WATCH_NULL,
 	};
 	/* nobody may end us by not reading */
 	(void)signal(SIGPIPE, SIG_IGN);

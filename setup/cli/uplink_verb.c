@@ -6,8 +6,9 @@
  * A target by path ends when nothing holds its network namespace any more: the
  * kernel takes the pod's device away then, and with it the hop's end. So we
  * hold it open only while it is set up; who wants it later asks for it by its
- * name. (A TAP in the pod, which is there only without veth or nftables, is
- * such a hold: then the end isn't seen.)
+ * name. Where we have to hold it, by the socket that --publish-all needs or by
+ * a TAP in the pod (only without veth or nftables), and when the pod has
+ * deleted the device, its path is looked at: when that means it no more, we go.
  */
 #include "setup/cli/uplink_verb.h"
 
@@ -33,7 +34,8 @@ struct uplink_verb {
 	struct target target;
 	struct network net;
 	struct loop loop;
-	struct loop_source signals, ended, hung_up;
+	struct loop_source signals, hung_up;
+	struct target_watch watch;
 	struct own_file pidfile;
 	struct own_file api;
 	int ready_fd, exit_fd, tap;
@@ -54,13 +56,18 @@ static void on_signal(struct loop_source *src, uint32_t revents)
 	loop_stop(&u->loop, 0);
 }
 
-static void on_target_ended(struct loop_source *src, uint32_t revents)
+static void on_target_ended(void *arg)
 {
-	struct uplink_verb *u = container_of(src, struct uplink_verb, ended);
+	struct uplink_verb *u = arg;
 
-	(void)revents;
-	log_info("uplink: process %s has ended", u->target.word);
+	log_info("uplink: %s has ended", u->target.word);
 	loop_stop(&u->loop, 0);
+}
+
+static int watch_target(struct uplink_verb *u)
+{
+	return target_watch(&u->watch, &u->loop, &u->target, on_target_ended,
+			    u);
 }
 
 static void on_hang_up(struct loop_source *src, uint32_t revents)
@@ -78,12 +85,12 @@ static void on_cut_off(void *arg)
 	struct uplink_verb *u = arg;
 	scoped_fd ns = target_again(&u->target);
 
-	if (ns >= 0) {
-		helpers_tap_gone(&u->net.helpers);
+	if (ns == -ENOENT) {
+		on_target_ended(u);
 		return;
 	}
-	log_info("uplink: %s is gone", u->target.word);
-	loop_stop(&u->loop, 0);
+	helpers_tap_gone(&u->net.helpers);
+	(void)watch_target(u); /* logged; then a signal ends us */
 }
 
 static void on_route6(void *arg, bool has_ipv6)
@@ -159,16 +166,23 @@ static int uplink_2_fork(struct uplink_verb *u)
 	return rc;
 }
 
-static int watch_target(struct uplink_verb *u)
+/*
+ * Do we hold the namespace? Its end is that of its path then: a TAP's has none,
+ * and slirp4netns doesn't end with it.
+ */
+static bool held(const struct uplink_verb *u)
 {
-	u->ended = (struct loop_source){ .fd = u->target.pidfd,
-					 .events = EPOLLIN,
-					 .fn = on_target_ended };
+	return u->cfg->tap < 0 && !u->cfg->plain &&
+	       (u->cfg->net.publish_all || u->net.helpers.hop.tap_hop >= 0);
+}
+
+static int watch_ends(struct uplink_verb *u)
+{
+	int rc = u->target.pidfd >= 0 || held(u) ? watch_target(u) : 0;
+
 	u->hung_up = (struct loop_source){ .fd = u->exit_fd,
 					   .events = 0, /* EPOLLHUP comes */
 					   .fn = on_hang_up };
-	int rc = u->ended.fd < 0 ? 0 : loop_add(&u->loop, &u->ended);
-
 	if (!rc && u->exit_fd >= 0)
 		rc = loop_add(&u->loop, &u->hung_up);
 	return rc;
@@ -221,7 +235,7 @@ static int uplink_3_serve(struct uplink_verb *u)
 	if (!rc)
 		rc = network_dump_on_usr1(&u->net);
 	if (!rc)
-		rc = watch_target(u);
+		rc = watch_ends(u);
 	if (!rc)
 		rc = write_pidfile(u);
 	if (!rc && u->cfg->api)
@@ -239,7 +253,7 @@ static void tear_down(struct uplink_verb *u)
 {
 	own_file_drop(&u->pidfile);
 	own_file_drop(&u->api);
-	loop_del(&u->loop, &u->ended);
+	target_unwatch(&u->watch);
 	loop_del(&u->loop, &u->hung_up);
 	loop_close(&u->loop, &u->signals);
 	network_stop(&u->net, 0);
@@ -267,7 +281,7 @@ int uplink_serve(const struct uplink_config *cfg, int *by)
 		.target = TARGET_NULL,
 		.loop = LOOP_NULL,
 		.signals = LOOP_SOURCE_NULL,
-		.ended = LOOP_SOURCE_NULL,
+		.watch = TARGET_WATCH_NULL,
 		.hung_up = LOOP_SOURCE_NULL,
 		.pidfile = OWN_FILE_NULL,
 		.api = OWN_FILE_NULL,

@@ -25,6 +25,7 @@
 #include "setup/base/sys.h"
 
 #define PID_MAX 4194304 /* PID_MAX_LIMIT in linux/threads.h */
+#define LOOK_S	1
 
 static bool has_ended(int pidfd)
 {
@@ -214,4 +215,56 @@ void target_close(struct target *t)
 	fd_drop(&t->pidfd);
 	fd_drop(&t->ns_net);
 	fd_drop(&t->ns_user);
+}
+
+/* ---- its end ---- */
+
+static void on_ended(struct loop_source *src, uint32_t revents)
+{
+	struct target_watch *w = container_of(src, struct target_watch, ended);
+
+	(void)revents;
+	w->fn(w->arg);
+}
+
+static int look_later(struct target_watch *w)
+{
+	return loop_timer_set(w->loop, &w->look,
+			      mono_add(loop_now(w->loop), mono_s(LOOK_S)));
+}
+
+static void on_look(struct loop_timer *t)
+{
+	struct target_watch *w = container_of(t, struct target_watch, look);
+	scoped_fd ns = target_again(w->target);
+
+	if (ns == -ENOENT)
+		w->fn(w->arg);
+	else
+		(void)look_later(w); /* logged; then a signal ends us */
+}
+
+int target_watch(struct target_watch *w, struct loop *loop,
+		 const struct target *t, void (*fn)(void *arg), void *arg)
+{
+	if (w->loop)
+		return 0;
+	*w = (struct target_watch){
+		.loop = loop,
+		.target = t,
+		.ended = { .fd = t->pidfd, .events = EPOLLIN, .fn = on_ended },
+		.look.fn = on_look,
+		.fn = fn,
+		.arg = arg,
+	};
+	return t->pidfd >= 0 ? loop_add(loop, &w->ended) : look_later(w);
+}
+
+void target_unwatch(struct target_watch *w)
+{
+	if (!w->loop)
+		return;
+	loop_timer_stop(w->loop, &w->look);
+	loop_del(w->loop, &w->ended);
+	*w = (struct target_watch)TARGET_WATCH_NULL;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "netstack/loop.h"
+
 struct target {
 	const char *word; /* what names it, borrowed */
 	pid_t pid;	  /* 0: it is named by a path */
@@ -52,3 +54,34 @@ int target_again(const struct target *t);
 
 /** target_close() - idempotent */
 void target_close(struct target *t);
+
+/* All kept by target_watch(). */
+struct target_watch {
+	struct loop *loop; /* NULL: nothing is watched */
+	const struct target *target;
+	struct loop_source ended; /* its process */
+	struct loop_timer look;	  /* at its path */
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+#define TARGET_WATCH_NULL                                                      \
+	{                                                                      \
+		.ended = LOOP_SOURCE_NULL                                      \
+	}
+
+/**
+ * target_watch() - call @fn(@arg) when @t's process has ended, or its path
+ * means another namespace, or none
+ * @w: borrowed, as @loop and @t are, until target_unwatch()
+ *
+ * A path is looked at once a second, so the end may be seen a second late. What
+ * is watched already stays so.
+ *
+ * Return: 0 or -errno, logged
+ */
+int target_watch(struct target_watch *w, struct loop *loop,
+		 const struct target *t, void (*fn)(void *arg), void *arg);
+
+/** target_unwatch() - idempotent */
+void target_unwatch(struct target_watch *w);

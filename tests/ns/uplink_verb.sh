@@ -188,6 +188,35 @@ check '... a name without a process is enough' kill -0 "$SUP"
 in_host umount "$T/name"
 reap "$SUP"
 is "$STATUS" 0 '... without the name, too, it ends'
+
+# ... also where it keeps the namespace, or nothing of ours is there any more
+named() # NAME ARG...: an uplink by a name of its own
+{
+	local name=$1
+	shift
+	target "$name" -Urn
+	in_host mount --bind "/proc/$POD/ns/net" "$T/name"
+	up "$name" "$@" "$T/name"
+}
+name_ends() # NAME
+{
+	target_end
+	check "$1: a name without a process is enough" kill -0 "$SUP"
+	wait_for 10 in_host umount "$T/name" # it may be looked at just now
+	reap "$SUP"
+	is "$STATUS" 0 '... without the name, too, it ends'
+}
+named all --publish-all
+name_ends '--publish-all'
+AS_USER+=(PODSPLICE_FAIL_HOP=1)
+named user
+unset 'AS_USER[-1]'
+name_ends 'through user space'
+named cut
+in_pod ip link del tap0
+check 'a deleted interface is told' wait_for 10 \
+	grep -q 'tap0: it was deleted in the pod' "$T/cut.err"
+name_ends 'a deleted interface'
 leftovers path
 
 # User namespaces
