@@ -76,7 +76,7 @@ static void busy(struct fx *fx, enum helper who)
 }
 
 /* It reads what there is, and then what comes: one message, no more. */
-static void told(struct fx *fx, uint32_t type, const void *body, size_t len)
+static void gets(struct fx *fx, uint32_t type, size_t len)
 {
 	while (msg_recv(fx->theirs.fd, &fx->got) == 1)
 		assert_int_equal(fx->got.type, 0);
@@ -84,6 +84,11 @@ static void told(struct fx *fx, uint32_t type, const void *body, size_t len)
 	assert_int_equal(loop_run(&fx->loop), 0);
 	assert_int_equal(fx->got.type, type);
 	assert_int_equal(fx->got.len, len);
+}
+
+static void told(struct fx *fx, uint32_t type, const void *body, size_t len)
+{
+	gets(fx, type, len);
 	assert_memory_equal(fx->got.body, body, len);
 	assert_int_equal(msg_recv(fx->theirs.fd, &fx->got), -EAGAIN);
 }
@@ -103,12 +108,19 @@ static void a_busy_portfwd_is_told_of_the_route_later(void **state)
 
 static void a_busy_portfwd_is_told_of_its_target_later(void **state)
 {
+	struct portfwd_target got;
 	struct fx *fx = *state;
 
 	busy(fx, HELPER_PORTFWD);
 	assert_int_equal(helpers_tell(&fx->h, HELPER_NEWS_TARGET), 0);
 	fx->plan.mtu_bytes = 1234;
-	told(fx, PORTFWD_TARGET, &fx->plan, sizeof(fx->plan));
+	fx->h.lost[SPEC_UDP] = true;
+	gets(fx, PORTFWD_TARGET, sizeof(got));
+	memcpy(&got, fx->got.body, sizeof(got));
+	assert_memory_equal(&got.plan, &fx->plan, sizeof(got.plan));
+	assert_false(got.lost[SPEC_TCP]);
+	assert_true(got.lost[SPEC_UDP]);
+	assert_int_equal(msg_recv(fx->theirs.fd, &fx->got), -EAGAIN);
 }
 
 static void a_busy_netstack_is_told_of_the_resolvers_later(void **state)
