@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "netstack/base/list.h"
+#include "setup/cli/config_net.h"
 
 __attribute__((format(printf, 2, 3))) static int fail(char *err,
 						      const char *fmt, ...)
@@ -189,7 +190,7 @@ static int add_port(struct rootlessport_config *cfg, const struct mapping *m,
 	p.spec.host_port = (uint16_t)m->host_port;
 	p.spec.pod_port = (uint16_t)m->pod_port;
 	p.spec.count = (uint16_t)m->range;
-	more = reallocarray(cfg->ports, cfg->n_ports + 1, sizeof(*more));
+	more = config_grow(cfg->ports, cfg->n_ports, sizeof(*more));
 	if (!more)
 		return fail(err, "Mappings: %s", strerror(ENOMEM));
 	cfg->ports = more;
