@@ -13,7 +13,7 @@
 
 int verb_pod_create(int argc, char **argv)
 {
-	struct run_config cfg;
+	struct run_config cfg = { 0 };
 	int rc = config_pod_parse(&cfg, argv + 1);
 
 	(void)argc;
