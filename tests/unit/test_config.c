@@ -3,11 +3,13 @@
  * The command line of `run`: what it fills in, what it takes for granted, and
  * the one line it says to each malformed one.
  */
+#include "setup/cli/config_pod.h"
 #include "setup/cli/config_run.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,8 +34,8 @@ struct line {
 	char text[2048]; /* what was logged */
 };
 
-/* Parse @words (of run; of exec, if that is the first), cut at blanks; "\t"
- * stands for a blank inside a word. */
+/* Parse @words (of run; of exec or pod-create, if that is the first), cut at
+ * blanks; "\t" stands for a blank inside a word. */
 static void line_parse(struct line *l, const char *words)
 {
 	struct capture c = capture_start(STDERR_FILENO);
@@ -50,8 +52,12 @@ static void line_parse(struct line *l, const char *words)
 			l->argv[n++] = word;
 	}
 	l->argv[n] = NULL;
-	l->rc = exec ? config_exec_parse(&l->cfg, l->argv + 1)
-		     : config_run_parse(&l->cfg, l->argv);
+	if (exec)
+		l->rc = config_exec_parse(&l->cfg, l->argv + 1);
+	else if (n && strcmp(l->argv[0], "pod-create") == 0)
+		l->rc = config_pod_parse(&l->cfg, l->argv + 1);
+	else
+		l->rc = config_run_parse(&l->cfg, l->argv);
 	capture_stop(&c, l->text, sizeof(l->text));
 }
 
@@ -264,6 +270,35 @@ static void config_takes_what_exec_is_to_do(void **state)
 	line_drop(&l);
 }
 
+static void config_takes_what_is_about_pods(void **state)
+{
+	struct line l;
+
+	(void)state;
+	line_good(&l, "pod-create --name web -p 8080:80 --mtu 1400");
+	assert_true(l.cfg.is_pod && l.cfg.detach);
+	assert_string_equal(l.cfg.name, "web");
+	assert_int_equal(l.cfg.share,
+			 CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
+	assert_int_equal(l.cfg.net.n_specs, 1);
+	line_drop(&l);
+	line_good(&l, "pod-create --share pid,net");
+	assert_int_equal(l.cfg.share, CLONE_NEWNET | CLONE_NEWPID);
+	line_drop(&l);
+	line_good(&l, "--pod web --pid pod -p 8080:80 x");
+	assert_string_equal(l.cfg.pod, "web");
+	assert_true(l.cfg.pod_pid && !l.cfg.new_pod && !l.cfg.is_pod);
+	line_drop(&l);
+	line_good(&l, "--pod new:web --cidr 10.9.0.0/24 -d --rm x");
+	assert_true(l.cfg.new_pod);
+	config_pod_of_run(&l.cfg);
+	assert_string_equal(l.cfg.name, "web");
+	assert_null(l.cfg.pod);
+	assert_true(l.cfg.is_pod && l.cfg.detach && !l.cfg.remove);
+	is_ip(&l.cfg.net.plan.pod4, "10.9.0.100");
+	line_drop(&l);
+}
+
 static void config_takes_what_is_at_the_edge(void **state)
 {
 	static const char *const t[] = {
@@ -334,7 +369,6 @@ static const struct {
 	{ "--name .web x", "--name .web: no name" },
 	{ "--name= x", "--name : no name" },
 	{ "--name a/b x", "no name" },
-	{ "--pod p x", "'--pod' is not supported yet" },
 	{ "--host-port 0 x", "--host-port 0: no port" },
 	{ "--host-port 80:x x", "--host-port 80:x: no port" },
 	{ "--host-port 80:70000 x", "--host-port 80:70000: no port" },
@@ -486,6 +520,17 @@ static const struct {
 	{ "-v /a:/b: x", "unknown mode ''" },
 	{ "-v /a:/b:ro:rw x", "unknown mode 'ro:rw'" },
 	{ "-v /a:/b -v /c:/b x", "/b is mounted on twice" },
+	{ "--pod Web x", "--pod Web: no name of a pod" },
+	{ "--pod new: x", "no name of a pod" },
+	{ "--pod web --mtu 1400 x", "only -p goes with it" },
+	{ "--pod web --no-dns x", "only -p goes with it" },
+	{ "--pod web --control /tmp/x x", "only -p goes with it" },
+	{ "--pid pod x", "--pid pod: in which one?" },
+	{ "--pid host --pod web x", "--pid host: not pod" },
+	{ "pod-create --share ipc,uts", "without net" },
+	{ "pod-create --share net,", "not a list of" },
+	{ "pod-create --share net --hostname box", "don't share one" },
+	{ "pod-create web", "takes no name but --name" },
 	{ "-e =1 x", "--env =1: no name" },
 	{ "--env= x", "--env : no name" },
 };
@@ -586,6 +631,7 @@ int main(void)
 		cmocka_unit_test(config_takes_every_run_option),
 		cmocka_unit_test(config_takes_what_the_container_is_to_be),
 		cmocka_unit_test(config_takes_what_exec_is_to_do),
+		cmocka_unit_test(config_takes_what_is_about_pods),
 		cmocka_unit_test(config_takes_what_is_at_the_edge),
 		cmocka_unit_test(config_says_in_one_line_what_is_wrong),
 		cmocka_unit_test(config_refuses_paths_that_are_too_long),

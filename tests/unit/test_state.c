@@ -191,9 +191,16 @@ static void a_record_says_what_was_saved(void **state)
 	struct state_own own;
 
 	rec.command = json_pack("[s, s]", "sleep", "5");
+	rec.kind = STATE_POD;
+	state_new_id(rec.id);
+	memcpy(rec.pod, "hull", sizeof("hull"));
 	own = must_create(f, "web", &rec);
 	assert_int_equal(state_find(&f->s, "web", &got), 0);
 	assert_string_equal(got.name, "web");
+	assert_int_equal(got.kind, STATE_POD);
+	assert_int_equal(strlen(got.id), STATE_ID_TEXT - 1);
+	assert_string_equal(got.id, rec.id);
+	assert_string_equal(got.pod, "hull");
 	assert_int_equal(got.phase, STATE_RUNNING);
 	assert_int_equal(got.supervisor.pid, getpid());
 	assert_true(got.supervisor.start_ticks == rec.supervisor.start_ticks);
