@@ -302,11 +302,17 @@ static void control_once_has_words_of_its_own(void **state)
 			assert_int_equal(shutdown(fd, SHUT_WR), 0);
 		expect_end(f, fd, cases[i].want);
 	}
-	limits(f, 50, 10000, 10000);
-	scoped_fd slow = client(f);
+}
 
-	say(slow, "{\"execute\"");
-	expect_end(f, slow, ERROR("json"));
+static void control_once_takes_what_a_slow_one_has_said(void **state)
+{
+	struct fixture *f = *state;
+	scoped_fd fd = client(f);
+
+	control_set_manners(f->control, &once);
+	limits(f, 50, 10000, 10000);
+	say(fd, "{\"execute\"");
+	expect_end(f, fd, ERROR("json"));
 }
 
 /* ---- what is no request ---- */
@@ -600,12 +606,10 @@ static void control_path_may_be_taken_from_a_living_one(void **state)
 	char msg[1024], path[109];
 	struct own_file p;
 	struct capture c;
-	scoped_fd fd = control_path_replace(f->sock, &p), conn = -1, got = -1;
+	scoped_fd fd = control_path_replace(f->sock, &p), conn = client(f);
+	scoped_fd got = accept(fd, NULL, NULL);
 
-	assert_true(fd >= 0);
-	conn = client(f);
-	got = accept(fd, NULL, NULL);
-	assert_true(got >= 0);
+	assert_true(fd >= 0 && conn >= 0 && got >= 0);
 	own_file_drop(&f->path); /* isn't its own any more */
 	assert_int_equal(access(f->sock, F_OK), 0);
 	own_file_drop(&p);
@@ -726,6 +730,7 @@ int main(void)
 		TEST(control_serves_a_client_that_did_not_wait),
 		TEST(control_once_answers_one_request_without_a_newline),
 		TEST(control_once_has_words_of_its_own),
+		TEST(control_once_takes_what_a_slow_one_has_said),
 		TEST(control_refuses_what_is_no_request_and_goes_on),
 		TEST(control_refuses_a_nul_byte),
 		TEST(control_refuses_a_request_that_is_too_long),
