@@ -309,29 +309,18 @@ static const struct opt exec_opts[] = {
 const struct opt_table config_exec_opts = { "Command", exec_opts,
 					    ARRAY_SIZE(exec_opts) };
 
-/* @before: what it was before any option. Has it changed, but for -p? */
-static bool net_is_asked(const struct net_config *net,
-			 const struct net_config *before)
-{
-	struct net_config now;
-
-	memcpy(&now, before, sizeof(now));
-	now.specs = net->specs;
-	now.n_specs = net->n_specs;
-	/* copies of one object, whose padding nobody has written to */
-	return memcmp(&now, net, sizeof(now)) != 0;
-}
-
-/* Return: 0 or -EINVAL, logged */
-static int check_pod(const struct run_config *cfg,
-		     const struct net_config *before)
+/*
+ * @n_net: how many network options there are
+ * Return: 0 or -EINVAL, logged
+ */
+static int check_pod(const struct run_config *cfg, size_t n_net)
 {
 	if (!cfg->pod && cfg->pod_pid) {
 		log_error("--pid pod: in which one? (--pod POD)");
 		return -EINVAL;
 	}
 	if (!cfg->pod || cfg->new_pod ||
-	    (!cfg->control && !net_is_asked(&cfg->net, before)))
+	    (!cfg->control && n_net == cfg->net.n_specs))
 		return 0;
 	log_error("--pod %s: its network is there, only -p goes with it (give "
 		  "network options to podsplice pod create)",
@@ -341,10 +330,11 @@ static int check_pod(const struct run_config *cfg,
 
 int config_run_parse(struct run_config *cfg, char **argv)
 {
+	size_t n_net = 0;
 	const struct opt_group groups[] = {
 		{ &config_run_opts, cfg },
 		{ &config_files_opts, cfg },
-		{ &config_net_opts, &cfg->net },
+		{ &config_net_opts, &cfg->net, &n_net },
 		{ &config_global_opts, NULL },
 	};
 	const struct opt_cmd cmd = {
@@ -358,16 +348,14 @@ int config_run_parse(struct run_config *cfg, char **argv)
 		.n_groups = ARRAY_SIZE(groups),
 		.first_ends = true,
 	};
-	struct net_config before;
 	char **rest;
 	int rc;
 
 	*cfg = (struct run_config){ .verb = cmd.name, .words = argv };
 	config_net_init(&cfg->net);
-	memcpy(&before, &cfg->net, sizeof(before));
 	rc = opt_parse(&cmd, argv, &rest);
 	if (!rc)
-		rc = check_pod(cfg, &before);
+		rc = check_pod(cfg, n_net);
 	if (!rc && !*rest) {
 		log_error("run: no command given (see podsplice run --help)");
 		rc = -EINVAL;

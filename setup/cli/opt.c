@@ -106,7 +106,7 @@ static int refuse(const struct opt_cmd *cmd, const char *text,
 }
 
 static const struct opt *find_long(const struct opt_cmd *cmd, const char *name,
-				   size_t len, void **target)
+				   size_t len, const struct opt_group **group)
 {
 	for (size_t g = 0; g < cmd->n_groups; g++) {
 		const struct opt_table *t = cmd->groups[g].table;
@@ -116,7 +116,7 @@ static const struct opt *find_long(const struct opt_cmd *cmd, const char *name,
 
 			if (strlen(have) != len || memcmp(have, name, len) != 0)
 				continue;
-			*target = cmd->groups[g].target;
+			*group = &cmd->groups[g];
 			return &t->opts[i];
 		}
 	}
@@ -124,7 +124,7 @@ static const struct opt *find_long(const struct opt_cmd *cmd, const char *name,
 }
 
 static const struct opt *find_short(const struct opt_cmd *cmd, char letter,
-				    void **target)
+				    const struct opt_group **group)
 {
 	for (size_t g = 0; g < cmd->n_groups; g++) {
 		const struct opt_table *t = cmd->groups[g].table;
@@ -132,7 +132,7 @@ static const struct opt *find_short(const struct opt_cmd *cmd, char letter,
 		for (size_t i = 0; i < t->n_opts; i++) {
 			if (t->opts[i].letter != letter)
 				continue;
-			*target = cmd->groups[g].target;
+			*group = &cmd->groups[g];
 			return &t->opts[i];
 		}
 	}
@@ -168,10 +168,6 @@ static int unknown_long(const struct opt_cmd *cmd, const char *word, size_t len)
 
 	if (len <= WORD_MAX)
 		memcpy(name, word, len);
-	for (size_t i = 0; i < cmd->n_later; i++)
-		if (strcmp(cmd->later[i].name, name) == 0)
-			return refuse(cmd, "option", "--", word, len,
-				      " is not supported yet in this version");
 	near = nearest(cmd, name);
 	if (near)
 		(void)snprintf(hint, sizeof(hint), ", did you mean '--%s'?",
@@ -184,13 +180,9 @@ static int unknown_short(const struct opt_cmd *cmd, const char *word,
 			 const char *at)
 {
 	char hint[WORD_MAX + 32] = "";
-	void *target;
+	const struct opt_group *group;
 
-	for (size_t i = 0; i < cmd->n_later; i++)
-		if (cmd->later[i].letter == *at)
-			return refuse(cmd, "option", "-", at, 1,
-				      " is not supported yet in this version");
-	if (word[1] && find_long(cmd, word, strcspn(word, "="), &target))
+	if (word[1] && find_long(cmd, word, strcspn(word, "="), &group))
 		(void)snprintf(hint, sizeof(hint), ", did you mean '--%.*s'?",
 			       (int)strcspn(word, "="), word);
 	return refuse(cmd, "unknown option", "-", at, 1, hint);
@@ -222,15 +214,19 @@ static int set_path(const struct opt *opt, void *at, const char *value)
 }
 
 /* Return: what opt_parse() returns when it is to stop, else 0 */
-static int apply(const struct opt_cmd *cmd, const struct opt *opt, void *target,
-		 const char *value)
+static int apply(const struct opt_cmd *cmd, const struct opt *opt,
+		 const struct opt_group *group, const char *value)
 {
+	void *target;
 	int rc;
 
 	if (opt == &help_opt) {
 		rc = opt_help(cmd, stdout);
 		return rc ? rc : 1;
 	}
+	target = group->target;
+	if (group->given)
+		++*group->given;
 	if (opt->path)
 		return set_path(opt, (char *)target + opt->path - 1, value);
 	if (!opt->flag)
@@ -244,8 +240,8 @@ static int parse_long(struct opt_run *run, const char *word)
 {
 	size_t len = strcspn(word, "=");
 	const char *value = word[len] ? word + len + 1 : NULL;
-	void *target = NULL;
-	const struct opt *opt = find_long(run->cmd, word, len, &target);
+	const struct opt_group *group = NULL;
+	const struct opt *opt = find_long(run->cmd, word, len, &group);
 
 	if (!opt)
 		return unknown_long(run->cmd, word, len);
@@ -258,15 +254,15 @@ static int parse_long(struct opt_run *run, const char *word)
 				      " needs a value");
 		value = *run->next++;
 	}
-	return apply(run->cmd, opt, target, value);
+	return apply(run->cmd, opt, group, value);
 }
 
 /* @word is what follows "-": flags, then perhaps an option with its value */
 static int parse_short(struct opt_run *run, const char *word)
 {
 	for (const char *p = word; *p; p++) {
-		void *target = NULL;
-		const struct opt *opt = find_short(run->cmd, *p, &target);
+		const struct opt_group *group = NULL;
+		const struct opt *opt = find_short(run->cmd, *p, &group);
 		const char *value = NULL;
 		int rc;
 
@@ -283,7 +279,7 @@ static int parse_short(struct opt_run *run, const char *word)
 			if (!p[1])
 				run->next++;
 		}
-		rc = apply(run->cmd, opt, target, value);
+		rc = apply(run->cmd, opt, group, value);
 		if (rc || opt->arg)
 			return rc;
 	}
@@ -328,14 +324,14 @@ int opt_parse(const struct opt_cmd *cmd, char **argv, char ***rest)
 const struct opt *opt_pending(const struct opt_cmd *cmd, const char *word)
 {
 	const struct opt *opt = NULL;
-	void *target;
+	const struct opt_group *group;
 
 	if (word[1] == '-') {
-		opt = find_long(cmd, word + 2, strlen(word + 2), &target);
+		opt = find_long(cmd, word + 2, strlen(word + 2), &group);
 		return opt && opt->arg ? opt : NULL;
 	}
 	for (const char *p = word + 1; *p; p++) {
-		opt = find_short(cmd, *p, &target);
+		opt = find_short(cmd, *p, &group);
 		if (!opt || opt->arg)
 			return opt && !p[1] ? opt : NULL;
 	}
@@ -346,11 +342,11 @@ const struct opt *opt_assigned(const struct opt_cmd *cmd, const char *word)
 {
 	size_t len = strcspn(word, "=");
 	const struct opt *opt;
-	void *target;
+	const struct opt_group *group;
 
 	if (strncmp(word, "--", 2) != 0 || !word[len])
 		return NULL;
-	opt = find_long(cmd, word + 2, len - 2, &target);
+	opt = find_long(cmd, word + 2, len - 2, &group);
 	return opt && opt->arg ? opt : NULL;
 }
 
@@ -429,7 +425,7 @@ int opt_help(const struct opt_cmd *cmd, FILE *f)
 {
 	size_t column = help_column(cmd);
 	struct opt help = help_opt;
-	void *target;
+	const struct opt_group *group;
 
 	(void)fprintf(f, "Usage: podsplice%s%s %s\n\n", cmd_space(cmd),
 		      cmd_name(cmd), cmd->synopsis);
@@ -443,7 +439,7 @@ int opt_help(const struct opt_cmd *cmd, FILE *f)
 		for (size_t i = 0; i < t->n_opts; i++)
 			help_line(f, &t->opts[i], column);
 	}
-	if (find_short(cmd, 'h', &target) != &help_opt)
+	if (find_short(cmd, 'h', &group) != &help_opt)
 		help.letter = '\0';
 	help_line(f, &help, column);
 	return opt_flush(f);

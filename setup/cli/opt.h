@@ -54,12 +54,7 @@ struct opt_table {
 struct opt_group {
 	const struct opt_table *table;
 	void *target;
-};
-
-/* A name that the manual promises for a later version. */
-struct opt_later {
-	const char *name;
-	char letter;
+	size_t *given; /* counts those that were given; or NULL */
 };
 
 struct opt_cmd {
@@ -69,8 +64,6 @@ struct opt_cmd {
 	void (*list)(FILE *f); /* prints a section of its own, or NULL */
 	const struct opt_group *groups;
 	size_t n_groups;
-	const struct opt_later *later;
-	size_t n_later;
 	bool first_ends; /* the first positional ends the options */
 };
 

@@ -80,7 +80,6 @@ static const struct opt_table first = { "First", first_opts,
 static const struct opt_table second = { "Second", second_opts,
 					 ARRAY_SIZE(second_opts) };
 
-static const struct opt_later later[] = { { "detach", 'd' }, { "name", 0 } };
 
 /* One parse, its words split at '|' into @argv. Return: opt_parse()'s */
 static int parse(const char *words, bool first_ends, struct seen *seen,
@@ -94,8 +93,6 @@ static int parse(const char *words, bool first_ends, struct seen *seen,
 		.about = "Does nothing.",
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),
-		.later = later,
-		.n_later = ARRAY_SIZE(later),
 		.first_ends = first_ends,
 	};
 	char *copy = argv[WORDS_MAX] = strdup(words);
@@ -266,11 +263,6 @@ static void opt_says_in_one_line_what_is_wrong(void **state)
 		{ "-a=1", "option '-a' takes no value" },
 		{ "--help=1", "option '--help' takes no value" },
 		{ "--mtu|bad", "--mtu bad: no number" },
-		{ "--detach", "'--detach' is not supported yet in this "
-			      "version" },
-		{ "--name=x", "'--name' is not supported yet in this version" },
-		{ "-d", "'-d' is not supported yet in this version" },
-		{ "-aid", "'-d' is not supported yet in this version" },
 		{ "---all", "unknown option '---all'" },
 		{ "--=x", "unknown option '--'" },
 		{ "-\n", "unknown option '-\\x0a'" },
