@@ -92,15 +92,7 @@ static int lead_to_address(struct forward_config *cfg, const char *word)
 static int lead_to_unix(struct forward_config *cfg, const char *path)
 {
 	const struct ip any = { .family = AF_INET };
-	char text[SPEC_TEXT_MAX];
 
-	for (size_t i = 0; i < cfg->net.n_specs; i++) {
-		if (cfg->net.specs[i].proto == SPEC_TCP)
-			continue;
-		log_error("%s: UDP can't lead to a unix socket (drop /udp)",
-			  spec_format(&cfg->net.specs[i], text, sizeof(text)));
-		return -EINVAL;
-	}
 	cfg->net.forward.kind = OUTLET_UNIX;
 	cfg->net.forward.path = path;
 	outlet_lead(&cfg->net.plan, &any);
@@ -134,9 +126,8 @@ static int finish(struct forward_config *cfg, char **rest)
 		return -EINVAL;
 	}
 	rc = lead(cfg, rest[0]);
-	/* counted as lost, each: nothing is transparent here (outlet.c) */
-	for (size_t i = 0; i < cfg->net.n_specs; i++)
-		cfg->net.specs[i].source = SPEC_SOURCE_OFF;
+	for (size_t i = 0; i < cfg->net.n_specs && !rc; i++)
+		rc = outlet_fit(&cfg->net.forward, &cfg->net.specs[i]);
 	return rc ? rc : config_net_finish(&cfg->net);
 }
 

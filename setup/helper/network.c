@@ -283,15 +283,11 @@ static int on_publish(void *arg, const struct spec *spec, uint32_t *id)
 {
 	struct network *n = arg;
 	struct published *p = NULL;
-	char text[SPEC_TEXT_MAX];
-	int rc;
+	struct spec fit = *spec;
+	int rc = outlet_fit(&n->cfg->forward, &fit);
 
-	if (spec->proto == SPEC_UDP && n->cfg->forward.kind == OUTLET_UNIX) {
-		log_error("%s: UDP can't lead to a unix socket (drop /udp)",
-			  spec_format(spec, text, sizeof(text)));
-		return -EINVAL;
-	}
-	rc = publisher_add(&n->publisher, spec, &p);
+	if (!rc)
+		rc = publisher_add(&n->publisher, &fit, &p);
 	if (rc)
 		return rc;
 	*id = p->id;

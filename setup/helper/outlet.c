@@ -30,6 +30,21 @@ void outlet_lead(struct podnet *plan, const struct ip *ip)
 	plan->has_ipv6 |= !v4;
 }
 
+int outlet_fit(const struct outlet *o, struct spec *spec)
+{
+	char text[SPEC_TEXT_MAX];
+
+	if (spec->proto == SPEC_UDP && o->kind == OUTLET_UNIX) {
+		log_error("%s: UDP can't lead to a unix socket (drop /udp)",
+			  spec_format(spec, text, sizeof(text)));
+		return -EINVAL;
+	}
+	/* each client is counted as lost then */
+	if (o->kind && !o->transparent)
+		spec->source = SPEC_SOURCE_OFF;
+	return 0;
+}
+
 int outlet_path_ok(const char *path)
 {
 	struct sockaddr_un sa;

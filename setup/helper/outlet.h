@@ -3,6 +3,7 @@
 /* The sockets of `forward` that lead to its target. */
 
 #include "netstack/base/podnet.h"
+#include "portfwd/spec.h"
 
 /* "ps" and a number: nobody else's, it is to be hoped */
 #define OUTLET_MARK 0x70730001U
@@ -23,6 +24,15 @@ struct outlet {
 
 /** outlet_lead() - @ip is where @plan leads to in that family */
 void outlet_lead(struct podnet *plan, const struct ip *ip);
+
+/**
+ * outlet_fit() - make @spec what can lead there
+ *
+ * Of `forward` no client's address is kept, unless @o is transparent.
+ *
+ * Return: 0 or -EINVAL, logged: nothing can
+ */
+int outlet_fit(const struct outlet *o, struct spec *spec);
 
 /**
  * outlet_path_ok() - can @path be that of a unix socket?

@@ -90,6 +90,12 @@ like "$(peer_net connect "$HOST4" 8091 2>&1)" 'reset|ECONNRESET' \
 	'... a port without a server: a reset'
 no_more_processes address
 live address 9000 9001 "$(info_of 'i["pids"]["portfwd"]')"
+verb port --control "$SOCKET" add 7100:9000
+is "$(as_user "$PODSPLICE" port --json --control "$SOCKET" | "$PY" -c '
+import json, sys
+print({p["source"] for p in json.load(sys.stdin)["ports"]})')" "{'off'}" \
+	"... a port added live keeps clients' addresses no more than the others"
+verb port --control "$SOCKET" rm 7100:9000
 is "$(netns_of "$SUP")" "$(in_host readlink /proc/self/ns/net)" \
 	'... in no other network'
 is "$(links_of_host)" "eth0@if${PEER_IFINDEX} lo " '... no device is made'
