@@ -219,18 +219,13 @@ static int add_mapping(struct rootlessport_config *cfg, const json_t *obj,
 static int add_mappings(struct rootlessport_config *cfg, const json_t *root,
 			char *err)
 {
-	const json_t *list = member(root, "Mappings"), *obj;
-	size_t i;
+	const json_t *list = member(root, "Mappings");
 	int rc = 0;
 
 	if (list && !json_is_array(list))
 		return fail(err, "Mappings: not a list");
-	json_array_foreach(list, i, obj)
-	{
-		rc = add_mapping(cfg, obj, err);
-		if (rc)
-			break;
-	}
+	for (size_t i = 0; i < json_array_size(list) && !rc; i++)
+		rc = add_mapping(cfg, json_array_get(list, i), err);
 	return rc;
 }
 

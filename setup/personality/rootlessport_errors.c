@@ -133,7 +133,7 @@ bool errors_of_listening(const struct rootlessport_config *cfg)
 
 	for (size_t i = 0; i < cfg->n_ports; i++)
 		n += cfg->ports[i].spec.count;
-	fds = calloc(n, sizeof(*fds));
+	fds = n ? calloc(n, sizeof(*fds)) : NULL;
 	if (!fds)
 		return false;
 	log_hold(ours, sizeof(ours));
