@@ -251,6 +251,11 @@ s4_end
 s4 least -c -m 88 "$POD" tap0
 works 'the least MTU'
 s4_end
+s4 most -c -6 -m 65521 "$POD" tap0
+works 'the greatest MTU'
+is "$(pod_net put "$PEER4" 9000 50000000)" OK '... much'
+is "$(pod_net udp "$PEER4" 9001 65000)" "OK $HOST4" '... a datagram of it'
+s4_end
 is "$(in_pod cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" 1024 \
 	'no sysctl of the pod was changed'
 s4 banner -c --cidr=10.9.0.0/16 --disable-host-loopback "$POD" tap0
