@@ -201,7 +201,7 @@ static int add_port(struct rootlessport_config *cfg, const struct mapping *m,
 static int add_mapping(struct rootlessport_config *cfg, const json_t *obj,
 		       char *err)
 {
-	struct mapping m;
+	struct mapping m = { 0 };
 	int rc = get_mapping(obj, &m, err);
 	const char *word = m.protocol;
 
