@@ -21,7 +21,7 @@ dnsmasq-base curl iproute2 nftables iptables busybox-static|busybox python3
 iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client systemd
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
-podman buildah runc conmon catatonit netavark aardvark-dns
+podman buildah runc conmon catatonit netavark aardvark-dns debootstrap
 passt slirp4netns rootlesskit bash-completion zsh fish'
 
 say()

@@ -370,6 +370,9 @@ fi
 SANITIZED='bad_input control detach dns ports_live publish_proxy restart shortage'
 SANITIZED="$SANITIZED publish_udp slirp4netns_api splice_tcp uplink_verb"
 
+# of --long: what tests/newer_debian.sh makes
+NEWER=$TOP/build/newer
+
 ns_seconds() # NAME: after which it hangs
 {
 	case $1$LONG in
@@ -381,26 +384,28 @@ ns_seconds() # NAME: after which it hangs
 	esac
 }
 
-# ns_run FOLDER KEY: KEY is NAME, or NAME+asan; status and seconds into a file
+# ns_run FOLDER KEY: KEY is NAME, NAME+asan or NAME+newer; status and seconds
+# into a file
 ns_run()
 {
 	folder=$1 key=$2
 	log=$LOGS/$folder-$key.log
-	dir=build asan='' ubsan=''
-	if [ "$key" != "${key%+asan}" ]; then
-		dir=build-asan asan=$ASAN_OPTIONS ubsan=$UBSAN_OPTIONS
-	fi
+	dir=build asan='' ubsan='' system=''
+	case $key in
+	*+asan) dir=build-asan asan=$ASAN_OPTIONS ubsan=$UBSAN_OPTIONS ;;
+	*+newer) system=$NEWER ;;
+	esac
 	start=$(date +%s)
 	if [ "$ROOT" = none ]; then
 		echo '1..0 # SKIP neither root nor sudo for the test hosts' >"$log"
 		status=77
 	else
 		# shellcheck disable=SC2086 # no word, or two
-		timeout -k 20 "$(ns_seconds "${key%+asan}")" $ROOT env \
+		timeout -k 20 "$(ns_seconds "${key%+*}")" $ROOT env \
 			PODSPLICE_BINARY="$TOP/$dir/setup/podsplice" \
-			PODSPLICE_LONG="$LONG" \
+			PODSPLICE_LONG="$LONG" PODSPLICE_SYSTEM="$system" \
 			ASAN_OPTIONS="$asan" UBSAN_OPTIONS="$ubsan" \
-			bash "tests/$folder/${key%+asan}.sh" >"$log" 2>&1
+			bash "tests/$folder/${key%+*}.sh" >"$log" 2>&1
 		status=$?
 	fi
 	echo "$status $(($(date +%s) - start))" >"$LOGS/$folder-$key.end"
@@ -437,9 +442,9 @@ ns_list() # FOLDER ALONE: 1 for those that say they run alone, 0 for the others
 		wanted_of "$1" "$name" || continue
 		[ "$(grep -c '^# Runs alone: ' "$f")" = "$2" ] || continue
 		echo "$name"
-		case "$LONG $SANITIZED " in
-		1*) [ "$1" = ns ] && echo "$name+asan" ;;
-		*" $name "*) echo "$name+asan" ;;
+		case "$1 $LONG $SANITIZED " in
+		'ns 1 '* | *" $name "*) echo "$name+asan" ;;
+		'engines 1 '*) echo "$name+newer" ;;
 		esac
 	done
 }
@@ -458,6 +463,9 @@ fi
 
 if [ "$(ns_list engines 0)" ]; then
 	stage 'engines (podman and others, by an ordinary account)'
+	# shellcheck disable=SC2086 # no word, or two
+	[ -z "$LONG" ] || [ "$ROOT" = none ] ||
+		one 'a newer Debian' $ROOT sh tests/newer_debian.sh "$NEWER"
 	ns_all engines "$JOBS" $(ns_list engines 0)
 	stage_end
 fi

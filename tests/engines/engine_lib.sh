@@ -14,8 +14,15 @@
 . "$LIB/rootfs_lib.sh"
 
 WORLDS=${PODSPLICE_WORLDS:-stock ours}
+# the files of another system, whose engines they are; none: this one's
+SYSTEM=${PODSPLICE_SYSTEM-}
 NAMES=$T/names # what LIBEXECDIR/podsplice is in an installation
 CATATONIT=/usr/libexec/podman/catatonit
+if [ "$SYSTEM" ]; then
+	PODMAN=5 ROOTLESSPORT=/usr/libexec/podman/rootlessport
+else
+	PODMAN=4 ROOTLESSPORT=/usr/lib/podman/rootlessport
+fi
 VOLUMES=(-v /usr:/usr:ro -v "$T:$T:ro")
 
 # needs CMD...: what has to be there for the script
@@ -23,7 +30,7 @@ needs()
 {
 	local cmd
 	for cmd in "$CATATONIT" "$@"; do
-		as_user which "$cmd" >/dev/null || skip_all "no $cmd"
+		chroot "$SYSTEM/" which "$cmd" >/dev/null || skip_all "no $cmd"
 	done
 }
 
@@ -56,16 +63,34 @@ wait_port peer 53 u || bail 'no resolver on the other host'
 CGROUPS=$(awk '
 	$3 == "tmpfs" && $2 == "/sys/fs/cgroup" || $3 ~ /^cgroup2?$/ {
 		sub(/^ro,/, "rw,", $4)
-		printf "mkdir -p %s; mount -t %s -o %s cgroup %s || exit; ",
+		printf "mkdir -p %s; mount -t %s -o %s cgroup %s; ",
 			$2, $3, $4, $2
 	}' /proc/mounts)
 
-has_init()
-{
-	INIT=$(children "$UNSHARE")
-	INIT=${INIT% }
-	[ "$INIT" ]
-}
+# to the other system, in which the test's own files and ids are, too
+ENTER=
+# shellcheck disable=SC2016 # for the inner shell
+[ -z "$SYSTEM" ] || ENTER="R=$SYSTEM T=$T"'
+	mount --bind "$R" "$R"
+	mount -t proc proc "$R/proc"
+	mount --rbind /sys "$R/sys"
+	mount --rbind /dev "$R/dev"
+	mount -t tmpfs -o mode=755 run "$R/run"
+	mount -t tmpfs -o mode=755 etc "$R/mnt"
+	cp -a "$R/etc/." "$R/mnt"
+	for f in passwd group subuid subgid resolv.conf; do
+		cp "/etc/$f" "$R/mnt/$f"
+	done
+	mount --move "$R/mnt" "$R/etc"
+	mount -t tmpfs -o mode=1777 tmp "$R/tmp"
+	mkdir "$R$T" "$R/tmp/.old"
+	mount --rbind "$T" "$R$T"
+	cd "$R"
+	pivot_root . tmp/.old
+	umount -l /tmp/.old
+	rmdir /tmp/.old
+'
+
 
 # world stock|ours: from now on as_user and the like are in that one
 world()
@@ -76,27 +101,29 @@ world()
 	install -d -o "$ACCOUNT_UID" -g "$ACCOUNT_GID" "$home" "$home/.config" \
 		"$conf" "$conf/containers.conf.d"
 	install -d -m 700 -o "$ACCOUNT_UID" -g "$ACCOUNT_GID" "$runtime"
-	printf '%s\n' '[engine]' 'cgroup_manager = "cgroupfs"' \
+	printf '%s\n' '[network]' 'default_rootless_network_cmd = "slirp4netns"' \
+		'[engine]' 'cgroup_manager = "cgroupfs"' \
 		'events_logger = "file"' 'runtime = "runc"' \
 		>"$conf/containers.conf"
 	if [ "$1" = ours ]; then
 		sed "s|@names@|$NAMES|" \
-			"$TOP/setup/dist/examples/podman4.conf.in" \
+			"$TOP/setup/dist/examples/podman$PODMAN.conf.in" \
 			>"$conf/containers.conf.d/podsplice.conf"
 		path=$NAMES:$path
 	fi
 	# shellcheck disable=SC2016 # for the inner shell
 	spawn "init-$1" "${IN_HOST[@]}" unshare --pid --fork --mount-proc \
-		sh -c "$CGROUPS"'exec "$@"' sh setpriv "--reuid=$ACCOUNT_UID" \
+		sh -ec "$CGROUPS$ENTER"': >"$1"; shift; exec "$@"' sh \
+		"$T/there-$1" setpriv "--reuid=$ACCOUNT_UID" \
 		"--regid=$ACCOUNT_GID" --init-groups -- "$CATATONIT" -P
 	UNSHARE=$PID
-	wait_for "$GUARD" has_init || bail "the world $1"
+	wait_for "$GUARD" test -e "$T/there-$1" || bail "the world $1"
+	INIT=$(children "$UNSHARE" | tr -d ' ')
 	AS_USER=(nsenter -t "$INIT" -n -m -p -- setpriv "--reuid=$ACCOUNT_UID"
 		"--regid=$ACCOUNT_GID" --init-groups -- "${CLEAN_ENV[@]}"
 		"PATH=$path" "HOME=$home" "XDG_RUNTIME_DIR=$runtime")
 	# those that podman has for a container with ports
-	HELPERS=$(by_world '/usr/bin/slirp4netns /usr/lib/podman/rootlessport' \
-		"$PODSPLICE")
+	HELPERS=$(by_world "/usr/bin/slirp4netns $ROOTLESSPORT" "$PODSPLICE")
 }
 
 # engine CMD...: as the account in this world, guarded. OUT, ERR, STATUS.
@@ -129,15 +156,6 @@ prints()
 	engine "$@"
 	is "$OUT" "$want" "$WORLD: $name"
 	[ "$OUT" = "$want" ] || note "$ERR"
-}
-
-# says WANT CMD...: does it?
-says()
-{
-	local want=$1
-	shift
-	engine "$@"
-	[ "$OUT" = "$want" ]
 }
 
 # by_world STOCK OURS: the one that is for this world
@@ -180,6 +198,20 @@ served()
 	wait_for "$GUARD" answers "$1" "$2" && return
 	not_ok "$WORLD: a container answers at $1:$2"
 	note "$(peer_net who "$1" "$2")"
+	return 1
+}
+
+# server_pid: of SERVE, in this world
+server_pid()
+{
+	in_world pgrep -x bench-server
+}
+
+# served_anew PID: until there is another than that one
+served_anew()
+{
+	wait_for "$GUARD" eval "server_pid | grep -vqx '$1'" && return
+	not_ok "$WORLD: a container comes back"
 	return 1
 }
 
