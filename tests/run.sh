@@ -367,7 +367,7 @@ fi
 # The namespace tests, several at a time: each makes hosts of its own. They run
 # the sandboxed binary, and these, or with --long all, the one with sanitizers
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
-SANITIZED='bad_input control detach dns ports_live publish_proxy restart shortage'
+SANITIZED='bad_input control detach dns pods_run ports_live publish_proxy restart'
 SANITIZED="$SANITIZED publish_udp slirp4netns_api splice_tcp uplink_verb"
 
 # of --long: what tests/newer_debian.sh makes

@@ -80,7 +80,6 @@ static const struct opt_table first = { "First", first_opts,
 static const struct opt_table second = { "Second", second_opts,
 					 ARRAY_SIZE(second_opts) };
 
-
 /* One parse, its words split at '|' into @argv. Return: opt_parse()'s */
 static int parse(const char *words, bool first_ends, struct seen *seen,
 		 char **argv, char ***rest)
