@@ -30,11 +30,17 @@
 /* Descriptors that a SPEC must leave: for flows, restarts, and questions. */
 #define SPARE_FDS 512
 
+/* How long to wait for what no descriptor tells of. */
+#define SEND_AGAIN_MS 100
+
 static void on_room(struct loop_source *src, uint32_t revents);
+static void on_again(struct loop_timer *t);
 
 void publisher_init(struct publisher *pb)
 {
-	*pb = (struct publisher){ .ctl = -1, .room = LOOP_SOURCE_NULL };
+	*pb = (struct publisher){ .ctl = -1,
+				  .room = LOOP_SOURCE_NULL,
+				  .again.fn = on_again };
 	list_init(&pb->specs);
 }
 
@@ -48,10 +54,16 @@ static void published_free(struct published *p)
 	free(p);
 }
 
+static void stop_waiting(struct publisher *pb)
+{
+	loop_close(pb->loop, &pb->room);
+	loop_timer_stop(pb->loop, &pb->again);
+}
+
 void publisher_deinit(struct publisher *pb)
 {
 	if (pb->loop)
-		loop_close(pb->loop, &pb->room);
+		stop_waiting(pb);
 	while (!list_empty(&pb->specs))
 		published_free(
 			container_of(pb->specs.next, struct published, link));
@@ -130,31 +142,65 @@ static int send_changes(struct publisher *pb)
 	return 0;
 }
 
-static void flush(struct publisher *pb)
+/* Return: is there a descriptor that tells when there is room? */
+static bool watch_room(struct publisher *pb)
 {
-	int rc = publisher_busy(pb) ? 0 : send_changes(pb);
-
-	if (!rc)
-		return;
+	if (pb->room.fd >= 0)
+		return true;
 	/* a duplicate: the original is watched for what comes in */
 	pb->room = (struct loop_source){ fcntl(pb->ctl, F_DUPFD_CLOEXEC, 0),
 					 EPOLLOUT, on_room };
 	if (pb->room.fd >= 0 && !loop_add(pb->loop, &pb->room))
-		return;
-	(void)log_errno(-rc, "tell portfwd about its ports");
+		return true;
 	fd_drop(&pb->room.fd);
+	return false;
+}
+
+/*
+ * Send what there is, and arrange for the rest. That the socket has room says
+ * nothing of what else may be missing: memory, or the kernel's patience with
+ * this user, who has too many descriptors in flight elsewhere (ETOOMANYREFS).
+ *
+ * Return: as send_changes()
+ */
+static int send_on(struct publisher *pb)
+{
+	int rc = send_changes(pb);
+
+	if (rc == -EAGAIN && watch_room(pb))
+		return rc;
+	stop_waiting(pb);
+	if (rc) /* logged; then with the next change */
+		(void)loop_timer_set(
+			pb->loop, &pb->again,
+			mono_add(loop_now(pb->loop), mono_ms(SEND_AGAIN_MS)));
+	return rc;
+}
+
+static void flush(struct publisher *pb)
+{
+	int rc = publisher_busy(pb) ? 0 : send_on(pb);
+
+	if (rc && !msg_again(rc))
+		log_warn("portfwd is told of its ports later: %s",
+			 strerror(-rc));
+}
+
+static void go_on(struct publisher *pb)
+{
+	if (!send_on(pb) && pb->sent)
+		pb->sent(pb->arg);
 }
 
 static void on_room(struct loop_source *src, uint32_t revents)
 {
-	struct publisher *pb = container_of(src, struct publisher, room);
-
 	(void)revents;
-	if (send_changes(pb))
-		return;
-	loop_close(pb->loop, src);
-	if (pb->sent)
-		pb->sent(pb->arg);
+	go_on(container_of(src, struct publisher, room));
+}
+
+static void on_again(struct loop_timer *t)
+{
+	go_on(container_of(t, struct publisher, again));
 }
 
 void publisher_attach(struct publisher *pb, struct loop *loop, int ctl)
@@ -162,7 +208,7 @@ void publisher_attach(struct publisher *pb, struct loop *loop, int ctl)
 	bool busy = publisher_busy(pb);
 
 	pb->loop = loop;
-	loop_close(loop, &pb->room);
+	stop_waiting(pb);
 	pb->ctl = ctl;
 	if (ctl < 0)
 		list_for_each (e, &pb->specs)
@@ -174,7 +220,7 @@ void publisher_attach(struct publisher *pb, struct loop *loop, int ctl)
 
 bool publisher_busy(const struct publisher *pb)
 {
-	return pb->room.fd >= 0;
+	return pb->room.fd >= 0 || pb->again.pos;
 }
 
 /* ---- what is published ---- */

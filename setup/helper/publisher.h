@@ -39,7 +39,9 @@ struct publisher {
 	uint32_t last_id;
 	struct loop *loop;
 	int ctl; /* to portfwd; -1: there is none */
+	/* there is more to send: when it has room, or a little later */
 	struct loop_source room;
+	struct loop_timer again;
 	publisher_sent_fn sent;
 	void *arg;
 };

@@ -137,6 +137,27 @@ static void publisher_sends_the_rest_when_there_is_room(void **state)
 	assert_int_equal(fx->n_sent, 1);
 }
 
+static void publisher_tries_again_later_where_room_is_not_all(void **state)
+{
+	struct fx *fx = *state;
+	size_t n, removed;
+	struct published *p;
+	int fd;
+
+	p = add(fx, 1, 2);
+	fd = p->fds[1];
+	p->fds[1] = -1; /* what sendmsg() doesn't take */
+	publisher_attach(&fx->pb, &fx->loop, fx->ctl[0]);
+	assert_true(publisher_busy(&fx->pb));
+	assert_false(loop_has_event(&fx->loop, 0));
+	turn(&fx->loop);
+	p->fds[1] = fd;
+	WAIT(&fx->loop, !publisher_busy(&fx->pb));
+	read_all(fx, 0, &n, &removed);
+	assert_int_equal(n, 2);
+	assert_int_equal(fx->n_sent, 1);
+}
+
 static void publisher_tells_of_removals_only_who_knows_the_port(void **state)
 {
 	struct fx *fx = *state;
@@ -189,6 +210,7 @@ int main(void)
 		TEST(publisher_uses_no_id_twice),
 		TEST(publisher_matches_by_what_was_asked_for_and_chosen),
 		TEST(publisher_sends_the_rest_when_there_is_room),
+		TEST(publisher_tries_again_later_where_room_is_not_all),
 		TEST(publisher_tells_of_removals_only_who_knows_the_port),
 		TEST(publisher_removes_what_portfwd_could_not_take),
 	};
