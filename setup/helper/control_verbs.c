@@ -3,6 +3,10 @@
  * stats and flows need answers of other processes (query.h). Calls that come
  * in while a round is under way wait for the next one: what they are told is
  * never older than their question. All calls of a round share one reply.
+ *
+ * A round about ports waits until portfwd was sent all it must be. When it
+ * reads nothing of that for as long as others may say nothing, the calls are
+ * told without it.
  */
 #include "setup/helper/control_verbs.h"
 
@@ -30,12 +34,23 @@ struct control_verbs {
 	struct query *query;
 	int mem_fd;
 	struct gather gathers[QUERY_N_WHAT];
-	bool dump, dump_now;  /* the next round of stats, this one */
-	struct text *listing; /* of the flows' round under way */
+	struct loop_timer stuck; /* the publisher may be */
+	unsigned int moves;	 /* its, when that was set */
+	bool dump, dump_now;	 /* the next round of stats, this one */
+	struct text *listing;	 /* of the flows' round under way */
 	bool comma;
 };
 
 /* ---- rounds ---- */
+
+static void wait_for_publisher(struct control_verbs *v)
+{
+	v->moves = v->facts->publisher->moves;
+	/* logged; then they wait as long as it takes */
+	(void)loop_timer_set(
+		v->loop, &v->stuck,
+		mono_add(loop_now(v->loop), mono_ms(QUERY_PATIENCE_MS)));
+}
 
 /* Begin a round for those who wait, if any do. */
 static void begin(struct control_verbs *v, enum query_what what)
@@ -44,8 +59,11 @@ static void begin(struct control_verbs *v, enum query_what what)
 
 	g->active = !list_empty(&g->next) || (what == QUERY_STATS && v->dump);
 	/* the question goes behind the changes: control_verbs_sent() */
-	if (what == QUERY_PORTS && publisher_busy(v->facts->publisher))
+	if (what == QUERY_PORTS && publisher_busy(v->facts->publisher)) {
+		if (g->active && !v->stuck.pos)
+			wait_for_publisher(v);
 		g->active = false;
+	}
 	if (!g->active)
 		return;
 	list_move(&g->now, &g->next);
@@ -60,8 +78,10 @@ static void begin(struct control_verbs *v, enum query_what what)
 			text_puts(v->listing,
 				  "{\"return\":{\"schema\":1,\"flows\":[");
 	}
-	if (what == QUERY_PORTS)
+	if (what == QUERY_PORTS) {
+		loop_timer_stop(v->loop, &v->stuck);
 		publisher_ask(v->facts->publisher);
+	}
 	query_begin(v->query, what);
 }
 
@@ -184,19 +204,38 @@ static void on_ports(void *arg, const struct port_record *r, size_t n)
 	publisher_tell(v->facts->publisher, r, n);
 }
 
-static void on_ports_end(void *arg, bool whole)
+static void end_ports(struct control_verbs *v, bool whole)
 {
-	struct control_verbs *v = arg;
 	struct list *now = &v->gathers[QUERY_PORTS].now;
 
-	if (whole)
-		v->facts->judge(v->facts->arg);
 	while (!list_empty(now))
 		control_ports_end(
 			v->facts,
 			container_of(now->next, struct control_call, link),
 			whole);
+}
+
+static void on_ports_end(void *arg, bool whole)
+{
+	struct control_verbs *v = arg;
+
+	if (whole)
+		v->facts->judge(v->facts->arg);
+	end_ports(v, whole);
 	begin(v, QUERY_PORTS);
+}
+
+static void on_stuck(struct loop_timer *t)
+{
+	struct control_verbs *v = container_of(t, struct control_verbs, stuck);
+	struct gather *g = &v->gathers[QUERY_PORTS];
+
+	if (v->moves != v->facts->publisher->moves) {
+		wait_for_publisher(v);
+		return;
+	}
+	list_move(&g->now, &g->next);
+	end_ports(v, false);
 }
 
 /* ---- verbs ---- */
@@ -315,6 +354,7 @@ int control_verbs_new(struct control_verbs **out, struct loop *loop,
 		return log_errno(ENOMEM, "control socket");
 	v->facts = facts;
 	v->loop = loop;
+	v->stuck.fn = on_stuck;
 	v->mem_fd = procmem_open();
 	for (size_t i = 0; i < QUERY_N_WHAT; i++) {
 		list_init(&v->gathers[i].now);
@@ -366,6 +406,7 @@ struct control_verbs *control_verbs_free(struct control_verbs *v)
 	/* their calls are on our lists */
 	for (size_t i = 0; i < ARRAY_SIZE(v->controls); i++)
 		control_free(v->controls[i]);
+	loop_timer_stop(v->loop, &v->stuck);
 	query_free(v->query);
 	text_unref(v->listing);
 	fd_drop(&v->mem_fd);

@@ -194,8 +194,11 @@ static void go_on(struct publisher *pb)
 
 static void on_room(struct loop_source *src, uint32_t revents)
 {
+	struct publisher *pb = container_of(src, struct publisher, room);
+
 	(void)revents;
-	go_on(container_of(src, struct publisher, room));
+	pb->moves++;
+	go_on(pb);
 }
 
 static void on_again(struct loop_timer *t)

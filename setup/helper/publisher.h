@@ -42,6 +42,7 @@ struct publisher {
 	/* there is more to send: when it has room, or a little later */
 	struct loop_source room;
 	struct loop_timer again;
+	unsigned int moves; /* how often it had room again */
 	publisher_sent_fn sent;
 	void *arg;
 };

@@ -350,9 +350,35 @@ NOW=$(($(private_kb "$SUPERVISOR") + $(private_kb "$PORTFWD")))
 check "... nor memory ($KB KiB before, $NOW KiB after)" \
 	test "$NOW" -le $((KB + 1024))
 
-# More than there are descriptors for
+# More than the socket to a portfwd that says nothing takes
 
 LIMIT=$(in_host sh -c 'ulimit -Hn')
+if [ "$LIMIT" -ge 16000 ]; then
+	kill -STOP "$PORTFWD"
+	is "$(ctl 'r = ask("add_port", spec="20000-31999:20000-31999")["return"]
+print(r["incomplete"], r["ports"][0]["flows"])
+print(ask("ports")["return"]["incomplete"],
+      ask("add_port", spec="8081:81")["return"]["incomplete"],
+      ask("remove_port", spec="8081:81")["return"]["incomplete"])')" \
+		"['portfwd'] None
+['portfwd'] ['portfwd'] ['portfwd']" \
+		'12,000 ports for a stopped portfwd: who asks is told that'
+	kill -CONT "$PORTFWD"
+	all_told()
+	{
+		[ "$(ctl 'print(ask("ports")["return"]["incomplete"])')" = '[]' ]
+	}
+	check '... it takes them when it goes on' wait_for "$GUARD" all_told
+	is "$(peer_net connect "$HOST4" 8081)" ECONNREFUSED \
+		'... and what was removed is gone'
+	is "$(ctl 'print([rm(id=i) for i in ids() if i > 1], ids())')" \
+		"['OK'] [1]" '... all can be removed'
+else
+	skip '12,000 ports for a stopped portfwd' "$LIMIT are allowed here"
+fi
+
+# More than there are descriptors for
+
 if [ "$LIMIT" -lt 42000 ]; then
 	like "$(ctl 'print(add("20000-61999:20000-61999"))')" \
 		'too many open files' 'more ports than descriptors'
