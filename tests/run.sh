@@ -368,7 +368,7 @@ fi
 # the sandboxed binary, and these, or with --long all, the one with sanitizers
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
 SANITIZED='bad_input control detach dns pods_run ports_live publish_proxy restart'
-SANITIZED="$SANITIZED publish_udp slirp4netns_api splice_tcp uplink_verb"
+SANITIZED="$SANITIZED publish_udp shortage slirp4netns_api splice_tcp uplink_verb"
 
 # of --long: what tests/newer_debian.sh makes
 NEWER=$TOP/build/newer
