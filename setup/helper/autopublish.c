@@ -40,7 +40,7 @@ struct autopublish {
 	const struct podnet *plan;
 	autopublish_fn changed;
 	void *arg;
-	bool told_many, told_blind;
+	bool told_many, told_short, told_blind;
 	struct followed ports[AUTOPUBLISH_MAX];
 	size_t n;
 	/* by enum spec_proto: a bit for each port that is listened on */
@@ -137,6 +137,14 @@ static bool is_published(const struct autopublish *a, enum spec_proto proto,
 	return false;
 }
 
+static void tell_short(struct autopublish *a)
+{
+	if (!a->told_short)
+		log_warn(
+			"--publish-all: too many open files: not all ports of the pod are published (ulimit -Hn shows how many files are allowed)");
+	a->told_short = true;
+}
+
 static void publish(struct autopublish *a, enum spec_proto proto, uint16_t port)
 {
 	struct spec spec = {
@@ -159,6 +167,10 @@ static void publish(struct autopublish *a, enum spec_proto proto, uint16_t port)
 		rc = publisher_add(a->publisher, &spec, &p);
 	}
 	log_hold(NULL, 0);
+	if (rc == -EMFILE) {
+		tell_short(a);
+		return;
+	}
 	if (rc) {
 		log_warn("--publish-all: port %u/%s of the pod: %s", port, name,
 			 why);

@@ -27,8 +27,10 @@
  * systemd-system.conf(5)). */
 #define EARLY_S 90
 
-/* Descriptors that a SPEC must leave: for flows, restarts, and questions. */
-#define SPARE_FDS 512
+/* Descriptors that a SPEC must leave: for flows, restarts, and questions. Of
+ * few it is a part of them. */
+#define SPARE_FDS   512
+#define SPARE_SHARE 4
 
 /* How long to wait for what no descriptor tells of. */
 #define SEND_AGAIN_MS 100
@@ -231,10 +233,15 @@ bool publisher_busy(const struct publisher *pb)
 static bool leaves_spare(const struct published *p)
 {
 	struct rlimit lim;
+	rlim_t spare;
 
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return true; /* can't fail */
+	spare = lim.rlim_cur / SPARE_SHARE;
+	if (spare > SPARE_FDS)
+		spare = SPARE_FDS;
 	/* the lowest free number is taken: the last one is the highest */
-	return getrlimit(RLIMIT_NOFILE, &lim) || p->spec.count == 1 ||
-	       (rlim_t)p->fds[p->spec.count - 1] + SPARE_FDS < lim.rlim_cur;
+	return (rlim_t)p->fds[p->spec.count - 1] + spare < lim.rlim_cur;
 }
 
 static int open_all(const struct publisher *pb, struct published *p)

@@ -11,7 +11,7 @@ SOCK=$WORK/control.sock
 # "POD/PROTO>HOST", sorted; those of the same port without >HOST
 ports()
 {
-	as_user "$PODSPLICE" port --json --control "$SOCK" | "$PY" -c '
+	guard "${AS_USER[@]}" "$PODSPLICE" port --json --control "$SOCK" | "$PY" -c '
 import json, sys
 print(*sorted("%d/%s" % (p["pod_port"], p["proto"]) +
     (">%d" % p["host_port"] if p["host_port"] != p["pod_port"] else "")
@@ -278,6 +278,37 @@ soon 7000/tcp '... a server is published'
 is "$(seen "$HOST4" 7000)" "$PEER4" '... and sees its client'
 stop "$WEB"
 soon '' '... and withdrawn'
+up_end
+target_end
+
+# few N: an uplink -P with as many descriptors
+few()
+{
+	target "few$1" -Urn
+	# shellcheck disable=SC2016 # for the inner shell
+	run_up "few$1-up" sh -c 'ulimit -n "$1"; shift; exec "$@"' sh "$1" \
+		"$PODSPLICE" uplink --ready-fd 3 -P --control "$SOCK" "$POD" ||
+		bail "no uplink with $1 descriptors"
+}
+
+# More ports than descriptors
+few 256
+# shellcheck disable=SC2046 # words
+listen hostile $(seq -f '0.0.0.0 %.0f' 20000 20399)
+MANY=$PID
+check '400 ports of 256 descriptors: not all' wait_for 20 \
+	grep -q 'too many open files' "$T/few256-up.err"
+SOME=$(ports | wc -w)
+check "... but $SOME" test "$SOME" -gt 100 -a "$SOME" -lt 240
+is "$(wc -l <"$T/few256-up.err")" 1 '... in one line'
+kill -KILL "$(portfwd)"
+check '... and there are some left for a new portfwd' wait_for 20 eval \
+	"[ \"\$(seen $HOST4 20000)\" = $PEER4 ]"
+stop "$MANY"
+soon '' '... all are withdrawn'
+listen next 0.0.0.0 7000
+soon 7000/tcp '... and there is room for others'
+stop "$PID"
 up_end
 target_end
 
