@@ -22,8 +22,6 @@
  * Accepted sockets inherit their options (relay_socket.h) from their listener:
  * SO_OOBINLINE must be there before data comes, which may be before accept().
  */
-#include "portfwd/ingress.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -33,9 +31,8 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "portfwd/ingress_internal.h"
 #include "portfwd/proxy.h"
-#include "portfwd/publication.h"
-#include "portfwd/relay_socket.h"
 #include "portfwd/source.h"
 
 #define ACCEPTS_A_TURN 32
@@ -45,52 +42,6 @@
 /* Then a client's own address is tried again. */
 #define UNANSWERED_S 60
 #define RETRY_MS     100
-
-struct port {
-	struct loop_source src; /* the listener */
-	struct list link;	/* on in->ports */
-	struct list waiting;	/* on in->waiting: may have more to accept */
-	struct ingress *in;
-	struct publication *pub;
-	uint32_t n_flows;
-	uint16_t pod_port;
-	uint16_t n_connecting; /* flows not yet relayed */
-	bool full;	       /* too many: another may come when one goes */
-	struct mono early;     /* until then the pod's server isn't there yet */
-};
-
-struct flow {
-	struct relay_flow relay;
-	struct flow_node node;
-	struct list link; /* on one of the lists of flows of struct ingress */
-	struct port *port;
-	union endpoint client;
-	int client_fd;
-	enum source_rung rung;
-	bool unanswered; /* on the rung of the client's own address */
-};
-
-struct ingress {
-	struct loop *loop;
-	struct relay *relay;
-	const struct source *source;
-	const struct podnet *plan; /* its */
-	struct pool *pool;
-	struct pool_user sockets;
-	struct list publications, ports;
-	struct list waiting; /* ports that may have more to accept */
-	struct list connecting, relaying;
-	struct list starved;   /* flows that wait for a hop socket */
-	struct list early;     /* flows that were refused: in->retry */
-	struct flow_book book; /* all of them */
-	struct loop_job resume;
-	struct loop_timer retry;
-	bool started;
-	/* clients start at the gateway until then: `forward`'s target didn't
-	 * answer one, but it did answer us */
-	struct mono unanswered_until;
-	struct ingress_stats stats;
-};
 
 static void resume(struct loop_job *job);
 static void on_retry(struct loop_timer *t);
@@ -143,12 +94,14 @@ int ingress_new(struct ingress **out, struct loop *loop, struct relay *relay,
  * What a target of `forward` sends to a client's address comes back only by the
  * grace of its network, which others may change.
  */
-static bool may_be_unanswered(const struct ingress *in, const struct flow *f)
+static bool may_be_unanswered(const struct ingress *in,
+			      const struct ingress_flow *f)
 {
 	return in->source->direct && f->rung < SOURCE_GATEWAY;
 }
 
-static int connect_pod(const struct ingress *in, const struct flow *f, int fd)
+static int connect_pod(const struct ingress *in, const struct ingress_flow *f,
+		       int fd)
 {
 	static const int syn_retries = 1; /* some 3 s */
 
@@ -164,7 +117,7 @@ static int connect_pod(const struct ingress *in, const struct flow *f, int fd)
  * Try the flow's rung: 0: under way; -EAGAIN: no socket in the pool; another
  * -errno: it failed at once.
  */
-static int try_rung(struct ingress *in, struct flow *f)
+static int try_rung(struct ingress *in, struct ingress_flow *f)
 {
 	struct ip client = endpoint_ip(&f->client);
 	int family = source_family(in->plan, f->rung, &client);
@@ -186,7 +139,7 @@ static int try_rung(struct ingress *in, struct flow *f)
 	return rc;
 }
 
-static void wait_turn(struct port *p)
+static void wait_turn(struct ingress_port *p)
 {
 	if (!list_linked(&p->waiting))
 		list_append(&p->in->waiting, &p->waiting);
@@ -201,15 +154,15 @@ static void retry_later(struct ingress *in)
 }
 
 /* May the pod's server be on its way? */
-static bool is_early(const struct port *p)
+static bool is_early(const struct ingress_port *p)
 {
 	return mono_before(loop_now(p->in->loop), p->early);
 }
 
 /* @f is relayed now, or about to be freed. */
-static void not_connecting(struct flow *f)
+static void not_connecting(struct ingress_flow *f)
 {
-	struct port *p = f->port;
+	struct ingress_port *p = f->port;
 
 	p->n_connecting--;
 	if (!p->full || p->src.fd < 0)
@@ -219,9 +172,7 @@ static void not_connecting(struct flow *f)
 	loop_defer(p->in->loop, &p->in->resume);
 }
 
-/* A closed port goes with its last flow, and a removed SPEC with its last port.
- */
-static void port_unref(struct port *p)
+void ingress_port_unref(struct ingress_port *p)
 {
 	struct publication *pub = p->pub;
 
@@ -235,9 +186,9 @@ static void port_unref(struct port *p)
 	free(pub);
 }
 
-static void flow_free(struct flow *f)
+void ingress_flow_free(struct ingress_flow *f)
 {
-	struct port *p = f->port;
+	struct ingress_port *p = f->port;
 	int fd = f->relay.b.src.fd;
 
 	loop_forget(p->in->loop, &f->relay.b.src);
@@ -251,10 +202,10 @@ static void flow_free(struct flow *f)
 	free(f);
 	p->n_flows--;
 	p->pub->n_flows--;
-	port_unref(p);
+	ingress_port_unref(p);
 }
 
-static void give_up(struct ingress *in, struct flow *f, int err)
+static void give_up(struct ingress *in, struct ingress_flow *f, int err)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -266,10 +217,10 @@ static void give_up(struct ingress *in, struct flow *f, int err)
 	if (log_wants(LOG_DEBUG))
 		log_debug("%s: not connected to the pod: %s",
 			  endpoint_format(&f->client, text), strerror(err));
-	flow_free(f);
+	ingress_flow_free(f);
 }
 
-static enum source_rung begin_at(const struct port *p,
+static enum source_rung begin_at(const struct ingress_port *p,
 				 const union endpoint *client)
 {
 	const struct ingress *in = p->in;
@@ -283,7 +234,7 @@ static enum source_rung begin_at(const struct port *p,
 }
 
 /* No rung is left. */
-static void refused(struct ingress *in, struct flow *f, int err)
+static void refused(struct ingress *in, struct ingress_flow *f, int err)
 {
 	if (err != ECONNREFUSED || !is_early(f->port)) {
 		give_up(in, f, err);
@@ -301,13 +252,15 @@ static void on_failed(struct pool_user *user, int err)
 	struct ingress *in = container_of(user, struct ingress, sockets);
 
 	if (!list_empty(&in->starved))
-		give_up(in, container_of(in->starved.next, struct flow, link),
+		give_up(in,
+			container_of(in->starved.next, struct ingress_flow,
+				     link),
 			err);
 	on_refilled(user);
 }
 
 /* Climb until something is under way or nothing is left. */
-static void climb(struct ingress *in, struct flow *f)
+static void climb(struct ingress *in, struct ingress_flow *f)
 {
 	for (;;) {
 		int rc = try_rung(in, f);
@@ -335,19 +288,19 @@ static void climb(struct ingress *in, struct flow *f)
 
 static void on_relay_ended(struct relay_flow *rf, bool clean)
 {
-	struct flow *f = container_of(rf, struct flow, relay);
+	struct ingress_flow *f = container_of(rf, struct ingress_flow, relay);
 	struct ingress *in = f->port->in;
 
 	(void)clean;
 	f->port->pub->bytes_in += f->relay.a.bytes;
 	f->port->pub->bytes_out += f->relay.b.bytes;
-	flow_free(f);
+	ingress_flow_free(f);
 	/* descriptors came free: those who wait for them may go on */
 	if (!list_empty(&in->waiting))
 		loop_defer(in->loop, &in->resume);
 }
 
-static void start_relay(struct ingress *in, struct flow *f)
+static void start_relay(struct ingress *in, struct ingress_flow *f)
 {
 	enum spec_proxy proxy = f->port->pub->spec.proxy;
 	struct ip client = endpoint_ip(&f->client);
@@ -366,7 +319,7 @@ static void start_relay(struct ingress *in, struct flow *f)
 	f->relay.ended = on_relay_ended;
 	if (relay_start(in->relay, &f->relay, f->client_fd,
 			f->relay.b.src.fd)) {
-		flow_free(f);
+		ingress_flow_free(f);
 		return;
 	}
 	f->client_fd = -1;
@@ -380,7 +333,8 @@ static void start_relay(struct ingress *in, struct flow *f)
 
 static void on_connected(struct loop_source *src, uint32_t revents)
 {
-	struct flow *f = container_of(src, struct flow, relay.b.src);
+	struct ingress_flow *f =
+		container_of(src, struct ingress_flow, relay.b.src);
 	struct ingress *in = f->port->in;
 	int err = 0, fd = src->fd;
 	socklen_t len = sizeof(err);
@@ -409,10 +363,11 @@ static void on_connected(struct loop_source *src, uint32_t revents)
 
 /* ---- accepting ---- */
 
-static void open_flow(struct port *p, int fd, const union endpoint *client)
+static void open_flow(struct ingress_port *p, int fd,
+		      const union endpoint *client)
 {
 	struct ingress *in = p->in;
-	struct flow *f = calloc(1, sizeof(*f));
+	struct ingress_flow *f = calloc(1, sizeof(*f));
 
 	in->stats.accepted++;
 	if (!f) {
@@ -434,7 +389,7 @@ static void open_flow(struct port *p, int fd, const union endpoint *client)
 }
 
 /* No descriptors: wait for a flow to end, or look again in a while. */
-static void pause_for_fds(struct port *p)
+static void pause_for_fds(struct ingress_port *p)
 {
 	struct ingress *in = p->in;
 
@@ -454,7 +409,7 @@ static bool transient(int err)
 }
 
 /* Return: false when no more can be accepted now. */
-static bool accept_one(struct port *p)
+static bool accept_one(struct ingress_port *p)
 {
 	struct ingress *in = p->in;
 	union endpoint client;
@@ -491,7 +446,7 @@ static bool accept_one(struct port *p)
 	return true;
 }
 
-static void accept_some(struct port *p)
+static void accept_some(struct ingress_port *p)
 {
 	for (int i = 0; i < ACCEPTS_A_TURN; i++)
 		if (!accept_one(p))
@@ -500,9 +455,9 @@ static void accept_some(struct port *p)
 	loop_defer(p->in->loop, &p->in->resume);
 }
 
-static void on_listener(struct loop_source *src, uint32_t revents)
+void ingress_acceptable(struct loop_source *src, uint32_t revents)
 {
-	struct port *p = container_of(src, struct port, src);
+	struct ingress_port *p = container_of(src, struct ingress_port, src);
 
 	(void)revents;
 	if (!list_linked(&p->waiting))
@@ -513,7 +468,7 @@ static void climb_again(struct ingress *in, struct list *e)
 {
 	list_del(e);
 	list_append(&in->connecting, e);
-	climb(in, container_of(e, struct flow, link));
+	climb(in, container_of(e, struct ingress_flow, link));
 }
 
 /* Those first who have waited longer: a flow that goes hungry again stays. */
@@ -531,7 +486,8 @@ static void resume(struct loop_job *job)
 	feed_starved(in);
 	list_move(&todo, &in->waiting);
 	while (!list_empty(&todo)) {
-		struct port *p = container_of(todo.next, struct port, waiting);
+		struct ingress_port *p =
+			container_of(todo.next, struct ingress_port, waiting);
 
 		list_del(&p->waiting);
 		accept_some(p);
@@ -549,153 +505,6 @@ static void on_retry(struct loop_timer *t)
 	loop_defer(in->loop, &in->resume);
 }
 
-/* ---- publishing ---- */
-
-static struct port *port_find(struct ingress *in, const struct publication *pub,
-			      uint16_t pod_port)
-{
-	list_for_each (e, &in->ports) {
-		struct port *p = container_of(e, struct port, link);
-
-		if (p->pub == pub && p->pod_port == pod_port)
-			return p;
-	}
-	return NULL;
-}
-
-static struct port *port_add(struct ingress *in, struct publication *pub,
-			     uint16_t pod_port, uint32_t early_s)
-{
-	struct port *p = calloc(1, sizeof(*p));
-
-	if (!p) {
-		(void)log_errno(ENOMEM, "published port");
-		return NULL;
-	}
-	p->in = in;
-	p->pub = pub;
-	p->pod_port = pod_port;
-	/* nobody waits for a target of `forward`: we don't start it */
-	if (!in->source->direct)
-		p->early = mono_add(loop_now(in->loop), mono_s(early_s));
-	p->src = (struct loop_source)LOOP_SOURCE_NULL;
-	list_init(&p->waiting);
-	list_append(&in->ports, &p->link);
-	pub->n_ports++;
-	return p;
-}
-
-/* In place of the one it has, if any. @fd: taken */
-static int set_listener(struct port *p, int *fd)
-{
-	int rc = relay_socket_prepare_host(*fd);
-
-	if (rc)
-		return log_errno(-rc, "listener: socket options");
-	loop_close(p->in->loop, &p->src);
-	p->src = (struct loop_source){ fd_take(fd), EPOLLIN | EPOLLET,
-				       on_listener };
-	return p->in->started ? loop_add(p->in->loop, &p->src) : 0;
-}
-
-int ingress_publish(struct ingress *in, const struct portfwd_publish *p,
-		    int *fds)
-{
-	struct publication *pub = publication_get(&in->publications, p);
-	int rc = 0;
-
-	if (!pub)
-		return -ENOMEM;
-	for (uint16_t i = 0; i < p->n && !rc; i++) {
-		uint16_t pod_port = (uint16_t)(p->spec.pod_port + p->first + i);
-		struct port *port =
-			p->again ? port_find(in, pub, pod_port) : NULL;
-
-		if (!port)
-			port = port_add(in, pub, pod_port, p->early_s);
-		rc = port ? set_listener(port, &fds[i]) : -ENOMEM;
-	}
-	return rc;
-}
-
-static void drop_flows(struct list *flows, const struct publication *pub)
-{
-	list_for_each_safe (e, flows) {
-		struct flow *f = container_of(e, struct flow, link);
-
-		if (f->port->pub != pub)
-			continue;
-		if (f->client_fd < 0)
-			relay_abort(&f->relay);
-		else
-			flow_free(f);
-	}
-}
-
-void ingress_unpublish(struct ingress *in, uint32_t id, bool drop)
-{
-	struct publication *pub = publication_find(&in->publications, id);
-
-	if (!pub)
-		return;
-	if (drop) {
-		drop_flows(&in->relaying, pub);
-		drop_flows(&in->connecting, pub);
-		drop_flows(&in->starved, pub);
-		drop_flows(&in->early, pub);
-	}
-	pub->n_ports++; /* it stays until we are done */
-	list_for_each_safe (e, &in->ports) {
-		struct port *p = container_of(e, struct port, link);
-
-		if (p->pub != pub)
-			continue;
-		loop_close(in->loop, &p->src);
-		list_del(&p->waiting);
-		port_unref(p);
-	}
-	pub->removed = true;
-	if (--pub->n_ports)
-		return;
-	list_del(&pub->link);
-	free(pub);
-}
-
-static void tally(struct ingress *in)
-{
-	publications_clear_live(&in->publications);
-	list_for_each (e, &in->relaying) {
-		const struct flow *f = container_of(e, struct flow, link);
-
-		f->port->pub->live_in += f->relay.a.bytes;
-		f->port->pub->live_out += f->relay.b.bytes;
-	}
-}
-
-size_t ingress_ports_page(struct ingress *in, uint32_t after,
-			  struct port_record *out, size_t max)
-{
-	tally(in);
-	return publications_page(&in->publications, after, out, max);
-}
-
-int ingress_start(struct ingress *in)
-{
-	int rc = 0;
-
-	in->started = true;
-	if (!list_empty(&in->ports))
-		pool_fill(in->pool, &in->sockets);
-	list_for_each (e, &in->ports) {
-		struct port *p = container_of(e, struct port, link);
-
-		rc = loop_add(in->loop, &p->src);
-		if (rc)
-			break;
-	}
-	return rc;
-}
-
 void ingress_retarget(struct ingress *in)
 {
 	in->unanswered_until = MONO_ZERO;
@@ -708,8 +517,9 @@ const struct ingress_stats *ingress_stats(const struct ingress *in)
 
 static void fill_record(const struct flow_node *node, struct flow_record *out)
 {
-	const struct flow *f = container_of(node, struct flow, node);
-	const struct port *p = f->port;
+	const struct ingress_flow *f =
+		container_of(node, struct ingress_flow, node);
+	const struct ingress_port *p = f->port;
 	struct ip client = endpoint_ip(&f->client);
 	int family = source_family(p->in->plan, f->rung, &client);
 
@@ -737,17 +547,21 @@ struct ingress *ingress_free(struct ingress *in)
 	if (!in)
 		return NULL;
 	while (!list_empty(&in->relaying))
-		relay_abort(&container_of(in->relaying.next, struct flow, link)
+		relay_abort(&container_of(in->relaying.next,
+					  struct ingress_flow, link)
 				     ->relay);
 	while (!list_empty(&in->connecting))
-		flow_free(container_of(in->connecting.next, struct flow, link));
+		ingress_flow_free(container_of(in->connecting.next,
+					       struct ingress_flow, link));
 	while (!list_empty(&in->starved))
-		flow_free(container_of(in->starved.next, struct flow, link));
+		ingress_flow_free(container_of(in->starved.next,
+					       struct ingress_flow, link));
 	while (!list_empty(&in->early))
-		flow_free(container_of(in->early.next, struct flow, link));
+		ingress_flow_free(container_of(in->early.next,
+					       struct ingress_flow, link));
 	while (!list_empty(&in->ports)) {
-		struct port *p =
-			container_of(in->ports.next, struct port, link);
+		struct ingress_port *p =
+			container_of(in->ports.next, struct ingress_port, link);
 
 		loop_close(in->loop, &p->src);
 		list_del(&p->waiting);
