@@ -562,6 +562,14 @@ serve_peer_udp()
 	wait_port peer "$1" u
 }
 
+# iperf3_waits NAME N: until `iperf3 -s --forceflush`, the command of pod NAME,
+# waits for its Nth client: it listens before the last one is done with, too
+iperf3_waits()
+{
+	wait_for "$GUARD" eval \
+		"[ \"\$(grep -c 'Server listening' '$T/$1.out')\" -ge $2 ]"
+}
+
 # What may be left when all pods are gone: nothing
 
 no_process()

@@ -145,14 +145,16 @@ leftovers redis
 
 # iperf3
 
-pod iperf3 -p 5201:5201 -- iperf3 -s || bail 'the pod with iperf3: no start'
-wait_port pod 5201
+pod iperf3 -p 5201:5201 -- iperf3 -s --forceflush ||
+	bail 'the pod with iperf3: no start'
+n=0
 for via in "peer $HOST4" "peer $HOST6" "host 127.0.0.1" "host ::1"; do
 	# shellcheck disable=SC2086 # two words
 	set -- $via
 	from=("${IN_PEER[@]}")
 	[ "$1" = peer ] || from=("${IN_HOST[@]}")
 	for way in '' -R; do
+		iperf3_waits iperf3 $((n += 1))
 		# shellcheck disable=SC2086 # no word, or one
 		like "$(guard "${from[@]}" iperf3 -J -n 100M -c "$2" $way 2>&1 |
 			"$PY" -c 'import json, sys

@@ -280,14 +280,16 @@ full() # NSENTER...: datagrams that didn't fit in the buffer of their receiver
 	"$@" nstat -asz UdpRcvbufErrors Udp6RcvbufErrors |
 		awk '/RcvbufErrors/ { n += $2 } END { print n }'
 }
-pod iperf -p 5201:5201 -p 5201:5201/udp -- iperf3 -s || bail 'no pod: iperf3'
-wait_port pod 5201
+pod iperf -p 5201:5201 -p 5201:5201/udp -- iperf3 -s --forceflush ||
+	bail 'no pod: iperf3'
+n=0
 for via in "peer $HOST4" "peer $HOST6" "host 127.0.0.1"; do
 	from=("${IN_PEER[@]}")
 	[ "${via% *}" = peer ] || from=("${IN_HOST[@]}")
 	for way in '' -R; do
 		to=(in_pod)
 		[ ! "$way" ] || to=("${from[@]}")
+		iperf3_waits iperf $((n += 1))
 		before=$(full "${to[@]}")
 		guard "${from[@]}" iperf3 -J -u -b 10M -l 1200 -n 3M $way \
 			-c "${via#* }" >"$T/iperf.json" 2>&1
