@@ -226,7 +226,7 @@ helpers_here()
 {
 	in_world find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -printf '%l\n' \
 		2>/dev/null |
-		grep -E '/(podsplice|slirp4netns|rootlessport)$' | sort -u | paste -sd' '
+		grep -E '/(podsplice|slirp4netns|rootlessport|passt[^/]*|pasta[^/]*)$' | sort -u | paste -sd' '
 }
 
 # speed CMD...: Gbit/s that bench-load says, run by CMD...
