@@ -347,10 +347,10 @@ if wanted fuzz; then
 		f=${f##*/fuzz_}
 		names="$names ${f%.c}"
 	done
-	# as many at once as there are processors; told in order
+	# twice as many at once as there are processors; told in order
 	running=0
 	for f in $names; do
-		[ "$running" -lt "$JOBS" ] || {
+		[ "$running" -lt $((2 * JOBS)) ] || {
 			wait
 			running=0
 		}
@@ -456,7 +456,8 @@ exec 3<>"$LOGS/ns-done"
 if [ "$(ns_list ns 0)$(ns_list ns 1)" ]; then
 	stage 'ns (real namespaces, an ordinary account)'
 	one 'build with sanitizers' asan_build
-	ns_all ns "$JOBS" $(ns_list ns 0)
+	# most of the time they wait for something
+	ns_all ns $((JOBS + 1)) $(ns_list ns 0)
 	ns_all ns 1 $(ns_list ns 1)
 	stage_end
 fi
