@@ -12,6 +12,8 @@
 #include "setup/helper/outlet.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -103,8 +105,14 @@ static int transparent(int family, int type)
 
 int outlet_socket(const struct outlet *o, int family, int type)
 {
-	if (o->transparent)
-		return transparent(family, type);
-	return o->kind == OUTLET_UNIX ? connected(o->path)
-				      : unconnected(family, type);
+	scoped_fd fd = -1;
+
+	if (o->kind == OUTLET_UNIX)
+		return connected(o->path);
+	fd = o->transparent ? transparent(family, type)
+			    : unconnected(family, type);
+	/* within a namespace nothing is lost: pacing, as bbr's, only costs */
+	if (fd >= 0 && o->kind == OUTLET_NETNS && type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_TCP, TCP_CONGESTION, "reno", 4);
+	return fd_take(&fd);
 }
