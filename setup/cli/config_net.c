@@ -346,7 +346,7 @@ int config_iface(const char *name, struct ip *out4, struct ip *out6)
 
 static int outbound_iface(struct net_config *cfg, const char *name)
 {
-	struct ip found4, found6;
+	struct ip found4 = { 0 }, found6 = { 0 };
 	int rc = config_iface(name, &found4, &found6);
 
 	if (rc)

@@ -79,7 +79,7 @@ static json_t *namespaces_json(const struct control_facts *f)
 	json_t *all = json_object();
 
 	for (int i = 0; i < INFRA_NS_N; i++) {
-		struct stat st;
+		struct stat st = { 0 };
 		bool known = f->namespaces && !fstat(f->namespaces[i], &st);
 
 		(void)json_object_set_new(all, infra_ns_names[i].name,
