@@ -22,7 +22,7 @@ iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client systemd
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
 podman buildah runc conmon catatonit netavark aardvark-dns debootstrap
-passt slirp4netns rootlesskit bash-completion zsh fish'
+docker.io passt slirp4netns rootlesskit bash-completion zsh fish'
 
 say()
 {
@@ -127,10 +127,11 @@ for p in $need; do
 	nginx-light) unit=nginx ;;
 	haproxy) unit=haproxy ;;
 	redis-server) unit=redis-server ;;
+	docker.io) unit='docker.service docker.socket containerd' ;;
 	*) continue ;;
 	esac
 	if command -v systemctl >/dev/null; then
-		$as_root systemctl disable "$unit" >/dev/null 2>&1 ||
+		$as_root systemctl disable $unit >/dev/null 2>&1 ||
 			say "$unit: could not be kept from starting at boot"
 	fi
 done
