@@ -177,8 +177,12 @@ static void on_links(void *arg, int fd)
 {
 	struct network *n = arg;
 
-	if (hop_cut_off(fd))
+	if (!hop_cut_off(fd))
+		return;
+	if (n->ops.cut_off)
 		n->ops.cut_off(n->ops.arg);
+	else
+		helpers_tap_gone(&n->helpers);
 }
 
 static void on_resolv(void *arg, const struct resolv *now)
@@ -199,7 +203,11 @@ static void on_uplink(void *arg, bool has_ipv6)
 	log_info("uplink: %s IPv6 now", has_ipv6 ? "has" : "has no");
 	n->helpers.route6 = has_ipv6 || n->bare;
 	(void)helpers_tell(&n->helpers, HELPER_NEWS_ROUTE6); /* logged */
-	n->ops.route6(n->ops.arg, has_ipv6);
+	if (n->ops.route6)
+		n->ops.route6(n->ops.arg, has_ipv6);
+	else
+		/* logged where it fails; the user may have removed our route */
+		(void)hop_route6(&n->helpers.hop, &n->plan, has_ipv6);
 }
 
 /* What changed between the first reading and the watch's begin. */

@@ -20,9 +20,10 @@
 struct network_ops {
 	/* the host's resolvers have changed; NULL: nobody cares */
 	void (*resolv)(void *arg, const struct resolv *now);
-	/* there is an IPv6 route to the world now, or none any more */
+	/* there is an IPv6 route to the world now, or none any more; NULL: the
+	 * pod is our own, and its default route follows */
 	void (*route6)(void *arg, bool has_ipv6);
-	/* the pod's device is gone */
+	/* the pod's device is gone; NULL: it is told as degraded */
 	void (*cut_off)(void *arg);
 	/* as in struct control_facts; NULL: there is no command of ours */
 	bool (*session)(void *arg, int conn);

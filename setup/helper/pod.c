@@ -137,26 +137,11 @@ static void on_unpublish(void *arg, uint32_t id)
 	network_unpublish(&p->net, id);
 }
 
-static void on_route6(void *arg, bool has_ipv6)
-{
-	struct pod *p = arg;
-
-	/* logged where it fails; the user may have removed our route */
-	(void)hop_route6(&p->net.helpers.hop, &p->net.plan, has_ipv6);
-}
-
 static void on_ports(void *arg)
 {
 	struct pod *p = arg;
 
 	container_ports(&p->record, network_ports(&p->net));
-}
-
-static void on_cut_off(void *arg)
-{
-	struct pod *p = arg;
-
-	helpers_tap_gone(&p->net.helpers);
 }
 
 static void on_signal(struct loop_source *src, uint32_t revents)
@@ -255,8 +240,6 @@ static void tell_end(struct pod *p, int status)
 int pod_run(const struct run_config *cfg, struct background *background)
 {
 	const struct network_ops ops = { .resolv = on_resolv,
-					 .route6 = on_route6,
-					 .cut_off = on_cut_off,
 					 .join = on_join,
 					 .ports = on_ports };
 	struct pod *p = calloc(1, sizeof(*p));

@@ -143,14 +143,6 @@ static void on_resolv(void *arg, const struct resolv *now)
 	front_resolv(s->front, s->resolv_text);
 }
 
-static void on_route6(void *arg, bool has_ipv6)
-{
-	struct supervisor *s = arg;
-
-	/* logged where it fails; the user may have removed our route */
-	(void)hop_route6(&s->net.helpers.hop, &s->net.plan, has_ipv6);
-}
-
 static bool on_session(void *arg, int conn)
 {
 	struct supervisor *s = arg;
@@ -163,13 +155,6 @@ static void on_ports(void *arg)
 	struct supervisor *s = arg;
 
 	container_ports(&s->container, network_ports(&s->net));
-}
-
-static void on_cut_off(void *arg)
-{
-	struct supervisor *s = arg;
-
-	helpers_tap_gone(&s->net.helpers);
 }
 
 /*
@@ -225,8 +210,6 @@ int supervisor_run(const struct run_config *cfg, struct background *background)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
 	const struct network_ops ops = { .resolv = on_resolv,
-					 .route6 = on_route6,
-					 .cut_off = on_cut_off,
 					 .session = on_session,
 					 .ports = on_ports,
 					 .arg = s };

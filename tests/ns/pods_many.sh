@@ -99,6 +99,21 @@ done
 all_end 20 gone
 is "$WON $(about web 'len(j["ports"]), j["containers"]')" '20 (1, [])' \
 	'... and removed at once'
+SUP=$(pid_of web supervisor)
+held_by_pod()
+{
+	find "/proc/$SUP/fd" -mindepth 1 | wc -l
+}
+FDS=$(held_by_pod)
+for i in $(seq 20); do
+	verb run --pod web -p 9090:90 -- true
+	[ "$STATUS" = 0 ] || not_ok "run $i in it: $ERR"
+done
+as_before()
+{
+	[ "$(held_by_pod)" = "$FDS" ]
+}
+check '20 others leave no descriptor in its supervisor' wait_for 10 as_before
 
 # Every verb on one pod, all at once
 verb run -d --pod web --name front -- sleep 1000

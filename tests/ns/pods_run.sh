@@ -175,7 +175,7 @@ is "$STATUS|$OUT|$ERR" '3|out|err' 'in the foreground'
 spawn fore "${AS_USER[@]}" "$PODSPLICE" run --pod web --name fore -- \
 	sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
 FORE=$PID
-wait_for 20 grep -q ready "$T/fore.out"
+wait_for 20 grep -qs ready "$T/fore.out"
 kill -TERM "$FORE"
 reap "$FORE"
 is "$STATUS" 9 '... signals go to the command'
