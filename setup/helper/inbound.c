@@ -11,8 +11,8 @@
  * (fwmark_reflect). UDP's need nftables (nft.h).
  *
  * Whether it works is tried, once, because much can be in the way: a firewall,
- * a server's answer from another of its addresses, an old kernel, and @to may
- * not even be an address of that namespace. It is tried with an address of
+ * no way out, an old kernel, and @to may not even be an address of that
+ * namespace. It is tried with an address of
  * documentation (RFC 5737, RFC 3849), on which nobody waits for an answer that
  * goes astray, and with as little power as those will have who make the
  * sockets.
@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -77,6 +78,41 @@ static int prepare(sa_family_t family)
 						      : "ipv6/fwmark_reflect",
 				    "1", true);
 	return rc;
+}
+
+/*
+ * A server on a wildcard doesn't choose which of its addresses answers, and
+ * with two default routes it may be another one each time.
+ */
+static int only_address(const struct ip *to)
+{
+	struct ifaddrs *all = NULL;
+	bool others = false;
+
+	if (getifaddrs(&all))
+		return log_errno(errno, "its addresses");
+	for (const struct ifaddrs *a = all; a && !others; a = a->ifa_next) {
+		struct ip ip;
+
+		if (!a->ifa_addr || a->ifa_addr->sa_family != to->family)
+			continue;
+		ip = endpoint_ip((const union endpoint *)a->ifa_addr);
+		others = !ip_is_loopback(&ip) && !ip_is_linklocal(&ip) &&
+			 !ip_equal(&ip, to);
+	}
+	freeifaddrs(all);
+	if (!others)
+		return 0;
+	log_error(
+		"it has more than one address, and servers may answer from any");
+	return -EADDRINUSE;
+}
+
+static int prepare_udp(const struct ip *to)
+{
+	int rc = only_address(to);
+
+	return rc ? rc : nft_inbound_install(OUTLET_MARK);
 }
 
 /* As sandbox_lock_maker() has it. */
@@ -154,7 +190,6 @@ static int try_tcp(const struct ip *to)
 	return is_ready(fd, POLLOUT) ? 0 : no_answer();
 }
 
-/* A server that doesn't choose which of its addresses answers. */
 static int try_udp(const struct ip *to)
 {
 	struct ip any = { .family = to->family };
@@ -202,7 +237,7 @@ static void find(struct inbound *in, int ns_user, int ns_net,
 		return;
 	if (udp) {
 		log_hold(in->why_udp, sizeof(in->why_udp));
-		udp_rc = nft_inbound_install(OUTLET_MARK);
+		udp_rc = prepare_udp(to);
 		log_hold(in->why_tcp, sizeof(in->why_tcp));
 	}
 	rc = less_power();

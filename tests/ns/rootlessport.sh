@@ -330,8 +330,8 @@ RELOAD=$TMP/rp/c0ffee
 MORE='"container_port":90,"range":2,"protocol":"tcp,udp"'
 
 starts bridge "$(config "$(map 8080 "$MORE")" "$BRIDGE")"
-is "$(cat "$T/bridge.err")" "podsplice: clients' addresses are not kept with UDP: answers to a client's address don't come back" \
-	'UDP answers from another address: told'
+is "$(cat "$T/bridge.err")" "podsplice: clients' addresses are not kept with UDP: it has more than one address, and servers may answer from any" \
+	'several addresses: UDP is told'
 is "$(stat -c %a "$TMP/rp")" 700 'the directory of reload sockets'
 check '... has one' test -S "$RELOAD"
 is "$(peer_net banner "$HOST4" 8080)" banner2 'the first container'
