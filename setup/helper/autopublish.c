@@ -8,6 +8,9 @@
  *
  * While others come and go, the kernel's list may lack one that stays. So a
  * port is withdrawn when it is missing the second time.
+ *
+ * One that can't be published, or that portfwd can't take, is tried again every
+ * few seconds: mostly it is descriptors that are missing, and they come back.
  */
 #include "setup/helper/autopublish.h"
 
@@ -17,9 +20,10 @@
 
 #include "netstack/base/log.h"
 
-#define LOOK_MS	   250
-#define BUSY_SHARE 20
-#define MISSED_MAX 2
+#define LOOK_MS	    250
+#define BUSY_SHARE  20
+#define MISSED_MAX  2
+#define AGAIN_LOOKS 16
 /* the kernel's default for ip_local_port_range: a client that is bound there,
  * and not connected, looks like a server */
 #define UDP_CLIENTS 32768
@@ -29,7 +33,9 @@ struct followed {
 	uint16_t port; /* of the pod */
 	uint8_t proto; /* enum spec_proto */
 	uint8_t missed;
-	uint32_t id; /* of what is published; 0: it couldn't be */
+	uint8_t pause;	  /* so many looks until it is tried again */
+	bool told_failed; /* that it couldn't be */
+	uint32_t id; /* of what is, or was until `port rm`; 0: it couldn't be */
 };
 
 struct autopublish {
@@ -85,6 +91,11 @@ static bool look_for(struct autopublish *a, enum spec_proto proto)
 
 /* ---- withdrawing ---- */
 
+static const char *proto_name(const struct followed *f)
+{
+	return f->proto == SPEC_UDP ? "udp" : "tcp";
+}
+
 static void withdraw(struct autopublish *a, const struct followed *f)
 {
 	struct published *p = publisher_find(a->publisher, f->id);
@@ -93,30 +104,7 @@ static void withdraw(struct autopublish *a, const struct followed *f)
 		return; /* it couldn't be, or `port rm` was used */
 	publisher_remove(a->publisher, p, false);
 	log_info("--publish-all: port %u/%s of the pod: withdrawn", f->port,
-		 f->proto == SPEC_UDP ? "udp" : "tcp");
-}
-
-/* Leaves in a->seen what isn't followed yet. Return: has anything changed? */
-static bool check_followed(struct autopublish *a)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < a->n; i++) {
-		struct followed f = a->ports[i];
-		uint64_t *word = &a->seen[f.proto][f.port / 64];
-		uint64_t bit = UINT64_C(1) << f.port % 64;
-
-		f.missed = *word & bit ? 0 : (uint8_t)(f.missed + 1);
-		*word &= ~bit;
-		if (f.missed == MISSED_MAX)
-			withdraw(a, &f);
-		else
-			a->ports[kept++] = f;
-	}
-	if (kept == a->n)
-		return false;
-	a->n = kept;
-	return true;
+		 proto_name(f));
 }
 
 /* ---- publishing ---- */
@@ -145,21 +133,31 @@ static void tell_short(struct autopublish *a)
 	a->told_short = true;
 }
 
-static void publish(struct autopublish *a, enum spec_proto proto, uint16_t port)
+/* Once for each port, or, where a pod could have us say it at will, once. */
+static void tell_failed(struct autopublish *a, struct followed *f, int err,
+			const char *why)
+{
+	if (err == -EMFILE)
+		tell_short(a);
+	else if (!f->told_failed)
+		log_warn("--publish-all: port %u/%s of the pod: %s", f->port,
+			 proto_name(f), why);
+	f->told_failed = true;
+}
+
+/* Return: is it, now? Else it is tried again later. */
+static bool publish(struct autopublish *a, struct followed *f)
 {
 	struct spec spec = {
-		.proto = proto,
-		.host_port = port,
-		.pod_port = port,
+		.proto = f->proto,
+		.host_port = f->port,
+		.pod_port = f->port,
 		.count = 1,
 	};
-	struct followed *f = &a->ports[a->n++];
-	const char *name = proto == SPEC_UDP ? "udp" : "tcp";
 	struct published *p = NULL;
 	char why[256];
 	int rc;
 
-	*f = (struct followed){ .port = port, .proto = (uint8_t)proto };
 	log_hold(why, sizeof(why));
 	rc = publisher_add(a->publisher, &spec, &p);
 	if (rc == -EADDRINUSE || rc == -EACCES) {
@@ -167,18 +165,15 @@ static void publish(struct autopublish *a, enum spec_proto proto, uint16_t port)
 		rc = publisher_add(a->publisher, &spec, &p);
 	}
 	log_hold(NULL, 0);
-	if (rc == -EMFILE) {
-		tell_short(a);
-		return;
-	}
 	if (rc) {
-		log_warn("--publish-all: port %u/%s of the pod: %s", port, name,
-			 why);
-		return;
+		f->pause = AGAIN_LOOKS;
+		tell_failed(a, f, rc, why);
+		return false;
 	}
 	f->id = p->id;
 	log_info("--publish-all: port %u/%s of the pod: published on %u%s%s",
-		 port, name, p->ports[0], why[0] ? ": " : "", why);
+		 f->port, proto_name(f), p->ports[0], why[0] ? ": " : "", why);
+	return true;
 }
 
 static void tell_many(struct autopublish *a)
@@ -206,11 +201,53 @@ static bool follow_new(struct autopublish *a, enum spec_proto proto)
 				tell_many(a);
 				return a->n != before;
 			}
-			if (!is_published(a, proto, port))
-				publish(a, proto, port);
+			if (is_published(a, proto, port))
+				continue;
+			a->ports[a->n] =
+				(struct followed){ .port = port,
+						   .proto = (uint8_t)proto };
+			(void)publish(a, &a->ports[a->n++]);
 		}
 	}
 	return a->n != before;
+}
+
+/* ---- all of them ---- */
+
+/* Return: as publish() */
+static bool try_again(struct autopublish *a, struct followed *f)
+{
+	if (f->pause) {
+		f->pause--;
+		return false;
+	}
+	return !is_published(a, f->proto, f->port) && publish(a, f);
+}
+
+/* Leaves in a->seen what isn't followed yet. Return: has anything changed? */
+static bool check_followed(struct autopublish *a)
+{
+	bool changed = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct followed f = a->ports[i];
+		uint64_t *word = &a->seen[f.proto][f.port / 64];
+		uint64_t bit = UINT64_C(1) << f.port % 64;
+
+		f.missed = *word & bit ? 0 : (uint8_t)(f.missed + 1);
+		*word &= ~bit;
+		if (f.missed == MISSED_MAX) {
+			withdraw(a, &f);
+			changed = true;
+			continue;
+		}
+		if (!f.id && !f.missed)
+			changed |= try_again(a, &f);
+		a->ports[kept++] = f;
+	}
+	a->n = kept;
+	return changed;
 }
 
 /* ---- in time ---- */
@@ -247,6 +284,21 @@ static void on_timer(struct loop_timer *t)
 	look(a);
 	/* logged; then what is published stays */
 	(void)look_later(a, mono_sub(mono_now(), begin));
+}
+
+bool autopublish_lost(struct autopublish *a, uint32_t id)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		struct followed *f = &a->ports[i];
+
+		if (f->id != id)
+			continue;
+		f->id = 0;
+		f->pause = AGAIN_LOOKS;
+		tell_short(a);
+		return true;
+	}
+	return false;
 }
 
 int autopublish_new(struct autopublish **out, struct loop *loop,

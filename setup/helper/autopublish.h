@@ -33,5 +33,15 @@ int autopublish_new(struct autopublish **out, struct loop *loop,
 		    const struct podnet *plan, autopublish_fn changed,
 		    void *arg);
 
+/**
+ * autopublish_lost() - portfwd couldn't take what has that id
+ *
+ * Where it is one of ours that is told here, and it is tried again while the
+ * pod listens there. NULL is fine.
+ *
+ * Return: is it?
+ */
+bool autopublish_lost(struct autopublish *a, uint32_t id);
+
 /** autopublish_free() - stop following; NULL is fine. Return: NULL */
 struct autopublish *autopublish_free(struct autopublish *a);

@@ -37,6 +37,7 @@ struct control_verbs {
 	struct loop_timer stuck; /* the publisher may be */
 	unsigned int moves;	 /* its, when that was set */
 	bool dump, dump_now;	 /* the next round of stats, this one */
+	bool check;		 /* there is to be a round of ports */
 	struct text *listing;	 /* of the flows' round under way */
 	bool comma;
 };
@@ -57,7 +58,8 @@ static void begin(struct control_verbs *v, enum query_what what)
 {
 	struct gather *g = &v->gathers[what];
 
-	g->active = !list_empty(&g->next) || (what == QUERY_STATS && v->dump);
+	g->active = !list_empty(&g->next) || (what == QUERY_STATS && v->dump) ||
+		    (what == QUERY_PORTS && v->check);
 	/* the question goes behind the changes: control_verbs_sent() */
 	if (what == QUERY_PORTS && publisher_busy(v->facts->publisher)) {
 		if (g->active && !v->stuck.pos)
@@ -79,6 +81,7 @@ static void begin(struct control_verbs *v, enum query_what what)
 				  "{\"return\":{\"schema\":1,\"flows\":[");
 	}
 	if (what == QUERY_PORTS) {
+		v->check = false;
 		loop_timer_stop(v->loop, &v->stuck);
 		publisher_ask(v->facts->publisher);
 	}
@@ -89,6 +92,12 @@ void control_verbs_sent(struct control_verbs *v)
 {
 	if (v && !v->gathers[QUERY_PORTS].active)
 		begin(v, QUERY_PORTS);
+}
+
+void control_verbs_check_ports(struct control_verbs *v)
+{
+	v->check = true;
+	control_verbs_sent(v);
 }
 
 static void gather(struct control_verbs *v, enum query_what what,

@@ -72,6 +72,12 @@ int control_verbs_serve_api(struct control_verbs *v, int listener);
 /** control_verbs_sent() - publisher.sent() */
 void control_verbs_sent(struct control_verbs *v);
 
+/**
+ * control_verbs_check_ports() - see whether portfwd could take what is new, as
+ * with each call about ports: facts.judge() is called when it has told
+ */
+void control_verbs_check_ports(struct control_verbs *v);
+
 /** control_verbs_dump() - write info and stats into the log, a line a section
  */
 void control_verbs_dump(struct control_verbs *v);

@@ -333,6 +333,16 @@ static void on_judge(void *arg)
 		ports_changed(n);
 }
 
+static void on_lost(void *arg, const struct published *p)
+{
+	struct network *n = arg;
+	char text[SPEC_TEXT_MAX];
+
+	if (!autopublish_lost(n->autopublish, p->id))
+		log_warn("%s: not published: portfwd has too many open files",
+			 spec_format(&p->spec, text, sizeof(text)));
+}
+
 static void on_sent(void *arg)
 {
 	struct network *n = arg;
@@ -366,6 +376,7 @@ static int start_control(struct network *n, pid_t infra, int listener)
 		.namespaces = n->namespaces,
 	};
 	n->publisher.sent = on_sent;
+	n->publisher.lost = on_lost;
 	n->publisher.arg = n;
 	rc = control_verbs_new(&n->control, n->loop, &n->facts);
 	if (rc)
@@ -401,7 +412,10 @@ static void on_log_check(struct loop_timer *t)
 
 static void on_followed(void *arg)
 {
-	ports_changed(arg);
+	struct network *n = arg;
+
+	ports_changed(n);
+	control_verbs_check_ports(n->control);
 }
 
 static int follow_ports(struct network *n)

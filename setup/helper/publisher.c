@@ -430,7 +430,6 @@ void publisher_tell(struct publisher *pb, const struct port_record *r, size_t n)
 
 bool publisher_judge(struct publisher *pb)
 {
-	char text[SPEC_TEXT_MAX];
 	bool any = false;
 
 	list_for_each (e, &pb->specs) {
@@ -439,8 +438,8 @@ bool publisher_judge(struct publisher *pb)
 		if (p->removed || !p->asked || p->sent != p->spec.count ||
 		    p->record.n_ports == p->spec.count)
 			continue;
-		log_warn("%s: not published: portfwd has too many open files",
-			 spec_format(&p->spec, text, sizeof(text)));
+		if (pb->lost)
+			pb->lost(pb->arg, p);
 		any = true;
 		mark_removed(p, true);
 	}

@@ -32,6 +32,9 @@ struct published {
 /** Called from the loop: portfwd was sent all it must be. */
 typedef void (*publisher_sent_fn)(void *arg);
 
+/** Called from publisher_judge(): portfwd couldn't take @p, which goes now. */
+typedef void (*publisher_lost_fn)(void *arg, const struct published *p);
+
 struct publisher {
 	struct list specs; /* struct published, by id */
 	int *passed;	   /* adopt_open()'s, borrowed; or NULL */
@@ -44,6 +47,7 @@ struct publisher {
 	struct loop_timer again;
 	unsigned int moves; /* how often it had room again */
 	publisher_sent_fn sent;
+	publisher_lost_fn lost; /* NULL, as the other: nobody cares */
 	void *arg;
 };
 
@@ -116,7 +120,7 @@ bool publisher_busy(const struct publisher *pb);
  * publisher_tell() - it has answered so much
  * publisher_judge() - it has answered all: remove what it couldn't take
  *
- * Return: publisher_judge(): was there any? It was logged.
+ * Return: publisher_judge(): was there any?
  */
 void publisher_ask(struct publisher *pb);
 void publisher_tell(struct publisher *pb, const struct port_record *r,

@@ -312,6 +312,38 @@ stop "$PID"
 up_end
 target_end
 
+# A portfwd whose descriptors are all taken, by what goes out of the pod
+serve_peer 9000 || bail 'no server on the other host'
+few 600
+spawn out nsenter -t "$POD" -n -- "$PY" -c "
+import socket, time
+all = [socket.socket() for _ in range(300)]
+for s in all:
+    s.setblocking(False)
+    s.connect_ex(('$PEER4', 9000))
+time.sleep(1000)"
+OUT=$PID
+full()
+{
+	[ "$(stat_of 's["errors"]["emfile"]')" -gt 0 ]
+}
+check '300 connections of a pod with 600 descriptors' wait_for 20 full
+# shellcheck disable=SC2046 # words
+listen late $(seq -f '0.0.0.0 %.0f' 7000 7299)
+LATE=$PID
+check '... 300 ports are too many' wait_for 20 \
+	grep -q 'too many open files' "$T/few600-up.err"
+PUBLISHED=$(ports)
+unlike "$PUBLISHED" 7299 '... and none is listed that is not served'
+stop "$OUT"
+soon "$(seq -s' ' -f '%.0f/tcp' 7000 7299)" '... until the others are gone'
+is "$(seen "$HOST4" 7000) $(seen "$HOST4" 7299)" "$PEER4 $PEER4" \
+	'... then all are served'
+is "$(wc -l <"$T/few600-up.err")" 1 '... of which one line tells'
+stop "$LATE"
+up_end
+target_end
+
 stop_spawned
 leftovers publish_all
 finish

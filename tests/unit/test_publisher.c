@@ -18,6 +18,7 @@ struct fx {
 	struct loop loop;
 	int ctl[2]; /* the supervisor's, portfwd's */
 	unsigned int n_sent;
+	uint32_t lost; /* the last one's id */
 };
 
 static void on_sent(void *arg)
@@ -27,6 +28,13 @@ static void on_sent(void *arg)
 	fx->n_sent++;
 }
 
+static void on_lost(void *arg, const struct published *p)
+{
+	struct fx *fx = arg;
+
+	fx->lost = p->id;
+}
+
 static int setup(void **state)
 {
 	static struct fx fx;
@@ -34,6 +42,7 @@ static int setup(void **state)
 	fx = (struct fx){ .ctl = { -1, -1 } };
 	publisher_init(&fx.pb);
 	fx.pb.sent = on_sent;
+	fx.pb.lost = on_lost;
 	fx.pb.arg = &fx;
 	*state = &fx;
 	return loop_init(&fx.loop) || msg_pair(fx.ctl) ||
@@ -196,6 +205,7 @@ static void publisher_removes_what_portfwd_could_not_take(void **state)
 	r[1].id = b->id;
 	publisher_tell(&fx->pb, r, 2);
 	assert_true(publisher_judge(&fx->pb));
+	assert_int_equal(fx->lost, 2);
 	assert_ptr_equal(publisher_find(&fx->pb, 1), a);
 	assert_null(publisher_find(&fx->pb, 2));
 	assert_ptr_equal(publisher_find(&fx->pb, 3), c);
