@@ -78,6 +78,25 @@ keep_id()
 	deserted keep-id
 }
 
+# beside_stock: rootlessport is ours, slirp4netns the distribution's
+beside_stock()
+{
+	sed -i 's|^network_cmd_path.*|network_cmd_path = "/usr/bin/slirp4netns"|' \
+		"$WORK/$WORLD/.config/containers/containers.conf.d/podsplice.conf"
+	works 'beside: run' podman run -d --name web --network slirp4netns \
+		-p 8080:80 -p 5353:53/udp "${VOLUMES[@]}" box "${SERVE[@]}" ||
+		return
+	served "$HOST4" 8080 || return
+	is "$(helpers_here)" "$PODSPLICE /usr/bin/slirp4netns" \
+		"$WORLD: beside: who serves it"
+	incoming 'beside the stock slirp4netns' "$PEER4 same-port"
+	works 'beside: restart' podman restart -t 0 web
+	served "$HOST4" 8080
+	incoming 'beside it, again' "$PEER4 same-port"
+	works 'beside: rm' podman rm -f -t 0 web
+	deserted beside
+}
+
 for w in $WORLDS; do
 	world "$w"
 	box
@@ -87,6 +106,7 @@ for w in $WORLDS; do
 	handler rootlesskit "$SEEN" "$HELPERS"
 	dual_stack
 	keep_id "$SEEN"
+	[ "$w" = stock ] || beside_stock
 	world_end
 done
 finish
