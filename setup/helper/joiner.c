@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
@@ -26,12 +25,7 @@
 #include "setup/base/sys.h"
 #include "setup/helper/child.h"
 
-#define JOINER_STARTED 1 /* struct started */
-
-struct started {
-	int32_t pid;
-	uint64_t mounts;
-};
+#define JOINER_STARTED 1 /* int32_t: pid; fd: its mount namespace */
 
 /*
  * After this: root of the pod's user namespace, in those of the pod's others
@@ -53,12 +47,13 @@ static int joiner_1_enter(const struct joiner_config *cfg)
 		  : 0;
 }
 
-/* After this: where the pod shares none, namespaces of our own. */
-static int joiner_2_own(const struct joiner_config *cfg, struct started *s)
+/*
+ * After this: where the pod shares none, namespaces of our own.
+ * Return: a descriptor of that of the mounts, or -errno, logged
+ */
+static int joiner_2_own(const struct joiner_config *cfg)
 {
 	int flags = CLONE_NEWNS;
-	scoped_fd mounts = -1;
-	struct stat st;
 	int rc;
 
 	for (int i = INFRA_NS_IPC; i <= INFRA_NS_UTS; i++)
@@ -69,40 +64,39 @@ static int joiner_2_own(const struct joiner_config *cfg, struct started *s)
 		return log_errno(
 			-rc,
 			"container: can't make its namespaces (sysctl user.max_mnt_namespaces)");
-	mounts = sys_open_ns(0, "mnt");
-	if (mounts < 0)
-		return mounts;
-	s->mounts = fstat(mounts, &st) ? 0 : st.st_ino;
-	return 0;
+	return sys_open_ns(0, "mnt");
 }
 
 static int joiner_main(struct joiner_config *cfg, int ctl, int runner)
 {
-	struct started s = { 0 };
+	int mounts;
+	int32_t pid;
 
-	if (joiner_1_enter(cfg) || joiner_2_own(cfg, &s))
+	if (joiner_1_enter(cfg))
+		return EXIT_OURS;
+	mounts = joiner_2_own(cfg);
+	if (mounts < 0)
 		return EXIT_OURS;
 	cfg->runner.may_setgroups = idmap_may_setgroups();
-	s.pid = sys_clone(
-		CLONE_PARENT |
-		(cfg->namespaces[INFRA_NS_PID] < 0 ? CLONE_NEWPID : 0));
-	if (s.pid == 0)
+	pid = sys_clone(CLONE_PARENT |
+			(cfg->namespaces[INFRA_NS_PID] < 0 ? CLONE_NEWPID : 0));
+	if (pid == 0) /* closes all but what is its own */
 		runner_main(&cfg->runner, runner);
-	if (s.pid < 0) {
+	if (pid < 0) {
 		(void)log_errno(
-			-s.pid,
+			-pid,
 			"container: can't be forked (sysctl user.max_pid_namespaces)");
 		return EXIT_OURS;
 	}
-	return msg_must_send(ctl, "the supervisor", JOINER_STARTED, &s,
-			     sizeof(s), NULL, 0)
+	return msg_must_send(ctl, "the supervisor", JOINER_STARTED, &pid,
+			     sizeof(pid), &mounts, 1)
 		       ? EXIT_OURS
 		       : 0;
 }
 
-static int await(struct child *c, pid_t *init, ino_t *mounts)
+static int await(struct child *c, pid_t *init, int *mounts)
 {
-	struct started s;
+	int32_t pid;
 	struct msg m;
 	int rc = msg_recv(c->ctl, &m);
 
@@ -110,23 +104,23 @@ static int await(struct child *c, pid_t *init, ino_t *mounts)
 		return log_errno(-rc, "message of the joiner");
 	if (rc == 0)
 		return child_failed(c);
+	*mounts = msg_take_fd(&m, 0);
 	msg_drop(&m);
-	if (m.type != JOINER_STARTED || m.len != sizeof(s))
+	if (m.type != JOINER_STARTED || m.len != sizeof(pid))
 		return log_errno(EPROTO, "message of the joiner");
-	memcpy(&s, m.body, sizeof(s));
-	*init = s.pid;
-	*mounts = s.mounts;
+	memcpy(&pid, m.body, sizeof(pid));
+	*init = pid;
 	return 0;
 }
 
-int joiner_run(struct joiner_config *cfg, int runner, pid_t *init,
-	       ino_t *mounts)
+int joiner_run(struct joiner_config *cfg, int runner, pid_t *init, int *mounts)
 {
 	struct child c = CHILD_NULL;
 	int *keep[INFRA_NS_N + 4], pair[2], rc;
 	size_t n = 0;
 
 	*init = 0;
+	*mounts = -1;
 	rc = msg_pair(pair);
 	if (rc)
 		return rc;

@@ -22,9 +22,8 @@ struct joiner_config {
  * @runner: the runner's end of its control socket; stays the caller's
  * @init: set to the container's first process, a child of the caller, also on
  *	  failure: end and reap it. 0: there is none
- * @mounts: set to the inode number of its mount namespace
+ * @mounts: set to a descriptor of its mount namespace, the caller's
  *
  * Return: 0 or -errno, logged
  */
-int joiner_run(struct joiner_config *cfg, int runner, pid_t *init,
-	       ino_t *mounts);
+int joiner_run(struct joiner_config *cfg, int runner, pid_t *init, int *mounts);

@@ -6,7 +6,8 @@
  * has ended it, and we end the container then.
  *
  * In a pid namespace that is shared, the end of the container's first process
- * is not the end of all its processes: strays.h finds the others.
+ * is not the end of all its processes: strays.h finds the others, for us or, if
+ * we are killed, for the pod's supervisor.
  */
 #include "setup/helper/member.h"
 
@@ -46,7 +47,7 @@ struct member {
 	int share;		    /* CLONE_NEW… */
 	int namespaces[INFRA_NS_N]; /* the pod's; -1: one of its own */
 	pid_t init;
-	ino_t mounts; /* its mount namespace */
+	int mounts; /* its mount namespace, when its pid namespace is shared */
 	int runner_ctl;
 	struct loop loop;
 	int conn;		/* to the pod, until it is watched */
@@ -115,6 +116,11 @@ static int send_text(struct member *e, uint32_t type, const char *text)
 	return rc == -EPIPE ? 0 : rc;
 }
 
+static bool shares_pids(const struct member *e)
+{
+	return e->run.pod_pid || (e->share & CLONE_NEWPID);
+}
+
 static int take_namespaces(struct member *e, struct msg *m)
 {
 	struct member_pod body;
@@ -131,7 +137,7 @@ static int take_namespaces(struct member *e, struct msg *m)
 		if (body.has[i])
 			e->namespaces[i] = msg_take_fd(m, n++);
 	e->share = body.share;
-	if (!e->run.pod_pid && !(e->share & CLONE_NEWPID))
+	if (!shares_pids(e))
 		fd_drop(&e->namespaces[INFRA_NS_PID]);
 	return 0;
 }
@@ -236,6 +242,13 @@ static int member_2_fork(struct member *e)
 	e->runner_ctl = pair[0];
 	rc = joiner_run(&joiner, pair[1], &e->init, &e->mounts);
 	fd_drop(&pair[1]);
+	if (!shares_pids(e))
+		fd_drop(&e->mounts);
+	else if (!rc)
+		rc = msg_must_send(e->conn, "the pod", MEMBER_MOUNTS, NULL, 0,
+				   &e->mounts, 1);
+	if (rc == -EPIPE)
+		rc = 0; /* it has ended: on_pod() says so */
 	for (int i = 0; i < INFRA_NS_N; i++)
 		fd_drop(&e->namespaces[i]);
 	return rc;
@@ -365,8 +378,9 @@ static void tear_down(struct member *e)
 	e->front = front_free(e->front);
 	fd_drop(&e->runner_ctl);
 	child_stop(&init, NULL);
-	if (e->run.pod_pid || (e->share & CLONE_NEWPID))
+	if (e->mounts >= 0)
 		strays_kill(e->mounts);
+	fd_drop(&e->mounts);
 	e->control = control_free(e->control);
 	if (e->background)
 		background_end(e->background); /* all who write are gone */
@@ -405,7 +419,7 @@ int member_run(const struct run_config *cfg, int conn,
 	e->loop = (struct loop)LOOP_NULL;
 	e->conn = conn;
 	e->pod = (struct loop_source)LOOP_SOURCE_NULL;
-	e->runner_ctl = -1;
+	e->runner_ctl = e->mounts = -1;
 	for (int i = 0; i < INFRA_NS_N; i++)
 		e->namespaces[i] = -1;
 	rc = member_1_join(e);

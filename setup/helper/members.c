@@ -13,6 +13,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
+#include "setup/helper/strays.h"
 
 struct member {
 	struct members *all;
@@ -20,6 +21,7 @@ struct member {
 	struct loop_source conn;
 	char names[MEMBER_NAMES_MAX]; /* "": it has not joined yet */
 	bool resolv_due, hosts_due;
+	int mounts;	 /* MEMBER_MOUNTS, or -1 */
 	uint32_t *ports; /* ids of what it has published */
 	size_t n_ports;
 };
@@ -34,6 +36,7 @@ static void member_free(struct member *e)
 {
 	loop_close(e->all->loop, &e->conn);
 	list_del(&e->link);
+	fd_drop(&e->mounts);
 	free(e->ports);
 	free(e);
 }
@@ -43,6 +46,9 @@ static void leave(struct member *e)
 	struct members *m = e->all;
 	bool joined = e->names[0];
 
+	/* its supervisor has done so, unless it was killed itself */
+	if (e->mounts >= 0)
+		strays_kill(e->mounts);
 	for (size_t i = 0; i < e->n_ports; i++)
 		m->ops.unpublish(m->ops.arg, e->ports[i]);
 	member_free(e);
@@ -149,7 +155,7 @@ static void on_publish(struct member *e, const char *text)
 		log_debug("%s: %s", e->names, strerror(-rc));
 }
 
-static void on_message(struct member *e, const struct msg *m)
+static void on_message(struct member *e, struct msg *m)
 {
 	char text[SPEC_TEXT_MAX];
 
@@ -161,6 +167,8 @@ static void on_message(struct member *e, const struct msg *m)
 		joined(e, text);
 	else if (m->type == MEMBER_PUBLISH && e->names[0])
 		on_publish(e, text);
+	else if (m->type == MEMBER_MOUNTS && e->mounts < 0)
+		e->mounts = msg_take_fd(m, 0);
 }
 
 static void on_conn(struct loop_source *src, uint32_t revents)
@@ -192,6 +200,7 @@ void members_add(struct members *m, int conn)
 		return;
 	}
 	e->all = m;
+	e->mounts = -1;
 	e->conn = (struct loop_source){ .fd = conn,
 					.events = EPOLLIN,
 					.fn = on_conn };

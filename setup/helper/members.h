@@ -19,6 +19,9 @@ enum member_msg {
 	/* container to pod */
 	MEMBER_JOIN = 1, /* text: its names for hosts, spaces between */
 	MEMBER_PUBLISH,	 /* text: a SPEC */
+	/* fd: its mount namespace. At its end nothing there may go on: strays.h
+	 */
+	MEMBER_MOUNTS,
 	/* pod to container */
 	MEMBER_POD = 64,  /* struct member_pod; fds: as its flags say */
 	MEMBER_RESOLV,	  /* text of resolv.conf, whenever it changes */

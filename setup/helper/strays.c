@@ -19,17 +19,18 @@
 
 #define PASSES_MAX 1000 /* against one that forks faster than we look */
 
-static bool is_in(pid_t pid, ino_t mounts)
+static bool is_in(pid_t pid, const struct stat *mounts)
 {
 	char path[64];
 	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	return stat(path, &st) == 0 && st.st_ino == mounts;
+	return stat(path, &st) == 0 && st.st_ino == mounts->st_ino &&
+	       st.st_dev == mounts->st_dev;
 }
 
 /* Return: was it one that is to end? */
-static bool end(pid_t pid, ino_t mounts)
+static bool end(pid_t pid, const struct stat *mounts)
 {
 	scoped_fd fd = pid > 0 && is_in(pid, mounts) ? pidfd_open(pid, 0) : -1;
 
@@ -40,9 +41,10 @@ static bool end(pid_t pid, ino_t mounts)
 	return true;
 }
 
-void strays_kill(ino_t mounts)
+void strays_kill(int mounts)
 {
-	bool any = mounts != 0;
+	struct stat st;
+	bool any = fstat(mounts, &st) == 0;
 
 	for (int i = 0; i < PASSES_MAX && any; i++) {
 		DIR *proc = opendir("/proc");
@@ -50,7 +52,7 @@ void strays_kill(ino_t mounts)
 
 		any = false;
 		while (proc && (e = readdir(proc)))
-			any |= end((pid_t)strtol(e->d_name, NULL, 10), mounts);
+			any |= end((pid_t)strtol(e->d_name, NULL, 10), &st);
 		if (proc)
 			(void)closedir(proc);
 	}

@@ -2,13 +2,12 @@
 #pragma once
 /* Processes that outlive the first one of their container. */
 
-#include <sys/types.h>
-
 /**
  * strays_kill() - SIGKILL for every process in a mount namespace
- * @mounts: its inode number
+ * @mounts: a descriptor of it, borrowed. While it is open, no other one can get
+ *	    its inode number, by which it is known
  *
  * Returns when none is seen any more, or more come than can be killed. One that
  * has made a mount namespace of its own isn't found: it ends with its pod.
  */
-void strays_kill(ino_t mounts);
+void strays_kill(int mounts);

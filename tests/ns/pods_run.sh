@@ -238,6 +238,11 @@ kill -KILL "$(container one 'c["pid"]')"
 check '... also when its first process is killed' \
 	wait_for 10 eval '[ "$(sleeps 4711)" = 0 ]'
 check '... whose status is known' wait_for 20 container_is one "('exited', 137)"
+verb start one
+kill -KILL "$(container one 'c["supervisor"]')"
+check '... also when its supervisor is' \
+	wait_for 10 eval '[ "$(sleeps 4711)" = 0 ]'
+is "$(sleeps 4712)" 1 '... and those of the other container go on'
 
 # The pod stops and starts
 verb stop front
