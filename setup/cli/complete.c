@@ -25,6 +25,7 @@
 #include "setup/state/state.h"
 
 #define TABLES_MAX 8
+#define KIND(kind) (1U << (kind))
 
 static void kind(const char *name)
 {
@@ -80,15 +81,16 @@ static void put_environment(void)
 
 static int put_name(void *arg, struct state_record *rec)
 {
-	const enum state_kind *wanted = arg;
+	const unsigned int *wanted = arg;
 
-	if (rec->kind == *wanted)
+	if (*wanted & KIND(rec->kind))
 		candidate(rec->name,
 			  rec->phase == STATE_EXITED ? "has ended" : "runs");
 	return 0;
 }
 
-static void put_names(enum state_kind wanted)
+/* @wanted: KIND() of those to offer */
+static void put_names(unsigned int wanted)
 {
 	struct state s = STATE_NULL;
 
@@ -101,7 +103,7 @@ static void put_names(enum state_kind wanted)
 
 static void put_pods(void)
 {
-	put_names(STATE_POD);
+	put_names(KIND(STATE_POD));
 }
 
 /* By how the placeholder of an option begins. */
@@ -200,17 +202,17 @@ static void put_argument(enum verb_args args, int at, int nth)
 		(void)printf("command %d\n", at);
 		return;
 	case VERB_CONTAINERS:
-		put_names(STATE_CONTAINER);
+		put_names(KIND(STATE_CONTAINER));
 		return;
 	case VERB_CONTAINER:
 		if (nth == 0) {
-			put_names(STATE_CONTAINER);
+			put_names(KIND(STATE_CONTAINER) | KIND(STATE_POD));
 			return;
 		}
 		break;
 	case VERB_CONTAINER_COMMAND:
 		if (nth == 0)
-			put_names(STATE_CONTAINER);
+			put_names(KIND(STATE_CONTAINER) | KIND(STATE_POD));
 		else
 			put_files();
 		return;
@@ -227,11 +229,11 @@ static void put_argument(enum verb_args args, int at, int nth)
 		}
 		break;
 	case VERB_PODS:
-		put_names(STATE_POD);
+		put_names(KIND(STATE_POD));
 		return;
 	case VERB_POD:
 		if (nth == 0) {
-			put_names(STATE_POD);
+			put_names(KIND(STATE_POD));
 			return;
 		}
 		break;

@@ -13,7 +13,7 @@
 enum verb_args {
 	VERB_NO_ARGS,
 	VERB_COMMAND,	 /* a program of the host, and what belongs to it */
-	VERB_CONTAINER,	 /* the name of one */
+	VERB_CONTAINER,	 /* the name of one, or of a pod */
 	VERB_CONTAINERS, /* and of more */
 	VERB_CONTAINER_COMMAND, /* the name, then a command there */
 	VERB_NETNS,		/* a process or a path */

@@ -82,6 +82,14 @@ is "$STATUS $ERR" '125 podsplice: box: is a container (podsplice ps -a)' \
 verb pod stop box
 is "$STATUS $ERR" '125 podsplice: box: is a container (podsplice ps -a)' \
 	'pod stop of a container'
+for words in 'port' 'exec' 'pod stop' 'run --pod'; do
+	# shellcheck disable=SC2086 # words
+	verb complete $words ''
+	like "$OUT" 'web.runs' "$words is completed with the pod"
+done
+verb complete rm ''
+is "$OUT" 'words
+box	runs' '... and rm is not'
 verb rm -f box
 for words in 'pod stop' 'pod start' 'pod rm' 'pod inspect'; do
 	# shellcheck disable=SC2086 # words
