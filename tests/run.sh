@@ -467,6 +467,6 @@ if [ "$(ns_list engines 0)" ]; then
 	# shellcheck disable=SC2086 # no word, or two
 	[ -z "$LONG" ] || [ "$ROOT" = none ] ||
 		one 'a newer Debian' $ROOT sh tests/newer_debian.sh "$NEWER"
-	ns_all engines "$JOBS" $(ns_list engines 0)
+	ns_all engines $((JOBS + 1)) $(ns_list engines 0)
 	stage_end
 fi
