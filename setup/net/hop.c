@@ -45,7 +45,8 @@
 #define TABLE_LOCAL 100
 #define BACKLOG	    4096
 
-#define HOP_UDP_BUFFER (1 << 20)
+/* as that of the port: portfwd/listen.c */
+#define HOP_UDP_BUFFER (4 << 20)
 
 /* The hop's sysctls that hold for every device; before any is made. */
 static int hop_sysctls(void)

@@ -222,6 +222,25 @@ kill -CONT "$PORTFWD"
 reap "$SUP"
 is "$(tail -n 1 "$T/gone.out")" 'refused 40' '... the server is told of each'
 
+# while portfwd has no processor, datagrams wait
+if [ "$(sysctl -n net.core.rmem_max)" -ge $((4 << 20)) ]; then
+	serving waits 7000 :: -p 7000:7000/udp
+	peer_udp who "$HOST4" 7000 >/dev/null
+	kill -STOP "$PORTFWD"
+	spawn waiting "${IN_PEER[@]}" "$PY" "$T/udp.py" queue "$HOST4" 7000 \
+		1200 1500
+	wait_for 20 grep -q sent "$T/waiting.out"
+	kill -CONT "$PORTFWD"
+	reap "$PID"
+	is "$(tail -n 1 "$T/waiting.out")" 1500 '1500 datagrams in one go wait'
+	like "$(nsenter -t "$MAKER" -n ss -Hunm)" ',rb8388608,' \
+		'... and as many answers can'
+	pod_end
+else
+	skip '1500 datagrams in one go wait' 'net.core.rmem_max is less'
+	skip '... and as many answers can' 'net.core.rmem_max is less'
+fi
+
 in_host ip route replace "$FAR4" via "$PEER4" mtu 1300
 in_host ip -6 route replace "$FAR6" via "$PEER6" mtu 1300
 serving df 7000 :: -p 7000:7000/udp

@@ -197,6 +197,17 @@ def burst(host, port, size, n):
         say(good, s.recv(100).decode())
 
 
+def queue(host, port, size, n):
+    """N datagrams in one go, "sent" is said, and all of them come back"""
+    with client(host, port) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        for i in range(int(n)):
+            s.send(data_of(i, int(size)))
+        say('sent')
+        say(sum(s.recv(65536) == data_of(i, int(size))
+                for i in range(int(n))))
+
+
 def gro(host, port, size, n):
     """the same, received together: the kernel is to see segments"""
     with client(host, port) as s:
@@ -291,8 +302,8 @@ def steady(host, port, stop, total='0'):
 
 
 VERBS = {f.__name__.replace('_', '-'): f for f in (
-    serve, answer_gone, answer_all_gone, leave, who, sizes, mix, burst, gro, asked, ask, reply_to, tell, many,
-    steady)}
+    serve, answer_gone, answer_all_gone, leave, who, sizes, mix, burst, queue,
+    gro, asked, ask, reply_to, tell, many, steady)}
 
 if __name__ == '__main__':
     VERBS[sys.argv[1]](*sys.argv[2:])
