@@ -112,7 +112,8 @@ world()
 		path=$NAMES:$path
 	fi
 	# shellcheck disable=SC2016 # for the inner shell
-	spawn "init-$1" "${IN_HOST[@]}" unshare --pid --fork --mount-proc \
+	# the mark: when the test breaks off, this is found, and ends them all
+	spawn "init-$1" "${IN_HOST[@]}" env "$MARK" unshare --pid --fork --mount-proc \
 		sh -ec "$CGROUPS$ENTER"': >"$1"; shift; exec "$@"' sh \
 		"$T/there-$1" setpriv "--reuid=$ACCOUNT_UID" \
 		"--regid=$ACCOUNT_GID" --init-groups -- "$CATATONIT" -P
