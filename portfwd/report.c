@@ -124,8 +124,8 @@ static void fill_page(struct report *r)
 		if (n < FLOWS_A_PAGE)
 			r->at++;
 	}
-	p->n = (uint16_t)n;
-	p->last = n < FLOWS_A_PAGE;
+	p->head.n = (uint16_t)n;
+	p->head.last = n < FLOWS_A_PAGE;
 }
 
 static void watch_room(struct report *r, int rc)
@@ -146,19 +146,19 @@ static void send_page(struct report *r)
 
 	if (!r->held)
 		fill_page(r);
-	len += r->page.n * sizeof(r->page.flows[0]);
+	len += r->page.head.n * sizeof(r->page.flows[0]);
 	rc = msg_send(r->ctl->fd, PORTFWD_FLOWS_ARE, &r->page, len, NULL, 0);
 	watch_room(r, rc);
 	r->held = r->full;
 	/* any other error: the supervisor is gone, on_ctl() sees it */
-	if (!r->held && (rc || r->page.last))
+	if (!r->held && (rc || r->page.head.last))
 		r->wants_flows = false;
 }
 
 /* A page that waits for room is made anew: ids tell where the walk is. */
 static void send_ports(struct report *r)
 {
-	struct portfwd_ports page = { .cookie = r->ports_cookie };
+	struct portfwd_ports page = { .head.cookie = r->ports_cookie };
 	size_t n = 0;
 	int rc;
 
@@ -168,8 +168,8 @@ static void send_ports(struct report *r)
 	else if (!r->ports_udp && r->ingress)
 		n = ingress_ports_page(r->ingress, r->ports_after, page.ports,
 				       PORTS_A_PAGE);
-	page.n = (uint16_t)n;
-	page.last = r->ports_udp && n < PORTS_A_PAGE;
+	page.head.n = (uint16_t)n;
+	page.head.last = r->ports_udp && n < PORTS_A_PAGE;
 	rc = msg_send(r->ctl->fd, PORTFWD_PORTS_ARE, &page,
 		      offsetof(struct portfwd_ports, ports) +
 			      n * sizeof(page.ports[0]),
@@ -181,7 +181,7 @@ static void send_ports(struct report *r)
 		r->ports_udp = true;
 		r->ports_after = 0;
 	}
-	if (!r->full && (rc || page.last))
+	if (!r->full && (rc || page.head.last))
 		r->wants_ports = false;
 }
 
@@ -231,7 +231,7 @@ void report_stats(struct report *r, uint32_t cookie)
 
 void report_flows(struct report *r, uint32_t cookie)
 {
-	r->page.cookie = cookie;
+	r->page.head.cookie = cookie;
 	r->wants_flows = true;
 	r->held = false;
 	r->at = 0;

@@ -27,19 +27,22 @@ struct portfwd_totals {
 	uint64_t udp_packets_in, udp_packets_out;
 };
 
-struct portfwd_flows {
+/* How a page of flows or ports begins. */
+struct portfwd_page {
 	uint32_t cookie;
 	uint16_t n;
 	uint8_t last; /* of this walk; no bool: a stranger may have sent it */
+};
+
+struct portfwd_flows {
+	struct portfwd_page head;
 	struct flow_record flows[FLOWS_A_PAGE];
 };
 
 #define PORTS_A_PAGE 128
 
 struct portfwd_ports {
-	uint32_t cookie;
-	uint16_t n;
-	uint8_t last; /* as above */
+	struct portfwd_page head;
 	struct port_record ports[PORTS_A_PAGE];
 };
 

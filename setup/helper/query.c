@@ -165,44 +165,51 @@ static void take_stats(struct query *q, enum query_who who, const struct msg *m,
 	answered(r, who);
 }
 
-static void take_flows(struct query *q, const struct msg *m)
+/* Is @m a page of this round, of at most @max records of @size behind @head? */
+static bool is_page(const struct round *r, const struct msg *m, size_t head,
+		    size_t size, size_t max)
 {
-	struct round *r = &q->rounds[QUERY_FLOWS];
-	size_t head = offsetof(struct portfwd_flows, flows);
-	struct portfwd_flows page;
+	struct portfwd_page page;
 
-	if (m->len < head || m->len > sizeof(page))
-		return;
-	memcpy(&page, m->body, m->len);
-	if (page.n > FLOWS_A_PAGE ||
-	    m->len != head + page.n * sizeof(page.flows[0]) || !r->active ||
-	    page.cookie != r->cookie)
-		return;
-	q->ops.flows(q->ops.arg, page.flows, page.n);
-	if (page.last)
+	if (m->len < head)
+		return false;
+	memcpy(&page, m->body, sizeof(page));
+	return page.n <= max && m->len == head + page.n * size && r->active &&
+	       page.cookie == r->cookie;
+}
+
+static void page_taken(struct round *r, const struct portfwd_page *page)
+{
+	if (page->last)
 		answered(r, QUERY_PORTFWD);
 	else
 		progress(r);
 }
 
+static void take_flows(struct query *q, const struct msg *m)
+{
+	struct round *r = &q->rounds[QUERY_FLOWS];
+	struct portfwd_flows page;
+
+	if (!is_page(r, m, offsetof(struct portfwd_flows, flows),
+		     sizeof(page.flows[0]), FLOWS_A_PAGE))
+		return;
+	memcpy(&page, m->body, m->len);
+	q->ops.flows(q->ops.arg, page.flows, page.head.n);
+	page_taken(r, &page.head);
+}
+
 static void take_ports(struct query *q, const struct msg *m)
 {
 	struct round *r = &q->rounds[QUERY_PORTS];
-	size_t head = offsetof(struct portfwd_ports, ports);
 	struct portfwd_ports page;
 
-	if (m->len < head || m->len > sizeof(page))
+	if (!is_page(r, m, offsetof(struct portfwd_ports, ports),
+		     sizeof(page.ports[0]), PORTS_A_PAGE))
 		return;
 	memcpy(&page, m->body, m->len);
-	if (page.n > PORTS_A_PAGE ||
-	    m->len != head + page.n * sizeof(page.ports[0]) || !r->active ||
-	    page.cookie != r->cookie)
-		return;
-	q->ops.ports(q->ops.arg, page.ports, page.n);
-	if (page.last)
-		answered(r, QUERY_PORTFWD);
-	else
-		progress(r);
+	q->ops.ports(q->ops.arg, page.ports, page.head.n);
+	page_taken(r, &page.head);
 }
 
 static void take(struct query *q, enum query_who who, const struct msg *m)

@@ -17,12 +17,11 @@
 #include "netstack/base/addr.h"
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/base/config.h"
 #include "setup/net/link.h"
 #include "setup/net/rtnl_alarm.h"
 
 #define MTU_DEFAULT 1500
-#define MTU_MIN	    1280
-#define MTU_MAX	    65520
 
 struct uplink_watch {
 	struct rtnl_alarm *alarm;
@@ -85,7 +84,7 @@ uint32_t uplink_mtu(void)
 		mtu = 0;
 	if (mtu <= 0)
 		return MTU_DEFAULT;
-	return mtu < MTU_MIN   ? MTU_MIN
+	return mtu < MTU_MIN6  ? MTU_MIN6
 	       : mtu > MTU_MAX ? MTU_MAX
 			       : (uint32_t)mtu;
 }

@@ -220,7 +220,7 @@ static void child_answer(struct world *w, enum query_who who, struct tape *t)
 	memcpy(body, bytes, n);
 	free(bytes);
 	if (n_flows)
-		memcpy(body + offsetof(struct portfwd_flows, n), &n_flows,
+		memcpy(body + offsetof(struct portfwd_flows, head.n), &n_flows,
 		       sizeof(n_flows));
 	while (msg_recv(w->theirs[who], &m) > 0) {
 		if (m.len == sizeof(uint32_t))

@@ -135,9 +135,9 @@ static void page(struct fixture *f, uint32_t cookie, size_t first, uint16_t n,
 {
 	static struct portfwd_flows p;
 
-	p.cookie = cookie;
-	p.n = n;
-	p.last = last;
+	p.head.cookie = cookie;
+	p.head.n = n;
+	p.head.last = last;
 	for (size_t i = 0; i < n; i++)
 		p.flows[i].bytes_in = first + i;
 	say(f, QUERY_PORTFWD, PORTFWD_FLOWS_ARE, &p,
@@ -226,13 +226,14 @@ static void query_collects_pages_of_flows(void **state)
 static void query_refuses_malformed_answers(void **state)
 {
 	struct fixture *f = *state;
-	struct portfwd_flows p = { .n = FLOWS_A_PAGE + 1, .last = true };
+	struct portfwd_flows p = { .head = { .n = FLOWS_A_PAGE + 1,
+					     .last = true } };
 	struct netstack_totals t = { 0 };
 
 	query_begin(f->query, QUERY_FLOWS);
-	p.cookie = asked(f, QUERY_PORTFWD, PORTFWD_FLOWS);
+	p.head.cookie = asked(f, QUERY_PORTFWD, PORTFWD_FLOWS);
 	say(f, QUERY_PORTFWD, PORTFWD_FLOWS_ARE, &p, sizeof(p));
-	p.n = 3;
+	p.head.n = 3;
 	say(f, QUERY_PORTFWD, PORTFWD_FLOWS_ARE, &p, sizeof(p));
 	say(f, QUERY_PORTFWD, PORTFWD_FLOWS_ARE, &p, 2);
 	say(f, QUERY_PORTFWD, PORTFWD_FLOWS_ARE, NULL, 0);
@@ -244,7 +245,7 @@ static void query_refuses_malformed_answers(void **state)
 	say(f, QUERY_MAKER, NETSTACK_STATS_ARE, &t, sizeof(t));
 	settle(&f->loop);
 	assert_int_equal(f->n_ends + f->n_flows + f->n_stats, 0);
-	page(f, p.cookie, 0, 1, true);
+	page(f, p.head.cookie, 0, 1, true);
 	WAIT(&f->loop, f->n_ends == 1);
 	assert_true(f->whole);
 }

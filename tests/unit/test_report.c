@@ -76,12 +76,12 @@ static void flow_that_ends_between_two_pages_is_counted_once(void **state)
 	conn_close(&c);
 	WAIT(&ix->loop, ix->relay.n_flows == 0);
 	page = next_page(fx);
-	assert_int_equal(page.cookie, 7);
-	assert_int_equal(page.n, 1);
+	assert_int_equal(page.head.cookie, 7);
+	assert_int_equal(page.head.n, 1);
 	assert_int_equal(page.ports[0].flows, 0);
 	assert_int_equal(page.ports[0].bytes_in, 1);
 	assert_int_equal(page.ports[0].bytes_out, 1);
-	assert_true(next_page(fx).last);
+	assert_true(next_page(fx).head.last);
 }
 
 int main(void)
