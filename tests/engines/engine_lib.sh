@@ -91,7 +91,6 @@ ENTER=
 	rmdir /tmp/.old
 '
 
-
 # world stock|ours: from now on as_user and the like are in that one
 world()
 {
@@ -227,7 +226,8 @@ helpers_here()
 {
 	in_world find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -printf '%l\n' \
 		2>/dev/null |
-		grep -E '/(podsplice|slirp4netns|rootlessport|passt[^/]*|pasta[^/]*)$' | sort -u | paste -sd' '
+		grep -E '/(podsplice|slirp4netns|rootlessport|pasta[^/]*)$' |
+		sort -u | paste -sd' '
 }
 
 # speed CMD...: Gbit/s that bench-load says, run by CMD...
@@ -270,13 +270,14 @@ owner()
 # spliced NAME: ours moves what goes out by a process that has no TAP
 spliced()
 {
+	local taps
 	rm -f "$T/end"
 	spawn "hold-$WORLD" "${AS_USER[@]}" "${INSIDE[@]}" sh -c \
 		"until [ -e $T/end ]; do sleep 0.1; done |
 		python3 $T/net.py hold $FAR4 9000"
 	wait_for "$GUARD" listens owner
-	is "$(find "/proc/$(owner)/fd" -lname /dev/net/tun -printf %l)" \
-		"$(by_world /dev/net/tun '')" "$WORLD: $1: who moves what goes out"
+	taps=$(grep -lE '^iff:' "/proc/$(owner)/fdinfo"/* | wc -l)
+	is "$taps" "$(by_world 1 0)" "$WORLD: $1: who moves what goes out"
 	touch "$T/end"
 	reap "$PID"
 	is "$STATUS $(tail -n 1 "$T/hold-$WORLD.out")" '0 still open' \
