@@ -79,6 +79,18 @@ static int run_joined(const struct run_config *cfg, int conn, bool *ran)
 	return rc < 0 || opt_flush(stdout) ? EXIT_OURS : 0;
 }
 
+/* The pod that was made for a start that failed, unless others are in it. */
+static void undo_pod(const char *pod)
+{
+	struct pods_members m;
+
+	if (pods_members(pod, &m))
+		return;
+	if (!m.n)
+		(void)pods_remove(pod, true); /* logged */
+	pods_members_drop(&m);
+}
+
 /*
  * In a new pod the container has nothing to ask of the network: the pod does.
  * A start that fails leaves no pod.
@@ -107,7 +119,7 @@ static int run_in_pod(struct run_config *cfg)
 	rc = join(cfg);
 	rc = rc < 0 ? EXIT_OURS : run_joined(cfg, rc, &ran);
 	if (made && !ran)
-		(void)pods_remove(cfg->pod, true); /* logged */
+		undo_pod(cfg->pod);
 	return rc;
 }
 
