@@ -341,5 +341,6 @@ world_end()
 	kill -TERM "$INIT"
 	reap "$UNSHARE"
 	# files of mapped ids
-	rm -rf --one-file-system "${WORK:?}/$WORLD" "${T:?}/${WORLD:0:1}"
+	rm -rf --one-file-system "${WORK:?}/$WORLD" "${T:?}/${WORLD:0:1}" \
+		"$T/there-$WORLD"
 }
