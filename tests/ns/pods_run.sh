@@ -209,17 +209,19 @@ like "$OUT" '0000000000000000' '--cap-drop in a pod'
 verb run --pod web -- sh -c 'cat /proc/self/status' 
 like "$OUT" 'NoNewPrivs:[[:space:]]1' '... and no new privileges'
 
-# A pid namespace that is shared
-verb run -d --pod web --pid pod --name one -- sh -c 'sleep 4711 & wait'
-verb run -d --pod web --pid pod --name two -- sleep 4712
+# A pid namespace that is shared. This suite may run twice at once: the sleeps
+# of this one have its number.
+FIRST=4711.$$ SECOND=4712.$$
+verb run -d --pod web --pid pod --name one -- sh -c "sleep $FIRST & wait"
+verb run -d --pod web --pid pod --name two -- sleep "$SECOND"
 sees()
 {
 	[ "$(as_user "$PODSPLICE" exec "$1" -- sh -c \
 		"cat /proc/[0-9]*/cmdline | tr '\0' ' ' | grep -o 'sleep $2'" |
 		sort -u)" = "sleep $2" ]
 }
-check '--pid pod: one sees the other' wait_for 20 sees one 4712
-check '... and the other it' sees two 4711
+check '--pid pod: one sees the other' wait_for 20 sees one "$SECOND"
+check '... and the other it' sees two "$FIRST"
 is "$(inode one pid)" "$(about web 'j["namespaces"]["pid"]')" \
 	"... in the pod's namespace"
 is "$(as_user "$PODSPLICE" exec one -- cat /proc/1/comm)" podsplice \
@@ -231,18 +233,18 @@ sleeps() # SECONDS: how many processes
 	pgrep -cfx "sleep $1" -u "$ACCOUNT_UID"
 }
 verb stop -t 0 one
-check '... all processes of one end with it' wait_for 10 eval '[ "$(sleeps 4711)" = 0 ]'
-is "$(sleeps 4712)" 1 '... and no other'
+check '... all processes of one end with it' wait_for 10 eval '[ "$(sleeps "$FIRST")" = 0 ]'
+is "$(sleeps "$SECOND")" 1 '... and no other'
 verb start one
 kill -KILL "$(container one 'c["pid"]')"
 check '... also when its first process is killed' \
-	wait_for 10 eval '[ "$(sleeps 4711)" = 0 ]'
+	wait_for 10 eval '[ "$(sleeps "$FIRST")" = 0 ]'
 check '... whose status is known' wait_for 20 container_is one "('exited', 137)"
 verb start one
 kill -KILL "$(container one 'c["supervisor"]')"
 check '... also when its supervisor is' \
-	wait_for 10 eval '[ "$(sleeps 4711)" = 0 ]'
-is "$(sleeps 4712)" 1 '... and those of the other container go on'
+	wait_for 10 eval '[ "$(sleeps "$FIRST")" = 0 ]'
+is "$(sleeps "$SECOND")" 1 '... and those of the other container go on'
 
 # The pod stops and starts
 verb stop front
