@@ -20,6 +20,7 @@
 #define FILE_HEADER   24
 #define RECORD_HEADER 16
 #define LINK_ETHERNET 1
+#define DISORDER_NS   1000000000
 #define SNAPLEN	      262144
 #define TCP_FIN_PSH   0x09
 #define TCP_CWR	      0x80
@@ -235,6 +236,21 @@ static void cut(struct pcap *p, const struct timespec *when, const uint8_t *f,
 	}
 }
 
+/*
+ * Two processors may stamp two packets in one order and queue them in the
+ * other: a moment too early is no time to write. What is earlier by more means
+ * that the clock was set.
+ */
+static void keep_order(struct pcap *p, const struct timespec *when)
+{
+	int64_t back_ns =
+		((int64_t)p->last.tv_sec - when->tv_sec) * 1000000000 +
+		p->last.tv_nsec - when->tv_nsec;
+
+	if (back_ns <= 0 || back_ns >= DISORDER_NS)
+		p->last = *when;
+}
+
 void pcap_packet(struct pcap *p, const struct timespec *when,
 		 const struct virtio_net_hdr *hdr, uint8_t *frame, size_t len)
 {
@@ -242,6 +258,8 @@ void pcap_packet(struct pcap *p, const struct timespec *when,
 
 	if (len > PCAP_FRAME_MAX || p->err || p->full)
 		return;
+	keep_order(p, when);
+	when = &p->last;
 	if (p->raw || len < ETH_HLEN) {
 		put_record(p, when, frame, len);
 	} else if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE &&

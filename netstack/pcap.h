@@ -25,6 +25,7 @@ struct pcap {
 	bool raw;			   /* packets as they come */
 	uint64_t max_bytes, written_bytes; /* of the file; max 0: no end */
 	uint64_t packets;		   /* records of the file */
+	struct timespec last;		   /* of the last record */
 	int err;   /* first errno of writing; nothing follows it */
 	bool full; /* max_bytes would be passed; nothing follows it */
 	size_t buf_len;
@@ -44,6 +45,7 @@ int pcap_init(struct pcap *p, int fd, uint64_t max_bytes, bool raw);
 
 /**
  * pcap_packet() - add one packet
+ * @when:  its time of day; one a little before the last packet's is that one's
  * @hdr:   as the packet socket gave it
  * @frame: Ethernet; changed
  * @len:   at most PCAP_FRAME_MAX

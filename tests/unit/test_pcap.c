@@ -317,6 +317,26 @@ static void raw_changes_nothing(void **state)
 	assert_memory_equal(r.data, was, len);
 }
 
+static void time_goes_back_only_when_the_clock_is_set(void **state)
+{
+	struct timespec early = { when.tv_sec - 1, 999999999 },
+			set = { when.tv_sec - 3600, 5 };
+	struct virtio_net_hdr hdr;
+	uint8_t f[PKT_MAX];
+	struct record r;
+
+	(void)state;
+	pcap_packet(&pcap, &when, &hdr, f, build(f, &tcp4, &hdr));
+	pcap_packet(&pcap, &early, &hdr, f, build(f, &tcp4, &hdr));
+	load();
+	assert_true(next(&r) && next(&r)); /* both have the time of the first */
+	pcap_packet(&pcap, &set, &hdr, f, build(f, &tcp4, &hdr));
+	load();
+	file.at += 2 * (16 + r.len);
+	assert_int_equal(host32(file.buf + file.at), set.tv_sec);
+	assert_int_equal(host32(file.buf + file.at + 4), set.tv_nsec);
+}
+
 static void it_ends_at_its_size_with_a_whole_record(void **state)
 {
 	struct virtio_net_hdr hdr;
@@ -362,6 +382,7 @@ int main(void)
 		TEST(udp_segments_are_datagrams),
 		TEST(nonsense_is_written_as_it_is),
 		TEST(raw_changes_nothing),
+		TEST(time_goes_back_only_when_the_clock_is_set),
 		TEST(it_ends_at_its_size_with_a_whole_record),
 		TEST(first_error_is_kept_and_ends_it),
 	};
