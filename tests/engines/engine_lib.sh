@@ -249,6 +249,22 @@ sees()
 	prints "$want" "$name" "${INSIDE[@]}" python3 "$T/net.py" "$@"
 }
 
+# its address and its route come by router advertisement
+advertised()
+{
+	engine "${INSIDE[@]}" ip -6 route show default
+	[ "$OUT" ] || return
+	engine "${INSIDE[@]}" ip -6 -o addr show scope global
+	[ "$OUT" ] && [ "$OUT" = "${OUT/tentative/}" ]
+}
+
+# outgoing6 NAME: it reaches the world over IPv6, once it has been told how
+outgoing6()
+{
+	wait_for 20 advertised
+	sees "$HOST6 other-port" "$1: out, IPv6" who "$FAR6" 9000
+}
+
 # outgoing NAME: what the container reaches
 outgoing()
 {

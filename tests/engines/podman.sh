@@ -16,7 +16,7 @@ configured()
 	like "$OUT" "^(search .*)?nameserver $DNS4" "$WORLD: $1: name service"
 	works "$1: addresses" podman exec web ip -o addr show dev tap0
 	like "$OUT" "inet $POD4/24 .*inet6 fd00::" "$WORLD: $1: addresses"
-	sees "$HOST6 other-port" "$1: out, IPv6" who "$FAR6" 9000
+	outgoing6 "$1"
 }
 
 # handler NAME SEEN HELPERS

@@ -62,7 +62,7 @@ slirp4netns_driver()
 	outgoing slirp4netns
 	engine "${INSIDE[@]}" ip -o addr show dev eth7
 	like "$OUT" 'inet 10\.5\.0\.100/24' "$WORLD: slirp4netns: the address"
-	sees "$HOST6 other-port" 'slirp4netns: out, IPv6' who "$FAR6" 9000
+	outgoing6 slirp4netns
 	figures slirp4netns 8081
 	works 'a port more' "${CTL[@]}" add-ports 0.0.0.0:8082:80/tcp
 	is "$(peer_net who "$HOST4" 8082)" "$PEER4 same-port" \
