@@ -20,10 +20,13 @@
 #include "netstack/base/log.h"
 #include "setup/base/exit.h"
 
-/* Linux 6.3; not in older headers */
+/* Linux 6.3 and 6.6; not in older headers */
 #ifndef PR_SET_MDWE
 #define PR_SET_MDWE		 65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+#ifndef PR_MDWE_NO_INHERIT
+#define PR_MDWE_NO_INHERIT 2
 #endif
 
 pid_t sys_clone(int flags)
@@ -105,9 +108,14 @@ void sys_null_stdio(void)
 
 void sys_settle(void)
 {
-	/* the first can't fail, before Linux 6.3 the second does */
+	/*
+	 * The first can't fail, before Linux 6.6 the second does. What is
+	 * inherited stays over execution, too: then a command that is forked
+	 * from here could compile nothing as it runs.
+	 */
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
+	(void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT,
+		    0, 0, 0);
 }
 
 void sys_follow_parent(void)

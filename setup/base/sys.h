@@ -50,7 +50,8 @@ void sys_null_stdio(void);
 
 /**
  * sys_settle() - for who will execute nothing any more: no new privileges, and
- * no memory becomes executable that isn't (where the kernel can)
+ * no memory becomes executable that isn't (where the kernel can; children are
+ * free again)
  */
 void sys_settle(void);
 

@@ -208,6 +208,18 @@ verb run --pod web -u 0:0 --cap-drop ALL -- grep CapEff /proc/self/status
 like "$OUT" '0000000000000000' '--cap-drop in a pod'
 verb run --pod web -- sh -c 'cat /proc/self/status' 
 like "$OUT" 'NoNewPrivs:[[:space:]]1' '... and no new privileges'
+# what interpreters with a compiler do; for our own processes it is refused
+cat >"$T/compile.py" <<'END'
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+page = ctypes.c_void_p(libc.mmap(None, 4096, 3, 0x22, -1, 0))
+print(libc.mprotect(page, 4096, 5))
+END
+verb run -- "$PY" "$T/compile.py"
+is "$OUT" 0 'a command may make memory executable'
+verb run --pod web -- "$PY" "$T/compile.py"
+is "$OUT" 0 '... also in a pod'
 
 # A pid namespace that is shared. This suite may run twice at once: the sleeps
 # of this one have its number.

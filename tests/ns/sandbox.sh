@@ -189,13 +189,13 @@ for who in NETSTACK PORTFWD; do
 	done
 	like "$got" '\$5 = [0-9]+' "$who: an ordinary socket is made"
 done
-# memory: the supervisor has no list, the kernel says it (Linux 6.3)
+# memory: the supervisor has no list, the kernel says it (Linux 6.6)
 if [ "$(uname -r | awk -F. \
-	'{ print ($1 > 6 || ($1 == 6 && $2 >= 3)) }')" = 1 ]; then
+	'{ print ($1 > 6 || ($1 == 6 && $2 >= 6)) }')" = 1 ]; then
 	like "$(call "$SUP" 'mprotect((long)$sp & ~4095,4096,5)')" '= -1' \
 		'the supervisor: its stack does not become executable'
 else
-	skip 'the supervisor: memory does not become executable' 'Linux 6.3'
+	skip 'the supervisor: memory does not become executable' 'Linux 6.6'
 fi
 
 # The pod's root, with every capability and from outside its mount namespace,
