@@ -11,7 +11,7 @@ set -eu
 
 BUILD='gcc meson ninja-build pkg-config|pkgconf libc6-dev libslirp-dev
 libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libcap-ng-dev libseccomp-dev
-libjansson-dev uidmap git ca-certificates'
+libjansson-dev libyaml-dev uidmap git ca-certificates'
 # Build-Depends of setup/dist/debian/control, and to check the outcome
 PACKAGE='build-essential dpkg-dev debhelper lintian mandoc'
 # what quickstart.sh shows itself with

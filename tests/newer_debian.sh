@@ -8,7 +8,7 @@ SUITE=trixie
 # what calls the helper, what those need, what podsplice needs, what tests use
 PACKAGES='podman buildah rootlesskit slirp4netns passt runc netavark aardvark-dns
 catatonit uidmap iptables nftables libslirp0 libnl-3-200 libnl-route-3-200 libmnl0
-libnftnl11 libcap-ng0 libseccomp2 libjansson4 python3 iproute2 procps'
+libnftnl11 libcap-ng0 libseccomp2 libjansson4 libyaml-0-2 python3 iproute2 procps'
 
 [ ! -e "$1/made" ] || exit 0
 rm -rf --one-file-system "$1"

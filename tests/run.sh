@@ -318,7 +318,7 @@ fuzz_one() # NAME
 		-o "build-fuzz/fuzz_$1" -Wl,--start-group \
 		$(find build-fuzz -name '*.a') -Wl,--end-group -lslirp \
 		$(pkg-config --libs libnl-route-3.0 libnl-3.0 libnftnl libmnl \
-			libcap-ng jansson) || return 1
+			libcap-ng jansson yaml-0.1) || return 1
 	"build-fuzz/fuzz_$1" -runs=0 "tests/fuzz/seeds/$1" || return 1
 	"build-fuzz/fuzz_$1" -max_total_time="$FUZZ_SECONDS" \
 		-rss_limit_mb=2048 -timeout=20 \
