@@ -63,6 +63,9 @@ enum root_mode {
 	ROOT_OVERLAY,	/* writes go to memory, and away with the pod */
 };
 
+/* After which end of its command a container is started again. */
+enum restart_when { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+
 /* A container, or a pod for containers. */
 struct run_config {
 	struct net_config net;
@@ -76,14 +79,15 @@ struct run_config {
 	size_t n_tmpfs;
 	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */
 	struct caps caps;
-	const char *pod;     /* the pod to run in, NULL: one of its own */
-	bool new_pod;	     /* make that first */
-	bool pod_pid;	     /* in the pod's pid namespace */
-	const char *control; /* path of the control socket, or NULL */
-	const char *name;    /* NULL: made up; of exec: whose */
-	bool detach, remove; /* -d, --rm */
-	bool again;	     /* `start`: @name has a record already */
-	bool silent;	     /* with detach: don't print the name */
+	const char *pod;	   /* the pod to run in, NULL: one of its own */
+	bool new_pod;		   /* make that first */
+	bool pod_pid;		   /* in the pod's pid namespace */
+	const char *control;	   /* path of the control socket, or NULL */
+	const char *name;	   /* NULL: made up; of exec: whose */
+	bool detach, remove;	   /* -d, --rm */
+	enum restart_when restart; /* with detach, in a pod */
+	bool again;		   /* `start`: @name has a record already */
+	bool silent;		   /* with detach: don't print the name */
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */
 	size_t n_volumes;

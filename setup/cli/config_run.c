@@ -240,6 +240,25 @@ static int set_pid(void *target, const char *value)
 	return 0;
 }
 
+static int set_restart(void *target, const char *value)
+{
+	static const char *const words[] = {
+		[RESTART_NO] = "no",
+		[RESTART_ON_FAILURE] = "on-failure",
+		[RESTART_ALWAYS] = "always",
+	};
+	struct run_config *cfg = target;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(words[i], value) != 0)
+			continue;
+		cfg->restart = (enum restart_when)i;
+		return 0;
+	}
+	log_error("--restart %.64s: not no, on-failure or always", value);
+	return -EINVAL;
+}
+
 static const struct opt run_opts[] = {
 	{ "cap-add", 0, "CAP",
 	  "a capability the command gets besides podman's default ones, or ALL; "
@@ -269,6 +288,10 @@ static const struct opt run_opts[] = {
 	{ "pod", 0, "[new:]POD",
 	  "run it in that pod, or in one made for it (in one of its own)",
 	  set_pod },
+	{ "restart", 0, "WHEN",
+	  "with -d and --pod: start the command again when it has ended: no, "
+	  "on-failure or always (no)",
+	  set_restart, "no on-failure always" },
 	{ "rm", 0, NULL,
 	  "with -d: remove the container when it ends, as in the foreground",
 	  OPT_FLAG(struct run_config, remove) },
@@ -317,6 +340,11 @@ static int check_pod(const struct run_config *cfg, size_t n_net)
 {
 	if (!cfg->pod && cfg->pod_pid) {
 		log_error("--pid pod: in which one? (--pod POD)");
+		return -EINVAL;
+	}
+	if (cfg->restart && !(cfg->pod && cfg->detach)) {
+		log_error("--restart: only in the background of a pod (-d "
+			  "--pod POD)");
 		return -EINVAL;
 	}
 	if (!cfg->pod || cfg->new_pod ||

@@ -70,11 +70,12 @@ static bool kill_all(const char *name, int supervisor)
 		return true;
 	init = state_pidfd(&rec.init);
 	state_drop(&rec);
-	if (init >= 0) {
+	if (init >= 0)
 		send_signal(init, SIGKILL);
-		if (ends_within(supervisor, AFTER_KILL_MS))
-			return true;
-	}
+	/* it might be one that starts it again */
+	send_signal(supervisor, SIGTERM);
+	if (ends_within(supervisor, AFTER_KILL_MS))
+		return true;
 	send_signal(supervisor, SIGKILL);
 	return ends_within(supervisor, AFTER_KILL_MS);
 }

@@ -5,6 +5,10 @@
  * and publishes our ports. Its end is that of our connection to it, whatever
  * has ended it, and we end the container then.
  *
+ * A command that is to be started again is so in the same place: the record,
+ * the membership and the ports stay, and the pod's namespaces are held. In
+ * between only the loop runs.
+ *
  * In a pid namespace that is shared, the end of the container's first process
  * is not the end of all its processes: strays.h finds the others, for us or, if
  * we are killed, for the pod's supervisor.
@@ -31,6 +35,7 @@
 #include "setup/helper/joiner.h"
 #include "setup/helper/members.h"
 #include "setup/helper/pod_text.h"
+#include "setup/helper/restart.h"
 #include "setup/helper/strays.h"
 #include "setup/pod/front.h"
 #include "setup/state/background.h"
@@ -44,6 +49,10 @@ struct member {
 	struct background *background; /* NULL: in the foreground */
 	bool undone;		       /* it was not to have been started */
 	bool started;
+	struct restart restart;
+	int status;		    /* while it waits: how it ended */
+	struct loop_timer again;    /* it waits */
+	struct loop_source sig;	    /* the same */
 	int share;		    /* CLONE_NEW… */
 	int namespaces[INFRA_NS_N]; /* the pod's; -1: one of its own */
 	pid_t init;
@@ -216,6 +225,11 @@ static int member_1_join(struct member *e)
 
 /* ---- the start ---- */
 
+static int pod_conn(const struct member *e)
+{
+	return e->conn >= 0 ? e->conn : e->pod.fd;
+}
+
 /* After this: the container's first process makes its mounts. */
 static int member_2_fork(struct member *e)
 {
@@ -245,16 +259,18 @@ static int member_2_fork(struct member *e)
 	if (!shares_pids(e))
 		fd_drop(&e->mounts);
 	else if (!rc)
-		rc = msg_must_send(e->conn, "the pod", MEMBER_MOUNTS, NULL, 0,
-				   &e->mounts, 1);
+		rc = msg_must_send(pod_conn(e), "the pod", MEMBER_MOUNTS, NULL,
+				   0, &e->mounts, 1);
 	if (rc == -EPIPE)
 		rc = 0; /* it has ended: on_pod() says so */
-	for (int i = 0; i < INFRA_NS_N; i++)
+	for (int i = 0; i < INFRA_NS_N && !e->run.restart; i++)
 		fd_drop(&e->namespaces[i]);
 	return rc;
 }
 
 /* ---- running ---- */
+
+static int wait_for_again(struct member *e, int status);
 
 static void on_ready(void *arg)
 {
@@ -268,6 +284,9 @@ static void on_started(void *arg)
 	struct member *e = arg;
 	int rc = container_started(&e->container, e->init, NULL);
 
+	e->restart.began = loop_now(&e->loop);
+	if (e->started)
+		return; /* again: who has started it knows */
 	e->started = true;
 	manager_ready(&e->run.net.manager);
 	/* in the foreground the command runs all the same */
@@ -284,9 +303,13 @@ static void on_started(void *arg)
 static void on_done(void *arg, int status)
 {
 	struct member *e = arg;
+	bool again = e->started && !e->undone && e->pod.fd >= 0 &&
+		     !front_told(e->front) &&
+		     restart_wanted(&e->restart, status);
 
 	e->init = 0; /* reaped by the front */
-	loop_stop(&e->loop, status);
+	if (!again || wait_for_again(e, status))
+		loop_stop(&e->loop, status);
 }
 
 static void on_pod(struct loop_source *src, uint32_t revents)
@@ -302,10 +325,13 @@ static void on_pod(struct loop_source *src, uint32_t revents)
 		loop_close(&e->loop, src);
 		log_error("%s: the pod has ended, and the container with it",
 			  e->run.pod);
-		front_kill(e->front);
+		if (e->front)
+			front_kill(e->front);
+		else
+			loop_stop(&e->loop, e->status);
 		return;
 	}
-	if (took_text(e, &m)) {
+	if (took_text(e, &m) && e->front) {
 		front_resolv(e->front, e->resolv_text);
 		front_hosts(e->front, e->hosts_text);
 	}
@@ -326,7 +352,7 @@ static void on_request(void *arg, struct control_call *call, const char *verb,
 	else if (conn < 0)
 		control_error(call,
 			      "bad request: exec: no socket came with it");
-	else if (!front_session(e->front, conn))
+	else if (!e->front || !front_session(e->front, conn))
 		control_error(call, "no command runs there");
 	else
 		control_return(call, json_object());
@@ -351,36 +377,96 @@ static int watch(struct member *e)
 	return rc;
 }
 
-/* After this: the container has ended. */
-static int member_3_serve(struct member *e)
+static int make_front(struct member *e)
 {
 	struct front_ops ops = { on_ready, on_started, on_done, e };
+	int rc = front_new(&e->front, &e->loop, e->runner_ctl, e->init, &e->run,
+			   &ops);
+
+	if (!rc)
+		e->runner_ctl = -1;
+	return rc;
+}
+
+/* After this: the container has ended for good. */
+static int member_3_serve(struct member *e)
+{
 	int rc = loop_init(&e->loop);
 
 	sys_settle();
 	if (!rc)
-		rc = front_new(&e->front, &e->loop, e->runner_ctl, e->init,
-			       &e->run, &ops);
-	if (rc)
-		return rc;
-	e->runner_ctl = -1;
-	rc = watch(e);
+		rc = make_front(e);
+	if (!rc)
+		rc = watch(e);
 	return rc ? rc : loop_run(&e->loop);
 }
 
-static void tear_down(struct member *e)
+/* After this: nothing of the command is left. */
+static void end_command(struct member *e)
 {
 	struct child init = { .pid = e->init,
 			      .ctl = -1,
 			      .ended = LOOP_SOURCE_NULL };
 
-	manager_stopping(&e->run.net.manager);
 	e->front = front_free(e->front);
 	fd_drop(&e->runner_ctl);
 	child_stop(&init, NULL);
+	e->init = 0;
 	if (e->mounts >= 0)
 		strays_kill(e->mounts);
 	fd_drop(&e->mounts);
+}
+
+/* ---- again ---- */
+
+static void on_again(struct loop_timer *t)
+{
+	struct member *e = container_of(t, struct member, again);
+	int rc;
+
+	loop_close(&e->loop, &e->sig);
+	e->restart.began = loop_now(&e->loop);
+	rc = member_2_fork(e);
+	if (!rc)
+		rc = make_front(e);
+	if (rc && wait_for_again(e, EXIT_OURS))
+		loop_stop(&e->loop, EXIT_OURS);
+}
+
+/* It was told to end while it waits. */
+static void on_signal(struct loop_source *src, uint32_t revents)
+{
+	struct member *e = container_of(src, struct member, sig);
+
+	(void)revents;
+	loop_stop(&e->loop, e->status);
+}
+
+static int wait_for_again(struct member *e, int status)
+{
+	static const int term = SIGTERM;
+	struct mono delay = restart_delay(&e->restart, loop_now(&e->loop));
+	int rc;
+
+	end_command(e);
+	container_waits(&e->container);
+	e->status = status;
+	log_warn("%s: has ended with %d and is started again in %lld ms",
+		 container_name(&e->container), status,
+		 (long long)mono_to_ms(delay));
+	rc = loop_signals(&e->loop, &e->sig, &term, 1, on_signal);
+	if (!rc)
+		rc = loop_timer_set(&e->loop, &e->again,
+				    mono_add(loop_now(&e->loop), delay));
+	return rc;
+}
+
+static void tear_down(struct member *e)
+{
+	manager_stopping(&e->run.net.manager);
+	end_command(e);
+	loop_timer_stop(&e->loop, &e->again);
+	loop_close(&e->loop, &e->sig);
 	e->control = control_free(e->control);
 	if (e->background)
 		background_end(e->background); /* all who write are gone */
@@ -418,7 +504,11 @@ int member_run(const struct run_config *cfg, int conn,
 	e->container = (struct container)CONTAINER_NULL;
 	e->loop = (struct loop)LOOP_NULL;
 	e->conn = conn;
-	e->pod = (struct loop_source)LOOP_SOURCE_NULL;
+	e->pod = e->sig = (struct loop_source)LOOP_SOURCE_NULL;
+	e->again.fn = on_again;
+	e->restart.when = cfg->restart;
+	if (background)
+		background->keep_output = cfg->restart;
 	e->runner_ctl = e->mounts = -1;
 	for (int i = 0; i < INFRA_NS_N; i++)
 		e->namespaces[i] = -1;

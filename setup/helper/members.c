@@ -155,6 +155,13 @@ static void on_publish(struct member *e, const char *text)
 		log_debug("%s: %s", e->names, strerror(-rc));
 }
 
+/* Of a container that was started again: nothing runs in the last one. */
+static void take_mounts(struct member *e, struct msg *m)
+{
+	fd_drop(&e->mounts);
+	e->mounts = msg_take_fd(m, 0);
+}
+
 static void on_message(struct member *e, struct msg *m)
 {
 	char text[SPEC_TEXT_MAX];
@@ -167,8 +174,8 @@ static void on_message(struct member *e, struct msg *m)
 		joined(e, text);
 	else if (m->type == MEMBER_PUBLISH && e->names[0])
 		on_publish(e, text);
-	else if (m->type == MEMBER_MOUNTS && e->mounts < 0)
-		e->mounts = msg_take_fd(m, 0);
+	else if (m->type == MEMBER_MOUNTS)
+		take_mounts(e, m);
 }
 
 static void on_conn(struct loop_source *src, uint32_t revents)

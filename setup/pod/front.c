@@ -43,6 +43,7 @@ struct front {
 	struct loop_source ctl, sig, child;
 	struct loop_job finish;
 	bool ready, started, has_console, failed;
+	bool told; /* to end */
 	struct console console;
 	int status;
 	int end_sig; /* the signal that ended us before the start, or 0 */
@@ -200,6 +201,7 @@ static void on_signal(struct loop_source *src, uint32_t revents)
 
 		if (sig == SIGPIPE)
 			continue; /* write() has told already */
+		f->told |= sig == SIGTERM;
 		if (f->state == FRONT_SETUP)
 			early_signal(f, sig);
 		else if (f->state == FRONT_RUNNING)
@@ -391,6 +393,11 @@ bool front_session(struct front *f, int conn)
 	if (rc)
 		log_debug("message to pid 1: exec: %s", strerror(-rc));
 	return rc == 0;
+}
+
+bool front_told(const struct front *f)
+{
+	return f->told;
 }
 
 struct front *front_free(struct front *f)

@@ -67,6 +67,9 @@ void front_hosts(struct front *f, const char *text);
  */
 bool front_session(struct front *f, int conn);
 
+/** front_told() - has this process got a SIGTERM since front_new()? */
+bool front_told(const struct front *f);
+
 /** front_kill() - end the pod at once (SIGKILL to pid 1); done() follows */
 void front_kill(struct front *f);
 

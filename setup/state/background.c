@@ -222,8 +222,8 @@ int background_watch(struct background *b, struct loop *loop, int dir)
 {
 	b->loop = loop;
 	/* the command has them */
-	fd_drop(&b->streams[BACKGROUND_OUT].write);
-	fd_drop(&b->streams[BACKGROUND_ERR].write);
+	for (int i = 0; i < BACKGROUND_OWN && !b->keep_output; i++)
+		fd_drop(&b->streams[i].write);
 	b->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (b->dir < 0)
 		return log_errno(errno, "the container's directory");

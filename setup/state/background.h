@@ -31,6 +31,8 @@ struct background {
 	int caller;	/* tells the verb; -1: told */
 	int user_err;	/* the verb's stderr; -1: nobody reads it any more */
 	int held_stdin; /* -i: keeps the command's stdin open */
+	/* the write ends stay: the command is started more than once */
+	bool keep_output;
 };
 
 /**
@@ -51,7 +53,7 @@ int background_fork(struct background *b, bool tty, bool interactive,
 
 /**
  * background_output() - the write end for the command; -1: it has a terminal
- * Borrowed until background_watch(), which closes it.
+ * Borrowed until background_watch(), which closes it without keep_output.
  */
 int background_output(const struct background *b, enum background_stream which);
 

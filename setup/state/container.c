@@ -152,6 +152,12 @@ int container_started(struct container *c, pid_t init, json_t *ports)
 	return rc;
 }
 
+void container_waits(struct container *c)
+{
+	c->rec.init = (struct state_proc){ 0 };
+	(void)state_save(&c->own, &c->rec);
+}
+
 void container_ports(struct container *c, json_t *ports)
 {
 	/* before its start: container_started() brings them */

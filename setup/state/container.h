@@ -48,6 +48,12 @@ const char *container_name(const struct container *c);
 int container_started(struct container *c, pid_t init, json_t *ports);
 
 /**
+ * container_waits() - its command has ended, and will be started again
+ * What can't be saved is logged.
+ */
+void container_waits(struct container *c);
+
+/**
  * container_ports() - other ports are published now
  * @ports: stolen
  * What can't be saved is logged, and told by nobody else.

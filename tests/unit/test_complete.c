@@ -95,6 +95,7 @@ static void value_is_what_its_option_takes(void **state)
 		{ { "run", "-e", "" }, "words", "\nCOMPLETE_ME\t", NULL },
 		{ { "run", "-p", "" }, "words", NULL, "\t" },
 		{ { "run", "--pid", "" }, "words", "\npod\t", NULL },
+		{ { "run", "--restart", "" }, "words", "\nalways\t", NULL },
 		{ { "stats", "--control", "" }, "files", NULL, "\t" },
 	};
 
@@ -131,7 +132,7 @@ static void every_placeholder_is_known(void **state)
 		" A.B.C.0/N ADDR ADDR|IFACE BYTES CAP DIR DIR[:OPTION,...] "
 		"DIR[:ro|:O] DOMAIN FILE HOST[:POD] LEVEL LINES MAC N NAME "
 		"NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
-		"USER[:GROUP] [new:]POD pod ";
+		"USER[:GROUP] WHEN [new:]POD pod ";
 
 	(void)state;
 	for (const struct verb *v = verbs; v->name; v++) {

@@ -289,6 +289,9 @@ static void config_takes_what_is_about_pods(void **state)
 	assert_string_equal(l.cfg.pod, "web");
 	assert_true(l.cfg.pod_pid && !l.cfg.new_pod && !l.cfg.is_pod);
 	line_drop(&l);
+	line_good(&l, "-d --pod web --restart on-failure x");
+	assert_int_equal(l.cfg.restart, RESTART_ON_FAILURE);
+	line_drop(&l);
 	line_good(&l, "--pod new:web --cidr 10.9.0.0/24 -d --rm x");
 	assert_true(l.cfg.new_pod);
 	config_pod_of_run(&l.cfg);
@@ -526,6 +529,9 @@ static const struct {
 	{ "--pod web --no-dns x", "only -p goes with it" },
 	{ "--pod web --control /tmp/x x", "only -p goes with it" },
 	{ "--pid pod x", "--pid pod: in which one?" },
+	{ "-d --restart never x", "--restart never: not no, on-failure or" },
+	{ "-d --restart always x", "--restart: only in the background of a" },
+	{ "--pod web --restart always x", "--restart: only in the backgr" },
 	{ "--pid host --pod web x", "--pid host: not pod" },
 	{ "pod-create --share ipc,uts", "without net" },
 	{ "pod-create --share net,", "not a list of" },
