@@ -14,6 +14,7 @@
 #include "netstack/base/log.h"
 #include "setup/cli/life.h"
 #include "setup/cli/lookup.h"
+#include "setup/state/scratch.h"
 
 #define REMOVE_TRIES 8 /* somebody starts again what we stop */
 
@@ -147,9 +148,11 @@ static int remove_stopped(const char *pod)
 
 	if (!rc && rec.phase != STATE_EXITED)
 		rc = -EBUSY;
-	state_drop(&rec);
 	if (!rc)
 		rc = remove_members(pod);
+	if (!rc)
+		rc = scratch_remove(rec.dir);
+	state_drop(&rec);
 	return rc ? rc : life_remove(pod);
 }
 

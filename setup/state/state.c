@@ -137,6 +137,16 @@ int state_open(struct state *s)
 	return make_dir(root, "containers", containers, &s->containers);
 }
 
+int state_path(const char *name, char out[PATH_MAX])
+{
+	char own[STATE_DIR_TEXT];
+	const char *runtime = state_runtime_dir(own);
+	int n = snprintf(out, PATH_MAX, "%s%s/containers/%s", runtime,
+			 runtime == own ? "" : "/podsplice", name);
+
+	return n < PATH_MAX ? 0 : log_errno(ENAMETOOLONG, "XDG_RUNTIME_DIR");
+}
+
 void state_close(struct state *s)
 {
 	fd_drop(&s->containers);

@@ -10,6 +10,7 @@
  */
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -86,6 +87,13 @@ struct state_own {
  * Return: the variable's value, borrowed, or @own
  */
 const char *state_runtime_dir(char own[STATE_DIR_TEXT]);
+
+/**
+ * state_path() - where the record of @name is, or would be
+ * @out: an absolute path
+ * Return: 0 or -ENAMETOOLONG, logged
+ */
+int state_path(const char *name, char out[PATH_MAX]);
 
 /**
  * state_open() - open the store, made when it isn't there
