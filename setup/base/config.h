@@ -73,6 +73,7 @@ struct run_config {
 	int share;   /* of a pod: CLONE_NEW… that its containers share */
 	const char *rootfs;	  /* NULL: the host's files */
 	char *rootfs_owned;	  /* what @rootfs points to, the config's */
+	const char *image;	  /* what that is called, or NULL */
 	enum root_mode root_mode; /* with a rootfs */
 	bool read_only;		  /* all of /, with some tmpfs in it */
 	struct tmpfs *tmpfs;	  /* owned by the config */
@@ -85,9 +86,9 @@ struct run_config {
 	const char *control;	   /* path of the control socket, or NULL */
 	const char *name;	   /* NULL: made up; of exec: whose */
 	bool detach, remove;	   /* -d, --rm */
-	enum restart_when restart; /* with detach, in a pod */
 	bool again;		   /* `start`: @name has a record already */
 	bool silent;		   /* with detach: don't print the name */
+	enum restart_when restart; /* with detach, in a pod */
 	const char *hostname;
 	struct volume *volumes; /* owned by the config */
 	size_t n_volumes;

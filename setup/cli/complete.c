@@ -216,6 +216,7 @@ static void put_argument(enum verb_args args, int at, int nth)
 		else
 			put_files();
 		return;
+	case VERB_FILE:
 	case VERB_NETNS:
 		if (nth == 0) {
 			put_files();

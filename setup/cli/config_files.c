@@ -275,7 +275,22 @@ static int add_tmpfs(void *target, const char *value)
 	return rc;
 }
 
+static int set_image(void *target, const char *value)
+{
+	struct run_config *cfg = target;
+
+	if (!*value || *value == '/' || strchr(value, '=')) {
+		log_error("--image %.200s: not the name of an image", value);
+		return -EINVAL;
+	}
+	cfg->image = value;
+	return 0;
+}
+
 static const struct opt files_opts[] = {
+	{ "image", 0, "NAME",
+	  "what podsplice kube generate is to call DIR of --rootfs (DIR)",
+	  set_image },
 	{ "read-only", 0, NULL,
 	  "the command's / can't be written to; /tmp, /run and /var/tmp are in "
 	  "memory",
@@ -298,6 +313,11 @@ const struct opt_table config_files_opts = { "Files", files_opts,
 
 int config_files_finish(struct run_config *cfg)
 {
+	if (cfg->image && !cfg->rootfs) {
+		log_error("--image %.200s: in which directory? (--rootfs DIR)",
+			  cfg->image);
+		return -EINVAL;
+	}
 	if (!cfg->read_only || cfg->root_mode != ROOT_OVERLAY)
 		return 0;
 	log_error("--read-only: makes no sense with --rootfs %.200s:O (drop "

@@ -36,6 +36,7 @@
 #include "setup/cli/verb_port.h"
 #include "setup/cli/verb_ps.h"
 #include "setup/cli/verb_stats.h"
+#include "setup/kube/verb_kube.h"
 #include "setup/personality/personality.h"
 
 static int verb_run(int argc, char **argv)
@@ -102,6 +103,11 @@ const struct verb verbs[] = {
 	  verb_forward, TABLES(&config_forward_opts), VERB_TARGET },
 	{ "doctor", "tell what works on this machine", verb_doctor,
 	  TABLES(&doctor_opts), VERB_NO_ARGS },
+	{ "kube down", "remove the pods of a file", verb_kube_down,
+	  (const struct opt_table *const[]){ &config_global_opts, NULL },
+	  VERB_FILE },
+	{ "kube play", "make the pods of a file", verb_kube_play,
+	  TABLES(&verb_kube_play_opts), VERB_FILE },
 	{ "logs", "print the output of a detached container", verb_logs,
 	  TABLES(&verb_logs_opts), VERB_CONTAINER },
 	{ "pod create", "make a pod for containers", verb_pod_create,
@@ -140,13 +146,13 @@ const struct verb verbs[] = {
 /* In the manual's plan, not in this version. */
 static const char *const later_verbs[] = {
 	"bench",
-	"kube",
 };
 
 /* The first words of verbs that have two. */
 static const struct {
 	const char *word, *about;
 } verb_groups[] = {
+	{ "kube", "make pods of Kubernetes' files" },
 	{ "pod", "make and manage pods" },
 };
 

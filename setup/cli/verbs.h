@@ -21,6 +21,7 @@ enum verb_args {
 	VERB_VERB,		/* a verb */
 	VERB_POD,		/* the name of one */
 	VERB_PODS,		/* and of more */
+	VERB_FILE,		/* one of the user's */
 };
 
 struct verb {

@@ -29,11 +29,12 @@ bool kube_label_ok(const char *s)
 	       s[0] != '-' && s[len - 1] != '-';
 }
 
-static void texts_drop(struct kube_texts *t)
+void kube_texts_drop(struct kube_texts *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		free(t->all[i]);
 	free(t->all);
+	*t = (struct kube_texts){ 0 };
 }
 
 static void container_drop(struct kube_container *c)
@@ -47,8 +48,8 @@ static void container_drop(struct kube_container *c)
 	free(c->env);
 	free(c->ports);
 	free(c->mounts);
-	texts_drop(&c->command);
-	texts_drop(&c->args);
+	kube_texts_drop(&c->command);
+	kube_texts_drop(&c->args);
 	free(c->name);
 	free(c->image);
 	free(c->workdir);
@@ -70,8 +71,8 @@ void kube_pod_drop(struct kube_pod *pod)
 		free(pod->volumes[i].path);
 	}
 	free(pod->volumes);
-	texts_drop(&pod->nameservers);
-	texts_drop(&pod->searches);
+	kube_texts_drop(&pod->nameservers);
+	kube_texts_drop(&pod->searches);
 	free(pod->name);
 	free(pod->hostname);
 	*pod = (struct kube_pod){ 0 };

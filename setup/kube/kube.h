@@ -101,6 +101,9 @@ extern const char *const kube_restart_words[KUBE_RESTART_N];
 /** kube_label_ok() - a DNS label: what containers and volumes are called */
 bool kube_label_ok(const char *s);
 
+/** kube_texts_drop() - free what it owns; idempotent */
+void kube_texts_drop(struct kube_texts *t);
+
 /** kube_pod_drop() - free what it owns; idempotent */
 void kube_pod_drop(struct kube_pod *pod);
 

@@ -6,19 +6,14 @@
 #include "setup/kube/kube_parse.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "netstack/base/fd.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "setup/cli/config_net.h"
 #include "setup/kube/kube_yaml.h"
 #include "setup/state/state.h"
-
-#define FILE_MAX (1U << 20)
 
 /* ---- ports ---- */
 
@@ -557,6 +552,12 @@ static int one_pod(struct kube_yaml *y, const yaml_node_t *root, void *at)
 	return rc;
 }
 
+int kube_no_pod(const char *file)
+{
+	log_error("%s: no pod in it", file);
+	return -EINVAL;
+}
+
 int kube_parse(struct kube_file *out, const char *text, size_t len,
 	       const char *file, bool lax)
 {
@@ -565,42 +566,7 @@ int kube_parse(struct kube_file *out, const char *text, size_t len,
 
 	*out = (struct kube_file){ 0 };
 	rc = kube_yaml_each(&y, text, len, one_pod, out);
-	if (!rc && !out->n_pods) {
-		log_error("%s: no pod in it", file);
-		rc = -EINVAL;
-	}
+	if (!rc && !out->n_pods)
+		rc = kube_no_pod(file);
 	return rc;
-}
-
-/* Return: bytes, -E2BIG: more than @cap, or -errno, both not logged */
-static ssize_t read_all(int fd, char *buf, size_t cap)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	do {
-		if (len == cap)
-			return -E2BIG;
-		n = read(fd, buf + len, cap - len);
-		if (n > 0)
-			len += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : (ssize_t)len;
-}
-
-int kube_load(struct kube_file *out, const char *path, bool lax)
-{
-	bool is_stdin = strcmp(path, "-") == 0;
-	scoped_fd fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-				: open(path, O_RDONLY | O_CLOEXEC);
-	scoped_free char *text = malloc(FILE_MAX);
-	ssize_t n;
-
-	*out = (struct kube_file){ 0 };
-	if (fd < 0)
-		return log_errno(errno, "%s", path);
-	n = text ? read_all(fd, text, FILE_MAX) : -ENOMEM;
-	if (n < 0)
-		return log_errno((int)-n, "%s", path);
-	return kube_parse(out, text, (size_t)n, is_stdin ? "stdin" : path, lax);
 }

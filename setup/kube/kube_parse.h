@@ -23,8 +23,5 @@
 int kube_parse(struct kube_file *out, const char *text, size_t len,
 	       const char *file, bool lax);
 
-/**
- * kube_load() - the same of a file's content
- * @path: "-" for stdin
- */
-int kube_load(struct kube_file *out, const char *path, bool lax);
+/** kube_no_pod() - say that @file has none; Return: -EINVAL */
+int kube_no_pod(const char *file);

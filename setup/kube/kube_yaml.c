@@ -242,7 +242,7 @@ int kube_yaml_text(struct kube_yaml *y, const yaml_node_t *node, void *at)
 	return *out ? 0 : no_memory(y);
 }
 
-static int one_text(struct kube_yaml *y, const yaml_node_t *node, void *at)
+int kube_yaml_add_text(struct kube_yaml *y, const yaml_node_t *node, void *at)
 {
 	struct kube_texts *t = at;
 	char **all = config_grow(t->all, t->n, sizeof(*all));
@@ -256,7 +256,7 @@ static int one_text(struct kube_yaml *y, const yaml_node_t *node, void *at)
 
 int kube_yaml_texts(struct kube_yaml *y, const yaml_node_t *node, void *at)
 {
-	return kube_yaml_list(y, node, one_text, at);
+	return kube_yaml_list(y, node, kube_yaml_add_text, at);
 }
 
 int kube_yaml_bool(struct kube_yaml *y, const yaml_node_t *node, void *at)

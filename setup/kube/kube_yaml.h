@@ -79,7 +79,10 @@ int kube_yaml_list(struct kube_yaml *y, const yaml_node_t *node,
 /** kube_yaml_text() - @at: char *, which gets a copy */
 int kube_yaml_text(struct kube_yaml *y, const yaml_node_t *node, void *at);
 
-/** kube_yaml_texts() - @at: struct kube_texts */
+/** kube_yaml_add_text() - one more; @at: struct kube_texts */
+int kube_yaml_add_text(struct kube_yaml *y, const yaml_node_t *node, void *at);
+
+/** kube_yaml_texts() - a list of them; @at: struct kube_texts */
 int kube_yaml_texts(struct kube_yaml *y, const yaml_node_t *node, void *at);
 
 /** kube_yaml_bool() - true or false */

@@ -131,7 +131,7 @@ static void every_placeholder_is_known(void **state)
 	static const char known[] =
 		" A.B.C.0/N ADDR ADDR|IFACE BYTES CAP DIR DIR[:OPTION,...] "
 		"DIR[:ro|:O] DOMAIN FILE HOST[:POD] LEVEL LINES MAC N NAME "
-		"NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
+		"NAME=DIR NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
 		"USER[:GROUP] WHEN [new:]POD pod ";
 
 	(void)state;
