@@ -184,9 +184,8 @@ static int take_environment(const struct recipe *r)
 	return 0;
 }
 
-/* Return: as config_run_parse() */
-static int parse_again(const struct recipe *r, enum state_kind kind,
-		       struct run_config *cfg)
+int life_parse(const struct recipe *r, enum state_kind kind,
+	       struct run_config *cfg)
 {
 	int rc;
 
@@ -211,7 +210,7 @@ static int run_again(const char *name, enum state_kind kind,
 		(void)log_errno(errno, "%s: %s", name, r->cwd);
 		return EXIT_OURS;
 	}
-	if (parse_again(r, kind, &cfg))
+	if (life_parse(r, kind, &cfg))
 		return EXIT_OURS;
 	cfg.name = name;
 	cfg.again = true;

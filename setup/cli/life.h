@@ -24,6 +24,17 @@ int life_remove(const char *name);
 /** life_remove_by_force() - end it first; Return: as life_stop() */
 int life_remove_by_force(const char *name, enum state_kind kind);
 
+struct recipe;
+struct run_config;
+
+/**
+ * life_parse() - what was asked for when it was made
+ * @cfg: borrows from @r; release with config_run_free()
+ * Return: as config_run_parse()
+ */
+int life_parse(const struct recipe *r, enum state_kind kind,
+	       struct run_config *cfg);
+
 /**
  * life_start() - make it again by its recipe; one that runs is fine
  * @tell: print its name

@@ -224,6 +224,10 @@ static int apply(const struct opt_cmd *cmd, const struct opt *opt,
 		rc = opt_help(cmd, stdout);
 		return rc ? rc : 1;
 	}
+	if (cmd->seen) {
+		cmd->seen(cmd->seen_arg, opt);
+		return 0;
+	}
 	target = group->target;
 	if (group->given)
 		++*group->given;

@@ -65,6 +65,9 @@ struct opt_cmd {
 	const struct opt_group *groups;
 	size_t n_groups;
 	bool first_ends; /* the first positional ends the options */
+	/* called with each option instead of applying it; or NULL */
+	void (*seen)(void *arg, const struct opt *opt);
+	void *seen_arg;
 };
 
 /**

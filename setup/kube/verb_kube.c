@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Options and messages of kube play and down. */
+/* Options and messages of kube play, down and generate. */
 #include "setup/kube/verb_kube.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "setup/cli/config_net.h"
 #include "setup/cli/config_run.h"
 #include "setup/cli/opt.h"
+#include "setup/kube/kube_generate.h"
 #include "setup/kube/kube_load.h"
 #include "setup/kube/kube_play.h"
 
@@ -106,34 +107,62 @@ int verb_kube_play(int argc, char **argv)
 	return !path || rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }
 
-/* ---- down ---- */
+/* ---- down, generate ---- */
 
-int verb_kube_down(int argc, char **argv)
+/* A verb of one word, @what. Return: the exit status */
+static int verb_of_one(char **argv, const char *what, const char *about,
+		       int (*fn)(const char *word))
 {
 	const struct opt_group groups[] = { { &config_global_opts, NULL } };
 	const struct opt_cmd cmd = {
 		.name = argv[0],
-		.synopsis = "FILE",
-		.about = "Stop and remove the pods that are in a file, with "
-			 "their containers and empty directories. One that "
-			 "isn't there is fine.",
+		.synopsis = what,
+		.about = about,
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),
 	};
-	struct kube_texts names;
-	const char *path;
+	const char *word;
 	char **rest;
 	int rc = opt_parse(&cmd, argv + 1, &rest);
 
-	(void)argc;
 	if (rc)
 		return rc > 0 ? 0 : EXIT_OURS;
-	path = only(argv[0], rest, "FILE");
-	if (!path)
-		return EXIT_OURS;
-	rc = kube_load_names(&names, path);
+	word = only(argv[0], rest, what);
+	return !word || fn(word) || opt_flush(stdout) ? EXIT_OURS : 0;
+}
+
+static int down(const char *path)
+{
+	struct kube_texts names;
+	int rc = kube_load_names(&names, path);
+
 	if (!rc)
 		rc = kube_down(&names);
 	kube_texts_drop(&names);
-	return rc ? EXIT_OURS : 0;
+	return rc;
+}
+
+int verb_kube_down(int argc, char **argv)
+{
+	(void)argc;
+	return verb_of_one(argv, "FILE",
+			   "Stop and remove the pods that are in a file, with "
+			   "their containers and empty directories. One that "
+			   "isn't there is fine.",
+			   down);
+}
+
+static int generate(const char *pod)
+{
+	return kube_generate(stdout, pod);
+}
+
+int verb_kube_generate(int argc, char **argv)
+{
+	(void)argc;
+	return verb_of_one(argv, "POD",
+			   "Print the file that podsplice kube play makes this "
+			   "pod of, and its containers in the background. What "
+			   "such a file can't say is told on stderr.",
+			   generate);
 }

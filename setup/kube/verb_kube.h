@@ -10,3 +10,4 @@ extern const struct opt_table verb_kube_play_opts;
 /* As in the table of verbs; Return: the exit status */
 int verb_kube_play(int argc, char **argv);
 int verb_kube_down(int argc, char **argv);
+int verb_kube_generate(int argc, char **argv);

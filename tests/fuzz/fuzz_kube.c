@@ -1,13 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Any bytes as a file for Kubernetes. They are refused with one reason, or what
- * is made of them keeps kube_parse.h's promises. The first byte says whether it
- * is lax.
+ * is made of them keeps kube_parse.h's promises, has words, and is the same
+ * when it was written and read. The first byte says whether it is lax.
  */
+#include <stdio.h>
+
 #include "netstack/base/log.h"
 #include "setup/kube/kube_parse.h"
+#include "setup/kube/kube_words.h"
+#include "setup/kube/kube_write.h"
 #include "setup/state/state.h"
 #include "tests/fuzz/fuzz.h"
+
+static void check_words(const struct kube_pod *pod,
+			const struct kube_container *c)
+{
+	const struct kube_place place = { .scratch = "/scratch/" };
+	struct kube_texts words = { 0 };
+
+	check(kube_words_run(&words, pod, c, &place) == 0);
+	for (size_t i = 0; i < words.n; i++)
+		check(words.all[i] != NULL);
+	check(words.n > c->command.n + c->args.n && !words.all[words.n]);
+	kube_texts_drop(&words);
+}
 
 static void check_container(const struct kube_pod *pod,
 			    const struct kube_container *c)
@@ -23,6 +40,7 @@ static void check_container(const struct kube_pod *pod,
 	for (size_t i = 0; i < c->n_mounts; i++)
 		check(c->mounts[i].volume < pod->n_volumes &&
 		      c->mounts[i].path[0] == '/');
+	check_words(pod, c);
 }
 
 static void check_pod(const struct kube_pod *pod)
@@ -34,6 +52,31 @@ static void check_pod(const struct kube_pod *pod)
 		check_container(pod, &pod->init[i]);
 	for (size_t i = 0; i < pod->n_containers; i++)
 		check_container(pod, &pod->containers[i]);
+}
+
+/* Return: to be freed */
+static char *write_text(const struct kube_pod *pod)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	check(f && kube_write(f, pod) == 0 && fclose(f) == 0);
+	return text;
+}
+
+static void check_written(const struct kube_pod *pod)
+{
+	char *text = write_text(pod), *again;
+	struct kube_file f;
+
+	check(kube_parse(&f, text, strlen(text), "file", false) == 0);
+	check(f.n_pods == 1);
+	again = write_text(f.pods);
+	check(strcmp(text, again) == 0);
+	kube_file_drop(&f);
+	free(again);
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,8 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(why[0]);
 	} else {
 		check(f.n_pods && !why[0]);
-		for (size_t i = 0; i < f.n_pods; i++)
+		for (size_t i = 0; i < f.n_pods; i++) {
 			check_pod(&f.pods[i]);
+			check_written(&f.pods[i]);
+		}
 	}
 	kube_file_drop(&f);
 	log_hold(NULL, 0);
