@@ -367,8 +367,9 @@ fi
 # The namespace tests, several at a time: each makes hosts of its own. They run
 # the sandboxed binary, and these, or with --long all, the one with sanitizers
 # (which lacks the seccomp lists: sanitizers make system calls of their own).
-SANITIZED='bad_input control detach dns pods_run ports_live publish_proxy restart'
-SANITIZED="$SANITIZED publish_udp shortage slirp4netns_api splice_tcp uplink_verb"
+SANITIZED='bad_input control detach dns kube pods_restart pods_run ports_live'
+SANITIZED="$SANITIZED publish_proxy publish_udp restart shortage"
+SANITIZED="$SANITIZED slirp4netns_api splice_tcp uplink_verb"
 
 # of --long: what tests/newer_debian.sh makes
 NEWER=$TOP/build/newer
