@@ -621,7 +621,8 @@ class Traffic:
         if later := self.turn():
             out.append(f'afterwards: {later}')
             load.failure(self.reopen, later)
-        if not wait_until(self.settled, 3):
+        # libslirp keeps the socket of a flow that it was given for 10 s more
+        if not wait_until(self.settled, 40):
             out.append(f'descriptors: {self.full}, then {self.state()}')
         if self.spinning() and self.spinning() and (who := self.spinning()):
             out.append(f'spins: {who}')
