@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "dns_fixture.h"
+#include "tests/unit/netns.h"
 
 #define ONE "one.example"
 
@@ -480,6 +481,9 @@ int main(void)
 		TEST(mutated_queries_and_replies_do_no_harm),
 	};
 
+	struct netns ns;
+
+	(void)netns_enter(&ns); /* a port that was closed stays free */
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

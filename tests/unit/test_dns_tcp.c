@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dns_fixture.h"
+#include "tests/unit/netns.h"
 
 #define ONE	 "one.example"
 #define PATIENCE 400 /* turns of pump(), 10 ms each */
@@ -479,6 +480,9 @@ int main(void)
 		TEST(listener_that_is_shut_down_is_let_go),
 	};
 
+	struct netns ns;
+
+	(void)netns_enter(&ns); /* a port that was closed stays free */
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

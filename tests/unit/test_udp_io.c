@@ -20,6 +20,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/list.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/netns.h"
 
 struct fx {
 	struct udp_io io;
@@ -243,6 +244,9 @@ int main(void)
 		TEST(receiver_is_told_where_it_was_asked),
 	};
 
+	struct netns ns;
+
+	(void)netns_enter(&ns); /* a port that was closed stays free */
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
