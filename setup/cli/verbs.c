@@ -216,6 +216,29 @@ const struct verb *verbs_match(char *const *words, size_t n, size_t *taken)
 	return verbs_find(name);
 }
 
+/* All of them, or those whose first word is @group. */
+static void print_verbs(FILE *f, const char *group)
+{
+	(void)fprintf(f, "\nVerbs:\n");
+	for (const struct verb *v = verbs; v->name; v++)
+		if (group ? verbs_second(v, group) : v->synopsis)
+			(void)fprintf(f, "  %-15s%s\n", v->name, v->synopsis);
+}
+
+static void list_verbs(FILE *f)
+{
+	print_verbs(f, NULL);
+}
+
+static int group_help(const char *group)
+{
+	(void)printf("Usage: podsplice %s VERB [OPTION]... [ARG]...\n\n"
+		     "podsplice %s VERB --help tells about a verb.\n",
+		     group, group);
+	print_verbs(stdout, group);
+	return opt_flush(stdout) ? EXIT_OURS : 0;
+}
+
 /* The second word is missing or unknown. */
 static int unknown_in_group(const char *group, const char *word)
 {
@@ -263,6 +286,11 @@ static int unknown_verb(const char *name)
 	return EXIT_OURS;
 }
 
+static bool wants_help(const char *word)
+{
+	return word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+}
+
 int verbs_call(char **argv)
 {
 	const struct verb *verb;
@@ -273,7 +301,8 @@ int verbs_call(char **argv)
 		argc++;
 	verb = verbs_match(argv, argc, &taken);
 	if (!verb && verbs_group(argv[0]))
-		return unknown_in_group(argv[0], argv[1]);
+		return wants_help(argv[1]) ? group_help(argv[0])
+					   : unknown_in_group(argv[0], argv[1]);
 	fn = verb ? verb->fn : personality_find(argv[0]);
 	if (!fn)
 		return unknown_verb(argv[0]);
@@ -282,14 +311,6 @@ int verbs_call(char **argv)
 	if (verb)
 		argv[0] = (char *)(uintptr_t)verb->name;
 	return fn((int)(argc - (taken - 1)), argv);
-}
-
-static void list_verbs(FILE *f)
-{
-	(void)fprintf(f, "\nVerbs:\n");
-	for (const struct verb *v = verbs; v->name; v++)
-		if (v->synopsis)
-			(void)fprintf(f, "  %-13s%s\n", v->name, v->synopsis);
 }
 
 int verbs_globals_parse(char **argv, bool *version, char ***rest)

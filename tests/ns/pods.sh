@@ -108,6 +108,21 @@ verb pod
 is "$STATUS $ERR" \
 	'125 podsplice: pod: which verb? (create, inspect, ls, rm, start, stop)' \
 	'pod without a verb'
+verb help pod
+like "$STATUS|$OUT|$ERR" '^0\|Usage: podsplice pod VERB .*
+  pod create +make .*
+  pod stop +end [^[:cntrl:]]*\|$' 'help pod lists its verbs'
+unlike "$OUT" 'kube|
+  ps ' '... and no others'
+HELP=$OUT
+for words in 'pod --help' 'pod -h'; do
+	# shellcheck disable=SC2086 # words
+	verb $words
+	is "$STATUS|$OUT|$ERR" "0|$HELP|" "$words prints the same"
+done
+verb help kube
+like "$STATUS|$OUT|$ERR" '^0\|Usage: podsplice kube VERB .*
+  kube generate +write ' 'help kube'
 verb pod create -p 8080:80
 like "$STATUS $ERR" '^125 podsplice: [^[:cntrl:]]*8080[^[:cntrl:]]*in use[^[:cntrl:]]*$' \
 	'a port that is taken'
