@@ -95,7 +95,7 @@ static int end(const struct state_record *rec, uint64_t seconds)
 	if (kill_all(rec->name, supervisor))
 		return 0;
 	log_error("%s: doesn't end, not even killed", rec->name);
-	return -EBUSY;
+	return -ETIMEDOUT;
 }
 
 /* Is it still running, and the same? Then it can't be reached from here. */
@@ -159,7 +159,10 @@ int life_remove_by_force(const char *name, enum state_kind kind)
 		if (!rc)
 			rc = life_remove(name);
 	}
-	return rc;
+	if (rc != -EBUSY)
+		return rc;
+	log_error("%s: is started again and again", name);
+	return -ETIMEDOUT;
 }
 
 /* ---- start ---- */

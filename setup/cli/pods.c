@@ -129,10 +129,7 @@ static int remove_members(const char *pod)
 	int rc = pods_members(pod, &m);
 
 	for (size_t i = 0; i < m.n && !rc; i++) {
-		rc = life_remove(m.all[i].name);
-		if (rc == -EBUSY)
-			rc = life_remove_by_force(m.all[i].name,
-						  STATE_CONTAINER);
+		rc = life_remove_by_force(m.all[i].name, STATE_CONTAINER);
 		if (rc == -ENOENT)
 			rc = 0;
 	}
@@ -165,7 +162,9 @@ int pods_remove(const char *pod, bool force)
 		if (!rc)
 			rc = remove_stopped(pod);
 	}
-	if (rc == -EBUSY)
+	if (rc == -EBUSY && force)
+		log_error("%s: is started again and again", pod);
+	else if (rc == -EBUSY)
 		log_error("%s: is running (podsplice pod stop %s, or pod rm "
 			  "-f)",
 			  pod, pod);

@@ -54,19 +54,20 @@ static int stop_one(const struct life *l, const char *name)
 static int rm_one(const struct life *l, const char *name)
 {
 	struct state_record rec;
-	int rc = lookup_quietly(name, STATE_CONTAINER, &rec);
+	int rc;
 
+	if (l->force) {
+		rc = life_remove_by_force(name, STATE_CONTAINER);
+		return rc == -ENOENT ? 0 : rc;
+	}
+	rc = lookup_quietly(name, STATE_CONTAINER, &rec);
 	state_drop(&rec);
 	if (!rc)
 		rc = life_remove(name);
-	if (rc == -EBUSY && l->force)
-		rc = life_remove_by_force(name, STATE_CONTAINER);
-	else if (rc == -EBUSY)
+	if (rc == -EBUSY)
 		log_error("%s: is running (podsplice stop %s, or rm -f)", name,
 			  name);
-	if (rc != -ENOENT)
-		return rc;
-	return l->force ? 0 : lookup_none(name, STATE_CONTAINER);
+	return rc == -ENOENT ? lookup_none(name, STATE_CONTAINER) : rc;
 }
 
 static int start_one(const struct life *l, const char *name)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * stop and rm, of a container that goes away just when it is looked for: the
- * linker puts __wrap_state_find() between them and the records.
+ * stop and rm, of what goes away just when it is looked for or taken, or is in
+ * use whenever it is to be removed: the linker puts __wrap_state_find() and
+ * __wrap_state_take() between them and the records.
  */
 #include "setup/cli/verb_life.h"
 
@@ -19,6 +20,7 @@
 
 #include "netstack/base/list.h"
 #include "setup/base/exit.h"
+#include "setup/cli/verb_pod.h"
 #include "setup/state/state.h"
 #include "tests/unit/capture.h"
 
@@ -27,15 +29,31 @@ int __real_state_find(const struct state *s, const char *name,
 int __wrap_state_find(const struct state *s, const char *name,
 		      struct state_record *rec);
 
-/* Ours until somebody looks for it. */
+int __real_state_take(const struct state *s, const char *name,
+		      struct state_own *out);
+int __wrap_state_take(const struct state *s, const char *name,
+		      struct state_own *out);
+
+/* Ours, and until when. */
 static struct state_own own = STATE_OWN_NULL;
+static enum { UNTIL_FOUND, UNTIL_TAKEN, TO_THE_END } stays;
 
 int __wrap_state_find(const struct state *s, const char *name,
 		      struct state_record *rec)
 {
-	if (own.dir >= 0)
+	if (own.dir >= 0 && stays == UNTIL_FOUND)
 		state_remove(&own);
 	return __real_state_find(s, name, rec);
+}
+
+int __wrap_state_take(const struct state *s, const char *name,
+		      struct state_own *out)
+{
+	if (own.dir >= 0 && stays == UNTIL_TAKEN)
+		state_remove(&own);
+	if (stays == TO_THE_END)
+		return -EBUSY; /* without the wait for its owner */
+	return __real_state_take(s, name, out);
 }
 
 struct fixture {
@@ -43,20 +61,32 @@ struct fixture {
 	struct state s;
 };
 
-static int set_up(void **state)
+static int set_up_a(enum state_kind kind, void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct state_record rec = { .dir = -1,
+	struct state_record rec = { .kind = kind,
+				    .dir = -1,
 				    .detached = true,
-				    .remove = true };
+				    .remove = true,
+				    .finished_ms = 1 };
 
 	*state = f;
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/podsplice-unit.XXXXXX");
 	if (!mkdtemp(f->dir) || setenv("XDG_RUNTIME_DIR", f->dir, 1) ||
 	    state_proc_of(getpid(), &rec.supervisor) || state_open(&f->s))
 		return -1;
-	rec.init = rec.supervisor; /* it runs */
+	stays = UNTIL_FOUND;
 	return state_create(&f->s, "brief", &rec, &own);
+}
+
+static int set_up(void **state)
+{
+	return set_up_a(STATE_CONTAINER, state);
+}
+
+static int set_up_pod(void **state)
+{
+	return set_up_a(STATE_POD, state);
 }
 
 static int tear_down(void **state)
@@ -65,6 +95,8 @@ static int tear_down(void **state)
 	char path[128];
 	int rc;
 
+	if (own.dir >= 0)
+		state_remove(&own);
 	state_close(&f->s);
 	(void)snprintf(path, sizeof(path), "%s/podsplice/containers", f->dir);
 	rc = rmdir(path); /* also: nothing was left in it */
@@ -99,6 +131,43 @@ static void rm_by_force_is_silent_about_one_that_went_away(void **state)
 	assert_string_equal(call(verb_rm, option, 0, err, sizeof(err)), "");
 }
 
+static void rm_by_force_tells_of_one_that_never_goes(void **state)
+{
+	char option[] = "-f", err[256];
+
+	(void)state;
+	stays = TO_THE_END;
+	assert_string_equal(call(verb_rm, option, EXIT_OURS, err, sizeof(err)),
+			    "podsplice: brief: is started again and again\n");
+}
+
+static void pod_rm_by_force_tells_of_one_that_never_goes(void **state)
+{
+	char option[] = "-f", err[256];
+
+	(void)state;
+	stays = TO_THE_END;
+	assert_string_equal(
+		call(verb_pod_rm, option, EXIT_OURS, err, sizeof(err)),
+		"podsplice: brief: is started again and again\n");
+}
+
+static void rm_tells_once_of_one_that_went_away(void **state)
+{
+	char option[] = "--", err[256];
+
+	(void)state;
+	assert_string_equal(
+		call(verb_rm, option, EXIT_OURS, err, sizeof(err)),
+		"podsplice: brief: no such container (podsplice ps -a)\n");
+}
+
+static void rm_tells_once_of_one_that_goes_away(void **state)
+{
+	stays = UNTIL_TAKEN;
+	rm_tells_once_of_one_that_went_away(state);
+}
+
 static void stop_tells_of_one_that_went_away(void **state)
 {
 	char option[] = "-t1", err[256];
@@ -115,6 +184,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(rm_by_force_is_silent_about_one_that_went_away),
+		TEST(rm_by_force_tells_of_one_that_never_goes),
+		cmocka_unit_test_setup_teardown(
+			pod_rm_by_force_tells_of_one_that_never_goes,
+			set_up_pod, tear_down),
+		TEST(rm_tells_once_of_one_that_went_away),
+		TEST(rm_tells_once_of_one_that_goes_away),
 		TEST(stop_tells_of_one_that_went_away),
 	};
 
