@@ -70,60 +70,7 @@ int lookup_running(const char *name, enum state_kind kind,
 	return rc ? rc : lookup_must_run(rec);
 }
 
-/* ---- pods and their containers ---- */
-
-struct only {
-	const char *pod;
-	struct state_record *rec; /* the first one */
-	size_t n;
-};
-
-static int count_one(void *arg, struct state_record *rec)
-{
-	struct only *o = arg;
-
-	if (strcmp(rec->pod, o->pod) != 0)
-		return 0;
-	if (o->n++ == 0) {
-		*o->rec = *rec;
-		*rec = (struct state_record){ .dir = -1 };
-	}
-	return 0;
-}
-
-/* Return: 0 or -errno, logged */
-static int only_of(const char *pod, struct state_record *rec)
-{
-	struct only o = { .pod = pod, .rec = rec };
-	struct state s;
-	int rc = state_open(&s);
-
-	if (rc)
-		return rc;
-	rc = state_each(&s, count_one, &o);
-	state_close(&s);
-	if (!rc && o.n == 1)
-		return 0;
-	state_drop(rec);
-	if (!rc)
-		log_error("%s: a pod of %zu containers: name one of them "
-			  "(podsplice ps -a --pod)",
-			  pod, o.n);
-	return rc ? rc : -EINVAL;
-}
-
-int lookup_container(const char *name, struct state_record *rec)
-{
-	int rc = lookup_try(name, rec);
-
-	if (rc == -ENOENT)
-		return lookup_none(name, STATE_CONTAINER);
-	if (rc || rec->kind == STATE_CONTAINER)
-		return rc;
-	state_drop(rec);
-	*rec = (struct state_record){ .dir = -1 };
-	return only_of(name, rec);
-}
+/* ---- whose network ---- */
 
 static int to_its_pod(struct state_record *rec)
 {

@@ -38,13 +38,6 @@ int lookup_running(const char *name, enum state_kind kind,
 		   struct state_record *rec);
 
 /**
- * lookup_container() - a container, or the only one of the pod called @name
- * @rec: release with state_drop()
- * Return: 0 or -errno, logged
- */
-int lookup_container(const char *name, struct state_record *rec);
-
-/**
  * lookup_peer() - whose control socket is meant?
  * @verb:    for messages
  * @control: of --control, or NULL

@@ -76,6 +76,31 @@ void pods_members_drop(struct pods_members *m)
 	*m = (struct pods_members){ 0 };
 }
 
+int pods_container(const char *name, struct state_record *rec)
+{
+	struct pods_members m;
+	int rc = lookup_try(name, rec);
+
+	if (rc == -ENOENT)
+		return lookup_none(name, STATE_CONTAINER);
+	if (rc || rec->kind == STATE_CONTAINER)
+		return rc;
+	state_drop(rec);
+	rc = pods_members(name, &m);
+	if (rc)
+		return rc;
+	if (m.n == 1) {
+		rc = lookup_find(m.all[0].name, STATE_CONTAINER, rec);
+	} else {
+		log_error("%s: a pod of %zu containers: name one of them "
+			  "(podsplice ps -a --pod)",
+			  name, m.n);
+		rc = -EINVAL;
+	}
+	pods_members_drop(&m);
+	return rc;
+}
+
 /* ---- what becomes of it ---- */
 
 int pods_start(const char *pod)

@@ -31,6 +31,13 @@ int pods_members(const char *pod, struct pods_members *out);
 void pods_members_drop(struct pods_members *m);
 
 /**
+ * pods_container() - the container @name, or the only one of the pod @name
+ * @rec: release with state_drop()
+ * Return: 0 or -errno, logged
+ */
+int pods_container(const char *name, struct state_record *rec);
+
+/**
  * pods_start() - the pod, and its containers that don't run
  * Return: 0 or -errno, logged; then what could be started runs
  */

@@ -21,6 +21,7 @@
 #include "setup/cli/config_run.h"
 #include "setup/cli/control_client.h"
 #include "setup/cli/lookup.h"
+#include "setup/cli/pods.h"
 #include "setup/pod/front.h"
 #include "setup/pod/runner.h"
 
@@ -34,7 +35,7 @@ static int reach(const struct run_config *cfg)
 	int rc = 0;
 
 	if (!cfg->control) {
-		rc = lookup_container(cfg->name, &rec);
+		rc = pods_container(cfg->name, &rec);
 		if (!rc)
 			rc = lookup_must_run(&rec);
 		peer = (struct control_peer){ rec.name, rec.dir,

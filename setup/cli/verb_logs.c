@@ -29,8 +29,8 @@
 #include "setup/base/exit.h"
 #include "setup/base/sys.h"
 #include "setup/cli/config_run.h"
-#include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
+#include "setup/cli/pods.h"
 #include "setup/state/logfile.h"
 
 /* At the end of a record that isn't whole yet; far more than one may be. */
@@ -341,7 +341,7 @@ int verb_logs(int argc, char **argv)
 	l->fd = -1;
 	rc = parse(l, argv, &rest);
 	if (!rc) {
-		rc = lookup_container(*rest, &rec);
+		rc = pods_container(*rest, &rec);
 		if (!rc)
 			rc = show(l, &rec);
 		state_drop(&rec);
