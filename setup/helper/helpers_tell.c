@@ -73,7 +73,7 @@ int helpers_config_portfwd(const struct helpers *h)
 		.plan = *h->plan,
 		.host_loopback = net->host_loopback,
 		.host_ports = net->host_ports,
-		.route6 = h->route6 || net->forward.transparent,
+		.route6 = h->route6,
 		.direct = net->forward.kind != OUTLET_HOP,
 		.connected = net->forward.kind == OUTLET_UNIX,
 		.lost = { h->lost[0], h->lost[1] },

@@ -141,6 +141,7 @@ int network_2_fork(struct network *n, struct maker_config *maker, pid_t *init,
 int network_2_forward(struct network *n, int *ns_user, int *ns_net)
 {
 	tell_helpers(n);
+	n->helpers.route6 = true; /* of the target; `lost` tells of answers */
 	return helpers_forward(&n->helpers, fd_take(ns_user), fd_take(ns_net));
 }
 
