@@ -101,26 +101,25 @@ static void tell(const struct rootlessport_port *p, uint16_t port, int err)
 /* One after the other into @fds, which has room for all. */
 static bool try_all(const struct rootlessport_config *cfg, int *fds)
 {
-	size_t n = 0;
+	unsigned int n = 0;
 	bool failed = false;
 
 	for (size_t i = 0; i < cfg->n_ports && !failed; i++) {
-		struct spec one = cfg->ports[i].spec;
-		unsigned int left = one.count;
+		const struct spec *spec = &cfg->ports[i].spec;
 
-		for (one.count = 1; left-- && !failed; one.host_port++) {
+		for (uint16_t k = 0; k < spec->count && !failed; k++) {
 			uint16_t port;
-			int rc = listen_open(&one, &fds[n], &port);
+			int rc = listen_open_nth(spec, k, &fds[n], &port);
 
 			if (rc)
-				tell(&cfg->ports[i], one.host_port, -rc);
+				tell(&cfg->ports[i],
+				     (uint16_t)(spec->host_port + k), -rc);
 			else
 				n++;
 			failed = rc;
 		}
 	}
-	while (n)
-		fd_drop(&fds[--n]);
+	listen_close(fds, n);
 	return failed;
 }
 
