@@ -43,8 +43,6 @@
 /* How many taken ports a search for a block of free ones walks past. */
 #define WALK_STEPS 256
 
-#define PORT_START "net.ipv4.ip_unprivileged_port_start"
-
 /* Where opening failed, for the message. */
 struct failure {
 	const char *step;
@@ -265,21 +263,27 @@ static void log_in_use(const struct spec *spec, const char *what, uint16_t port)
 		  owner[0] ? " (by " : "", owner, owner[0] ? ")" : "");
 }
 
-static void log_no_access(const struct failure *fail, const char *what)
+unsigned int listen_port_start(void)
 {
 	uint64_t start = 1024;
 	char text[32];
-	ssize_t n = fd_read_text("/proc/sys/net/ipv4/"
-				 "ip_unprivileged_port_start",
-				 text, sizeof(text));
 
-	if (n > 0)
+	if (fd_read_text("/proc/sys/net/ipv4/ip_unprivileged_port_start", text,
+			 sizeof(text)) > 0)
 		(void)parse_uint_n(text, strcspn(text, "\n"), 0, 65536, &start);
+	return (unsigned int)start;
+}
+
+static void log_no_access(const struct failure *fail, const char *what)
+{
+	unsigned int start = listen_port_start();
+
 	if (fail->port && fail->port < start)
-		log_error("%s: ports below " PORT_START
-			  " (%u) need privileges (sudo sysctl " PORT_START
-			  "=%u)",
-			  what, (unsigned int)start, fail->port);
+		log_error(
+			"%s: ports below " LISTEN_PORT_START
+			" (%u) need privileges (sudo sysctl " LISTEN_PORT_START
+			"=%u)",
+			what, start, fail->port);
 	else
 		log_errno(EACCES, "%s: %s", what, fail->step);
 }

@@ -7,6 +7,9 @@
 
 #include "portfwd/spec.h"
 
+/* The sysctl that says which ports need privileges: those below it. */
+#define LISTEN_PORT_START "net.ipv4.ip_unprivileged_port_start"
+
 /**
  * listen_open() - bind and listen on each host port of @spec
  * @spec:	TCP; or UDP, where there is nothing to listen() for
@@ -30,6 +33,10 @@ int listen_open(const struct spec *spec, int *fds, uint16_t *host_ports);
  */
 int listen_open_nth(const struct spec *spec, uint16_t k, int *fd,
 		    uint16_t *host_port);
+
+/** listen_port_start() - LISTEN_PORT_START; the kernel's default if it can't be
+ * read */
+unsigned int listen_port_start(void);
 
 /** listen_device() - Return: index of the interface @fd is bound to; 0: none */
 unsigned int listen_device(int fd);

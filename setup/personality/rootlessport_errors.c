@@ -16,11 +16,8 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
-#include "netstack/base/parse.h"
 #include "portfwd/listen.h"
 #include "setup/base/sys.h"
-
-#define PORT_START "net.ipv4.ip_unprivileged_port_start"
 
 int errors_collect(struct errors *e)
 {
@@ -70,26 +67,15 @@ static const char *go_strerror(int err, char *buf, size_t cap)
 	return buf;
 }
 
-static unsigned int port_start(void)
-{
-	uint64_t start = 0;
-	char text[32];
-
-	if (fd_read_text("/proc/sys/net/ipv4/ip_unprivileged_port_start", text,
-			 sizeof(text)) > 0)
-		(void)parse_uint_n(text, strcspn(text, "\n"), 0, 65536, &start);
-	return (unsigned int)start;
-}
-
 static void tell(const struct rootlessport_port *p, uint16_t port, int err)
 {
 	union endpoint at = endpoint_make(&p->parent, port);
 	char where[ADDR_TEXT_MAX], what[128];
-	unsigned int start = err == EACCES ? port_start() : 0;
+	unsigned int start = err == EACCES ? listen_port_start() : 0;
 
 	if (port < start)
 		(void)printf(
-			"cannot expose privileged port %u, you can add '" PORT_START
+			"cannot expose privileged port %u, you can add '" LISTEN_PORT_START
 			"=%u' to /etc/sysctl.conf (currently %u), or choose a larger port number (>= %u): ",
 			port, port, start, start);
 	(void)printf("listen %s %s: bind: %s\n", p->proto,
