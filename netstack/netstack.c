@@ -217,11 +217,9 @@ static void syn_to_stack(void *arg, const void *frame, size_t len)
 /* In the pod's own networks, but not one of ours there. */
 static bool is_pods(const struct podnet *plan, const struct ip *ip)
 {
-	if (ip->family == AF_INET)
-		return ip_in_net(ip, &plan->net4, plan->prefix4) &&
-		       !ip_equal(ip, &plan->gw4) && !ip_equal(ip, &plan->dns4);
-	return plan->has_ipv6 && ip_in_net(ip, &plan->net6, plan->prefix6) &&
-	       !ip_equal(ip, &plan->gw6) && !ip_equal(ip, &plan->dns6);
+	return podnet_has(plan, ip) && !ip_equal(ip, &plan->gw4) &&
+	       !ip_equal(ip, &plan->dns4) && !ip_equal(ip, &plan->gw6) &&
+	       !ip_equal(ip, &plan->dns6);
 }
 
 /*

@@ -58,8 +58,7 @@ bool egress_policy(const struct egress_config *cfg, const struct ip *dst,
 		return cfg->host_loopback;
 	}
 	*verdict = ip_equal(dst, dns) ? SYN_RESET : SYN_HOST;
-	if (ip_in_net(dst, v4 ? &plan->net4 : &plan->net6,
-		      v4 ? plan->prefix4 : plan->prefix6))
+	if (podnet_has(plan, dst))
 		return false;
 	*to = *dst;
 	return true;

@@ -18,12 +18,6 @@ const struct ip *source_gw_ip(const struct podnet *plan, int family)
 	return family == AF_INET ? &plan->gw4 : &plan->gw6;
 }
 
-static bool in_pod_nets(const struct podnet *plan, const struct ip *ip)
-{
-	return ip_in_net(ip, &plan->net4, plan->prefix4) ||
-	       (plan->has_ipv6 && ip_in_net(ip, &plan->net6, plan->prefix6));
-}
-
 enum source_lost source_why_lost(const struct source *s,
 				 const struct spec *spec,
 				 const struct ip *client)
@@ -34,7 +28,7 @@ enum source_lost source_why_lost(const struct source *s,
 		return SOURCE_LOST_ANSWER;
 	if (ip_is_loopback(client) || ip_is_linklocal(client))
 		return SOURCE_LOST_LOCAL;
-	if (in_pod_nets(s->plan, client))
+	if (podnet_has(s->plan, client))
 		return SOURCE_LOST_POD;
 	if (client->family == AF_INET6 ? !s->plan->has_ipv6
 				       : !s->plan->pod4.family)

@@ -20,3 +20,10 @@ struct podnet {
 	uint8_t pod_mac[6]; /* of the device in the pod */
 	uint8_t gw_mac[6];  /* libslirp's: 52:55 and the gateway's IPv4 */
 };
+
+/** podnet_has() - is @ip in one of the pod's networks? */
+static inline bool podnet_has(const struct podnet *plan, const struct ip *ip)
+{
+	return ip_in_net(ip, &plan->net4, plan->prefix4) ||
+	       (plan->has_ipv6 && ip_in_net(ip, &plan->net6, plan->prefix6));
+}
