@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -32,12 +33,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cap-ng.h>
-
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "setup/base/sys.h"
 #include "setup/helper/outlet.h"
+#include "setup/helper/sandbox.h"
 #include "setup/net/link.h"
 #include "setup/net/netconf.h"
 #include "setup/net/nft.h"
@@ -113,17 +113,6 @@ static int prepare_udp(const struct ip *to)
 	int rc = only_address(to);
 
 	return rc ? rc : nft_inbound_install(OUTLET_MARK);
-}
-
-/* As sandbox_lock_maker() has it. */
-static int less_power(void)
-{
-	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-			 CAP_NET_RAW) ||
-	    capng_apply(CAPNG_SELECT_CAPS))
-		return log_errno(EPERM, "drop capabilities");
-	return 0;
 }
 
 /* ---- the try: 0 or -errno, logged ---- */
@@ -240,7 +229,8 @@ static void find(struct inbound *in, int ns_user, int ns_net,
 		udp_rc = prepare_udp(to);
 		log_hold(in->why_tcp, sizeof(in->why_tcp));
 	}
-	rc = less_power();
+	/* as sandbox_lock_maker() */
+	rc = sandbox_keep_cap(CAP_NET_RAW, true);
 	if (!rc)
 		rc = try_tcp(to);
 	in->tcp = !rc;

@@ -343,16 +343,26 @@ static int empty_root(void)
 	return rc ? log_errno(-rc, "sandbox: empty root") : 0;
 }
 
+int sandbox_keep_cap(int cap, bool for_good)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if ((cap != SANDBOX_NO_CAP &&
+	     capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+			  (unsigned int)cap)) ||
+	    capng_apply(for_good ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS))
+		return log_errno(EPERM, "sandbox: drop capabilities");
+	return 0;
+}
+
 int sandbox_2_lock(void *arg)
 {
 	struct sandbox *s = arg;
 	int rc = empty_root();
 
+	if (!rc)
+		rc = sandbox_keep_cap(SANDBOX_NO_CAP, true);
 	if (rc)
 		return rc;
-	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_apply(CAPNG_SELECT_ALL))
-		return log_errno(EPERM, "sandbox: drop capabilities");
 	sys_sever();
 	return load(s);
 }
@@ -365,13 +375,10 @@ int sandbox_lock_maker(bool raw)
 	if (rc)
 		return log_errno(-rc, "sandbox: mount namespace");
 	rc = empty_root();
+	if (!rc)
+		rc = sandbox_keep_cap(raw ? CAP_NET_RAW : SANDBOX_NO_CAP, true);
 	if (rc)
 		return rc;
-	capng_clear(CAPNG_SELECT_ALL);
-	if ((raw && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-				 CAP_NET_RAW)) ||
-	    capng_apply(CAPNG_SELECT_ALL))
-		return log_errno(EPERM, "sandbox: drop capabilities");
 	sys_sever();
 	rc = build(&s);
 	return rc ? rc : load(&s);
@@ -382,13 +389,11 @@ int sandbox_lock_connector(void)
 {
 	struct sandbox s = { .role = SANDBOX_CONNECTOR };
 	bool any = capng_have_capability(CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE);
-	int rc;
+	int rc = sandbox_keep_cap(any ? CAP_DAC_OVERRIDE : SANDBOX_NO_CAP,
+				  false);
 
-	capng_clear(CAPNG_SELECT_ALL);
-	if ((any && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-				 CAP_DAC_OVERRIDE)) ||
-	    capng_apply(CAPNG_SELECT_CAPS))
-		return log_errno(EPERM, "sandbox: drop capabilities");
+	if (rc)
+		return rc;
 	sys_sever();
 	rc = build(&s);
 	return rc ? rc : load(&s);

@@ -44,6 +44,17 @@ int sandbox_1_namespaces(struct sandbox *s, enum sandbox_role role);
  */
 int sandbox_2_lock(void *arg);
 
+#define SANDBOX_NO_CAP (-1)
+
+/**
+ * sandbox_keep_cap() - drop all capabilities but @cap
+ * @cap: of linux/capability.h, or SANDBOX_NO_CAP
+ * @for_good: nor can one be gained again; takes CAP_SETPCAP
+ *
+ * Return: 0 or -errno, logged
+ */
+int sandbox_keep_cap(int cap, bool for_good);
+
 /**
  * sandbox_lock_maker() - the same for the socket maker, in the hop, when all is
  * set up
