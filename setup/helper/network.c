@@ -452,12 +452,10 @@ int network_3_watch(struct network *n, struct loop *loop, pid_t infra,
 int network_lead(struct network *n, const struct ip *ip,
 		 const struct inbound *in)
 {
-	bool transparent = n->cfg->forward.transparent;
-
 	n->plan = (struct podnet){ 0 };
 	outlet_lead(&n->plan, ip);
-	n->helpers.lost[SPEC_TCP] = !transparent || !in->tcp;
-	n->helpers.lost[SPEC_UDP] = !transparent || !in->udp;
+	n->helpers.lost[SPEC_TCP] = !in->tcp;
+	n->helpers.lost[SPEC_UDP] = !in->udp;
 	return n->loop ? helpers_tell(&n->helpers, HELPER_NEWS_TARGET) : 0;
 }
 

@@ -115,7 +115,8 @@ int network_dump_on_usr1(struct network *n);
 
 /**
  * network_lead() - a `forward` leads to @ip and to nothing else from now on
- * @in: what inbound_prepare() has found of it
+ * @in: what inbound_prepare() has found of it; zeroed, where the outlet isn't
+ *	transparent
  *
  * Before network_2_forward(), whose outlet must be transparent if it is ever to
  * keep clients' addresses, or while it runs: what is connected stays then, UDP
