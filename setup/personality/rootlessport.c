@@ -122,7 +122,6 @@ static int plan(struct rootlessport *r)
 	*net = (struct net_config){ .manager = MANAGER_NULL,
 				    .datapath = DATAPATH_SLIRP,
 				    .forward.kind = OUTLET_NETNS };
-	outlet_lead(&net->plan, &cfg->child);
 	net->specs = calloc(cfg->n_ports, sizeof(*net->specs));
 	if (!net->specs && cfg->n_ports)
 		return log_errno(ENOMEM, "rootlessport");
