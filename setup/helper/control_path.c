@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -131,33 +132,27 @@ static int bind_again(int fd, const struct own_file *p, const char *what)
 	return rc; /* and unlocked */
 }
 
-typedef int (*bind_fn)(int fd, const struct own_file *p, const char *what);
-
-static int bind_if_free(int fd, const struct own_file *p, const char *what)
-{
-	int rc = bind_at(fd, p);
-
-	if (rc == -EADDRINUSE)
-		return bind_again(fd, p, what);
-	return rc ? log_errno(-rc, "%s", what) : 0;
-}
-
-static int bind_instead(int fd, const struct own_file *p, const char *what)
+/* @replace: whatever has that name; else only a leftover */
+static int take_name(int fd, const struct own_file *p, const char *what,
+		     bool replace)
 {
 	int rc;
 
-	(void)unlinkat(p->dir, p->name, 0); /* else bind() fails */
+	if (replace)
+		(void)unlinkat(p->dir, p->name, 0); /* else bind() fails */
 	rc = bind_at(fd, p);
+	if (rc == -EADDRINUSE && !replace)
+		return bind_again(fd, p, what);
 	return rc ? log_errno(-rc, "%s", what) : 0;
 }
 
 /* @out->dir is open and @out->name set; @what: it, for messages */
 static int listen_in(struct own_file *out, const char *what, int type,
-		     bind_fn take_name)
+		     bool replace)
 {
 	scoped_fd fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int rc = fd < 0 ? log_errno(errno, "%s", what)
-			: take_name(fd, out, what);
+			: take_name(fd, out, what, replace);
 
 	if (!rc) {
 		out->inode = openat(out->dir, out->name,
@@ -180,7 +175,7 @@ int control_path_listen(const char *path, struct own_file *out)
 	if (rc)
 		return rc;
 	(void)snprintf(what, sizeof(what), "--control %s", path);
-	return listen_in(out, what, SOCK_STREAM, bind_if_free);
+	return listen_in(out, what, SOCK_STREAM, false);
 }
 
 int control_path_replace(const char *path, struct own_file *out)
@@ -197,14 +192,14 @@ int control_path_replace(const char *path, struct own_file *out)
 	if (rc)
 		return rc;
 	(void)snprintf(what, sizeof(what), "--api-socket %s", path);
-	return listen_in(out, what, SOCK_STREAM, bind_instead);
+	return listen_in(out, what, SOCK_STREAM, true);
 }
 
 int control_path_packets(const char *path, struct own_file *out)
 {
 	int rc = own_file_dir(out, "TmpDir", path);
 
-	return rc ? rc : listen_in(out, path, SOCK_SEQPACKET, bind_instead);
+	return rc ? rc : listen_in(out, path, SOCK_SEQPACKET, true);
 }
 
 int control_path_listen_at(int dir, const char *name, struct own_file *out)
@@ -214,5 +209,5 @@ int control_path_listen_at(int dir, const char *name, struct own_file *out)
 	out->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (out->dir < 0)
 		return log_errno(errno, "%s socket", name);
-	return listen_in(out, "control socket", SOCK_STREAM, bind_if_free);
+	return listen_in(out, "control socket", SOCK_STREAM, false);
 }
