@@ -318,8 +318,7 @@ static int kernel_hop_links(const struct hop_config *cfg, struct nl_sock *nl,
 	};
 	int rc;
 
-	out->tap = cfg->tap < 0 ? netconf_tap(TAP)
-				: netconf_tap_passed(cfg->tap, TAP);
+	out->tap = netconf_tap(TAP, cfg->tap);
 	rc = out->tap < 0 ? out->tap : knob("tap");
 	if (!rc)
 		rc = netconf_dev_sysctl("ipv4", TAP, "rp_filter", "0", true);
@@ -383,7 +382,7 @@ static int user_hop(const struct hop_config *cfg, const struct link_copy *had,
 	rc = hop_sysctls();
 	if (rc)
 		return rc;
-	out->tap_hop = netconf_tap(P0);
+	out->tap_hop = netconf_tap(P0, -1);
 	if (out->tap_hop < 0)
 		return out->tap_hop;
 	rc = link_open(&nl);

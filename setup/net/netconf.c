@@ -97,7 +97,7 @@ static int no_offload(int fd, const char *name)
 	return 0;
 }
 
-int netconf_tap(const char *name)
+static int attach_alone(const char *name)
 {
 	scoped_fd fd = open_tun();
 	int rc;
@@ -124,7 +124,7 @@ int netconf_tap(const char *name)
 	return rc ? rc : fd_take(&fd);
 }
 
-int netconf_tap_passed(int passed, const char *name)
+static int take_over(int passed, const char *name)
 {
 	scoped_fd fd = fcntl(passed, F_DUPFD_CLOEXEC, 0);
 	int rc;
@@ -135,6 +135,11 @@ int netconf_tap_passed(int passed, const char *name)
 	if (!rc)
 		rc = no_offload(fd, name);
 	return rc ? rc : fd_take(&fd);
+}
+
+int netconf_tap(const char *name, int passed)
+{
+	return passed < 0 ? attach_alone(name) : take_over(passed, name);
 }
 
 int netconf_in(int ns, int (*fn)(void *arg), void *arg)

@@ -22,19 +22,14 @@ int netconf_dev_sysctl(const char *family, const char *dev, const char *key,
 
 /**
  * netconf_tap() - create a TAP device, or attach to one that nobody drives
+ * @passed: its maker's descriptor of it, borrowed: another of the same device;
+ *	    -1: there is none
  *
  * One with several queues gets a queue of its own.
  *
  * Return: a non-blocking descriptor or -errno, logged
  */
-int netconf_tap(const char *name);
-
-/**
- * netconf_tap_passed() - one that its maker has attached to, for us
- * @fd: stays the caller's
- * Return: another descriptor of it, non-blocking, or -errno, logged
- */
-int netconf_tap_passed(int fd, const char *name);
+int netconf_tap(const char *name, int passed);
 
 /** netconf_tap_queue() - packets that may wait in a TAP of that MTU */
 uint32_t netconf_tap_queue(uint32_t mtu_bytes);

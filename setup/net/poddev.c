@@ -105,7 +105,7 @@ static int look(void *arg)
 		rc = -ENODEV;
 	}
 	if (!rc && e->out->there && e->cfg->tap < 0) {
-		probe = netconf_tap(name);
+		probe = netconf_tap(name, -1);
 		rc = probe < 0 ? probe : 0;
 	}
 	if (!rc && !e->cfg->bare)
@@ -284,9 +284,7 @@ static int config(void *arg)
 
 	if (e->tap) {
 		own.txqueuelen = netconf_tap_queue(plan->mtu_bytes);
-		*e->tap = e->cfg->tap < 0
-				  ? netconf_tap(plan->tap)
-				  : netconf_tap_passed(e->cfg->tap, plan->tap);
+		*e->tap = netconf_tap(plan->tap, e->cfg->tap);
 		if (*e->tap < 0)
 			return *e->tap;
 	}
