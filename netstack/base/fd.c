@@ -40,18 +40,30 @@ ssize_t fd_read_text(const char *path, char *buf, size_t cap)
 	return -E2BIG;
 }
 
-int fd_write_text(const char *path, const char *text)
+static int write_once(int fd, const char *text)
 {
-	scoped_fd fd = open(path, O_WRONLY | O_CLOEXEC);
 	size_t len = strlen(text);
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
 	do {
 		n = write(fd, text, len);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == len ? 0 : -EIO;
+}
+
+int fd_write_text(const char *path, const char *text)
+{
+	scoped_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_once(fd, text);
+}
+
+int fd_tell_ready(int *fd)
+{
+	int rc = write_once(*fd, "1");
+
+	fd_drop(fd);
+	return rc;
 }

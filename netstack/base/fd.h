@@ -47,3 +47,10 @@ ssize_t fd_read_text(const char *path, char *buf, size_t cap);
  * Return: 0 or -errno, not logged
  */
 int fd_write_text(const char *path, const char *text);
+
+/**
+ * fd_tell_ready() - write "1" to @fd, for who waits at its other end, and close
+ * it in any case
+ * Return: 0 or -errno, not logged
+ */
+int fd_tell_ready(int *fd);

@@ -203,17 +203,10 @@ static int write_pidfile(struct uplink_verb *u)
 /* Whoever waits for it may have given up; that is not our end. */
 static void tell_ready(struct uplink_verb *u)
 {
-	ssize_t n;
+	int rc = u->ready_fd < 0 ? 0 : fd_tell_ready(&u->ready_fd);
 
-	if (u->ready_fd < 0)
-		return;
-	do {
-		n = write(u->ready_fd, "1", 1);
-	} while (n < 0 && errno == EINTR);
-	if (n != 1)
-		log_warn("--ready-fd %d: %s", u->cfg->ready_fd,
-			 strerror(errno));
-	fd_drop(&u->ready_fd);
+	if (rc)
+		log_warn("--ready-fd %d: %s", u->cfg->ready_fd, strerror(-rc));
 }
 
 static int serve_api(struct uplink_verb *u)

@@ -222,20 +222,6 @@ static int listen_for_reload(struct rootlessport *r)
 	return fd < 0 ? fd : reload_new(&r->reload, &r->loop, fd, on_reload, r);
 }
 
-/* Return: 0 or -errno, logged */
-static int tell_ready(struct rootlessport *r)
-{
-	ssize_t n;
-
-	do {
-		n = write(r->ready_fd, "1", 1);
-	} while (n < 0 && errno == EINTR);
-	if (n != 1)
-		return log_errno(errno, "ReadyFD");
-	fd_drop(&r->ready_fd);
-	return 0;
-}
-
 /* In words for the log: what the server won't see. */
 static void tell_source(const struct inbound *in, bool udp)
 {
@@ -280,8 +266,8 @@ static int rootlessport_2_serve(struct rootlessport *r)
 	if (rc)
 		return rc;
 	errors_quiet(&r->errors);
-	rc = tell_ready(r);
-	return rc ? rc : loop_run(&r->loop);
+	rc = fd_tell_ready(&r->ready_fd);
+	return rc ? log_errno(-rc, "ReadyFD") : loop_run(&r->loop);
 }
 
 static void tear_down(struct rootlessport *r)

@@ -105,6 +105,24 @@ static void text_is_written_in_one_piece(void **state)
 	assert_int_equal(fd_write_text("/nowhere/file", "x"), -ENOENT);
 }
 
+static void who_waits_is_told_once(void **state)
+{
+	char buf[4];
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_int_equal(fd_tell_ready(&p[1]), 0);
+	assert_int_equal(p[1], -1);
+	assert_int_equal(read(p[0], buf, sizeof(buf)), 1);
+	assert_int_equal(buf[0], '1');
+	assert_int_equal(read(p[0], buf, sizeof(buf)), 0); /* closed */
+	fd_drop(&p[0]);
+	p[1] = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(fd_tell_ready(&p[1]), -ENOSPC);
+	assert_int_equal(p[1], -1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -113,6 +131,7 @@ int main(void)
 		cmocka_unit_test(nonblock_is_set_or_refused),
 		cmocka_unit_test(text_is_read_whole_or_not_at_all),
 		cmocka_unit_test(text_is_written_in_one_piece),
+		cmocka_unit_test(who_waits_is_told_once),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
