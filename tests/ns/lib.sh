@@ -335,6 +335,9 @@ spawn()
 {
 	local name=$1
 	shift
+	# the shell opens them after the fork: who looks at once is not to find
+	# what an earlier one of that name has said
+	: >"$T/$name.out" 2>"$T/$name.err"
 	"$@" >"$T/$name.out" 2>"$T/$name.err" </dev/null &
 	PID=$!
 	SPAWNED+=("$PID")
