@@ -56,7 +56,7 @@ static void print_json(const struct doctor *d, const char *kernel)
 	}
 	all = json_pack("{s:i, s:b, s:s, s:o}", "schema", CONTROL_SCHEMA, "ok",
 			can_run(d), "kernel", kernel, "checks", checks);
-	table_json(stdout, all);
+	table_json(stdout, all, JSON_COMPACT);
 	json_decref(all);
 }
 

@@ -9,6 +9,7 @@
 
 #include "netstack/base/escape.h"
 #include "netstack/base/log.h"
+#include "setup/helper/control_json.h"
 
 /* ---- JSON ---- */
 
@@ -21,6 +22,22 @@ json_t *rows_pid(const struct state_record *rec, pid_t pid)
 {
 	return rec->phase == STATE_EXITED || !pid ? json_null()
 						  : json_integer(pid);
+}
+
+const char *rows_state(const struct state_record *rec)
+{
+	static const char *const phases[] = { "starting", "running" };
+
+	if (rec->phase == STATE_EXITED)
+		return rec->kind == STATE_POD ? "stopped" : "exited";
+	return phases[rec->phase];
+}
+
+json_t *rows_exit_code(const struct state_record *rec)
+{
+	return rec->phase == STATE_EXITED && rec->exit_code >= 0
+		       ? json_integer(rec->exit_code)
+		       : json_null();
 }
 
 json_t *rows_list(json_t *list)
@@ -99,4 +116,25 @@ void rows_created_text(const json_t *row, char buf[TABLE_CELL_MAX])
 	if (!localtime_r(&at, &tm) ||
 	    !strftime(buf, TABLE_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm))
 		(void)snprintf(buf, TABLE_CELL_MAX, "-");
+}
+
+/* ---- either ---- */
+
+void rows_print(const struct rows *r)
+{
+	const json_t *row;
+	json_t *doc;
+	size_t i;
+
+	if (r->json) {
+		doc = json_pack("{s:i, s:O}", "schema", CONTROL_SCHEMA, r->key,
+				r->all);
+		table_json(stdout, doc, JSON_COMPACT);
+		json_decref(doc);
+	} else if (r->names) {
+		json_array_foreach(r->all, i, row)(void)
+			puts(json_string_value(json_object_get(row, "name")));
+	} else {
+		table_print(stdout, r->columns, r->n_columns, r->all, r->cell);
+	}
 }

@@ -74,8 +74,8 @@ void table_print(FILE *f, const struct table_column *columns, size_t n_columns,
 	}
 }
 
-void table_json(FILE *f, const json_t *all)
+void table_json(FILE *f, const json_t *all, size_t form)
 {
-	(void)json_dumpf(all, f, JSON_COMPACT | JSON_REAL_PRECISION(PRECISION));
+	(void)json_dumpf(all, f, form | JSON_REAL_PRECISION(PRECISION));
 	(void)fputc('\n', f);
 }

@@ -33,5 +33,8 @@ const char *table_value(const json_t *row, const char *key,
 void table_print(FILE *f, const struct table_column *columns, size_t n_columns,
 		 const json_t *rows, table_cell_fn cell);
 
-/** table_json() - @all in a line, for programs; errors stay in @f */
-void table_json(FILE *f, const json_t *all);
+/**
+ * table_json() - @all as it is; errors stay in @f
+ * @form: JSON_COMPACT, for programs: a line; JSON_INDENT(2), for people
+ */
+void table_json(FILE *f, const json_t *all, size_t form);

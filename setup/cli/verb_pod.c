@@ -29,17 +29,11 @@ struct containers {
 
 static json_t *container_json(const struct state_record *rec)
 {
-	static const char *const phases[] = { "starting", "running", "exited" };
-	bool ended = rec->phase == STATE_EXITED;
-
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", rec->name,
-			 "state", phases[rec->phase], "pid",
-			 rows_pid(rec, rec->init.pid), "exit_code",
-			 ended && rec->exit_code >= 0
-				 ? json_integer(rec->exit_code)
-				 : json_null(),
-			 "created", rows_time(rec->created_ms), "command",
-			 rows_list(rec->command));
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:o, s:o}", "name", rec->name, "state",
+		rows_state(rec), "pid", rows_pid(rec, rec->init.pid),
+		"exit_code", rows_exit_code(rec), "created",
+		rows_time(rec->created_ms), "command", rows_list(rec->command));
 }
 
 static int add_container(void *arg, struct state_record *rec)
@@ -73,31 +67,19 @@ static json_t *containers_of(const char *pod, bool names)
 
 /* ---- ls ---- */
 
-struct ls {
-	bool json, quiet;
-	json_t *rows;
-};
-
 static const struct opt ls_opts[] = {
-	{ "json", 0, NULL, "print JSON (a table)", OPT_FLAG(struct ls, json) },
+	{ "json", 0, NULL, "print JSON (a table)",
+	  OPT_FLAG(struct rows, json) },
 	{ "quiet", 'q', NULL, "print only the names",
-	  OPT_FLAG(struct ls, quiet) },
+	  OPT_FLAG(struct rows, names) },
 };
 
 const struct opt_table verb_pod_ls_opts = { "List", ls_opts,
 					    ARRAY_SIZE(ls_opts) };
 
-static const char *state_text(const struct state_record *rec)
-{
-	static const char *const phases[] = { "starting", "running",
-					      "stopped" };
-
-	return phases[rec->phase];
-}
-
 static int add_pod(void *arg, struct state_record *rec)
 {
-	struct ls *ls = arg;
+	struct rows *rows = arg;
 	json_t *names;
 
 	if (rec->kind != STATE_POD)
@@ -106,9 +88,9 @@ static int add_pod(void *arg, struct state_record *rec)
 	if (!names)
 		return -ENOMEM;
 	return rows_insert(
-		ls->rows,
+		rows->all,
 		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
-			  rec->name, "id", rec->id, "state", state_text(rec),
+			  rec->name, "id", rec->id, "state", rows_state(rec),
 			  "created", rows_time(rec->created_ms), "infra",
 			  rows_pid(rec, rec->init.pid), "supervisor",
 			  rows_pid(rec, rec->supervisor.pid), "containers",
@@ -140,30 +122,13 @@ static const char *cell(const json_t *row, const struct table_column *column,
 	return buf;
 }
 
-static void print_list(const struct ls *ls)
-{
-	const json_t *row;
-	json_t *all;
-	size_t i;
-
-	if (ls->json) {
-		all = json_pack("{s:i, s:O}", "schema", CONTROL_SCHEMA, "pods",
-				ls->rows);
-		table_json(stdout, all);
-		json_decref(all);
-	} else if (ls->quiet) {
-		json_array_foreach(ls->rows, i, row)(void)
-			puts(json_string_value(json_object_get(row, "name")));
-	} else {
-		table_print(stdout, columns, ARRAY_SIZE(columns), ls->rows,
-			    cell);
-	}
-}
-
 int verb_pod_ls(int argc, char **argv)
 {
-	struct ls ls = { 0 };
-	const struct opt_group groups[] = { { &verb_pod_ls_opts, &ls },
+	struct rows rows = { .key = "pods",
+			     .columns = columns,
+			     .n_columns = ARRAY_SIZE(columns),
+			     .cell = cell };
+	const struct opt_group groups[] = { { &verb_pod_ls_opts, &rows },
 					    { &config_global_opts, NULL } };
 	const struct opt_cmd cmd = {
 		.name = argv[0],
@@ -188,12 +153,12 @@ int verb_pod_ls(int argc, char **argv)
 	rc = state_open(&s);
 	if (rc)
 		return EXIT_OURS;
-	ls.rows = json_array();
-	rc = state_each(&s, add_pod, &ls);
+	rows.all = json_array();
+	rc = state_each(&s, add_pod, &rows);
 	state_close(&s);
 	if (!rc)
-		print_list(&ls);
-	json_decref(ls.rows);
+		rows_print(&rows);
+	json_decref(rows.all);
 	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }
 
@@ -240,7 +205,7 @@ static json_t *describe(const struct state_record *rec)
 	json_t *all = json_pack(
 		"{s:i, s:s, s:s, s:o, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:[], s:o}",
 		"schema", CONTROL_SCHEMA, "name", rec->name, "id", rec->id,
-		"created", rows_time(rec->created_ms), "state", state_text(rec),
+		"created", rows_time(rec->created_ms), "state", rows_state(rec),
 		"state_reason", "datapath", "datapath_reason", "pids",
 		"namespaces", "network", "ports", "containers", containers);
 
@@ -262,12 +227,7 @@ static int inspect(const struct inspect *i, const char *name)
 	state_drop(&rec);
 	if (!all)
 		return -EIO;
-	if (i->json) {
-		table_json(stdout, all);
-	} else {
-		(void)json_dumpf(all, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
-	}
+	table_json(stdout, all, i->json ? JSON_COMPACT : JSON_INDENT(2));
 	json_decref(all);
 	return 0;
 }

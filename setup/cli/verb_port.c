@@ -63,7 +63,7 @@ static int show(const struct port_config *cfg, json_t *all)
 	if (!all)
 		return -EIO;
 	if (cfg->json)
-		table_json(stdout, all);
+		table_json(stdout, all, JSON_COMPACT);
 	else
 		table_print(stdout, columns, ARRAY_SIZE(columns),
 			    json_object_get(all, "ports"), NULL);

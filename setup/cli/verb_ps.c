@@ -20,24 +20,24 @@
 #include "setup/cli/opt.h"
 #include "setup/cli/rows.h"
 #include "setup/cli/table.h"
-#include "setup/helper/control_json.h"
 #include "setup/state/state.h"
 
 #define COMMAND_WIDTH 40
 
 struct ps {
-	bool all, json, quiet, pod;
-	json_t *rows; /* of the JSON, by age */
+	bool all, pod;
+	struct rows rows;
 };
 
 static const struct opt ps_opts[] = {
 	{ "all", 'a', NULL, "those that have ended, too",
 	  OPT_FLAG(struct ps, all) },
-	{ "json", 0, NULL, "print JSON (a table)", OPT_FLAG(struct ps, json) },
+	{ "json", 0, NULL, "print JSON (a table)",
+	  OPT_FLAG(struct ps, rows.json) },
 	{ "pod", 0, NULL, "show in which pod each is",
 	  OPT_FLAG(struct ps, pod) },
 	{ "quiet", 'q', NULL, "print only the names",
-	  OPT_FLAG(struct ps, quiet) },
+	  OPT_FLAG(struct ps, rows.names) },
 };
 
 const struct opt_table verb_ps_opts = { "List", ps_opts, ARRAY_SIZE(ps_opts) };
@@ -61,25 +61,19 @@ static json_t *ports_json(const struct state_record *rec)
 
 static json_t *row_json(const struct state_record *rec)
 {
-	static const char *const phases[] = { "starting", "running", "exited" };
-	bool ended = rec->phase == STATE_EXITED;
-
 	return json_pack(
 		"{s:s, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}",
 		"name", rec->name, "pod", rec->pod[0] ? rec->pod : NULL,
-		"state", phases[rec->phase], "pid",
-		rows_pid(rec, rec->init.pid), "supervisor",
-		rows_pid(rec, rec->supervisor.pid), "exit_code",
-		ended && rec->exit_code >= 0 ? json_integer(rec->exit_code)
-					     : json_null(),
-		"created", rows_time(rec->created_ms), "started",
-		rows_time(rec->started_ms), "finished",
+		"state", rows_state(rec), "pid", rows_pid(rec, rec->init.pid),
+		"supervisor", rows_pid(rec, rec->supervisor.pid), "exit_code",
+		rows_exit_code(rec), "created", rows_time(rec->created_ms),
+		"started", rows_time(rec->started_ms), "finished",
 		rows_time(rec->finished_ms), "detached", rec->detached,
 		"remove", rec->remove, "command", rows_list(rec->command),
 		"ports", ports_json(rec));
 }
 
-/* Into ps->rows, the youngest first, as podman has it. */
+/* The youngest first, as podman has it. */
 static int add_row(void *arg, struct state_record *rec)
 {
 	struct ps *ps = arg;
@@ -87,7 +81,7 @@ static int add_row(void *arg, struct state_record *rec)
 	if (rec->kind != STATE_CONTAINER ||
 	    (rec->phase == STATE_EXITED && !ps->all))
 		return 0;
-	return rows_insert(ps->rows, row_json(rec));
+	return rows_insert(ps->rows.all, row_json(rec));
 }
 
 /* ---- the table ---- */
@@ -144,27 +138,6 @@ static const char *cell(const json_t *row, const struct table_column *column,
 
 /* ---- the verb ---- */
 
-static void print(const struct ps *ps)
-{
-	json_t *all;
-
-	if (ps->json) {
-		all = json_pack("{s:i, s:O}", "schema", CONTROL_SCHEMA,
-				"containers", ps->rows);
-		table_json(stdout, all);
-		json_decref(all);
-	} else if (ps->quiet) {
-		for (size_t i = 0; i < json_array_size(ps->rows); i++)
-			(void)printf(
-				"%s\n",
-				json_string_value(json_object_get(
-					json_array_get(ps->rows, i), "name")));
-	} else {
-		table_print(stdout, columns, ARRAY_SIZE(columns) - !ps->pod,
-			    ps->rows, cell);
-	}
-}
-
 /* Return: as opt_parse() */
 static int parse(struct ps *ps, char **argv)
 {
@@ -190,7 +163,10 @@ static int parse(struct ps *ps, char **argv)
 
 int verb_ps(int argc, char **argv)
 {
-	struct ps ps = { 0 };
+	struct ps ps = { .rows = { .key = "containers",
+				   .columns = columns,
+				   .n_columns = ARRAY_SIZE(columns) - 1,
+				   .cell = cell } };
 	struct state s;
 	int rc = parse(&ps, argv);
 
@@ -200,11 +176,12 @@ int verb_ps(int argc, char **argv)
 	rc = state_open(&s);
 	if (rc)
 		return EXIT_OURS;
-	ps.rows = json_array();
+	ps.rows.n_columns += ps.pod; /* the last one */
+	ps.rows.all = json_array();
 	rc = state_each(&s, add_row, &ps);
 	state_close(&s);
 	if (!rc)
-		print(&ps);
-	json_decref(ps.rows);
+		rows_print(&ps.rows);
+	json_decref(ps.rows.all);
 	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }

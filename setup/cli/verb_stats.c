@@ -88,7 +88,7 @@ static void print_json(FILE *f, const json_t *now, const json_t *before,
 {
 	(void)before;
 	(void)seconds;
-	table_json(f, now);
+	table_json(f, now, JSON_COMPACT);
 }
 
 static void print_stats(FILE *f, const json_t *now, const json_t *before,

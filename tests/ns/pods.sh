@@ -14,6 +14,9 @@ is "$(about web 'j["schema"], j["name"], j["state"], j["datapath"], j["container
 	"(1, 'web', 'running', 'splice', [], '$POD4')" 'pod inspect tells about it'
 is "$(about web '[(p["host_port"], p["pod_port"], p["host_addr"]) for p in j["ports"]]')" \
 	"[(8080, 80, '::')]" '... and its ports'
+verb pod inspect web
+like "$STATUS $OUT" '^0 .*"created": [0-9]+\.[0-9]{1,3},' \
+	'... without --json, too, its numbers as people read them'
 INFRA=$(pid_of web infra)
 is "$(about web '[k for k, v in j["namespaces"].items() if not v]')" '[]' \
 	'... and its namespaces'
