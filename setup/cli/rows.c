@@ -45,6 +45,11 @@ json_t *rows_list(json_t *list)
 	return list ? json_incref(list) : json_array();
 }
 
+json_t *rows_ports(const struct state_record *rec)
+{
+	return rows_list(rec->phase == STATE_EXITED ? NULL : rec->ports);
+}
+
 static double created(const json_t *row)
 {
 	return json_number_value(json_object_get(row, "created"));

@@ -17,6 +17,9 @@ const char *rows_state(const struct state_record *rec);
 /** rows_exit_code() - null: it runs, or its supervisor couldn't say */
 json_t *rows_exit_code(const struct state_record *rec);
 
+/** rows_ports() - what @rec has published: a new reference */
+json_t *rows_ports(const struct state_record *rec);
+
 /** rows_list() - @list, which may be NULL: a new reference */
 json_t *rows_list(json_t *list);
 

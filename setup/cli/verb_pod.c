@@ -19,84 +19,69 @@
 #include "setup/cli/rows.h"
 #include "setup/helper/control_json.h"
 
-/* ---- containers ---- */
-
-struct containers {
-	const char *pod;
-	bool names;  /* only those */
-	json_t *all; /* the youngest first */
-};
-
-static json_t *container_json(const struct state_record *rec)
-{
-	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o}", "name", rec->name, "state",
-		rows_state(rec), "pid", rows_pid(rec, rec->init.pid),
-		"exit_code", rows_exit_code(rec), "created",
-		rows_time(rec->created_ms), "command", rows_list(rec->command));
-}
-
-static int add_container(void *arg, struct state_record *rec)
-{
-	struct containers *c = arg;
-
-	if (strcmp(rec->pod, c->pod) != 0)
-		return 0;
-	if (c->names)
-		return json_array_append_new(c->all, json_string(rec->name))
-			       ? log_errno(ENOMEM, "list")
-			       : 0;
-	return rows_insert(c->all, container_json(rec));
-}
-
-/* Return: a list, NULL: logged */
-static json_t *containers_of(const char *pod, bool names)
-{
-	struct containers c = { pod, names, json_array() };
-	struct state s;
-	int rc = state_open(&s);
-
-	if (!rc)
-		rc = state_each(&s, add_container, &c);
-	state_close(&s);
-	if (!rc)
-		return c.all;
-	json_decref(c.all);
-	return NULL;
-}
-
 /* ---- ls ---- */
+
+struct ls {
+	struct rows rows;
+	json_t *containers; /* their names, by the names of their pods */
+};
 
 static const struct opt ls_opts[] = {
 	{ "json", 0, NULL, "print JSON (a table)",
-	  OPT_FLAG(struct rows, json) },
+	  OPT_FLAG(struct ls, rows.json) },
 	{ "quiet", 'q', NULL, "print only the names",
-	  OPT_FLAG(struct rows, names) },
+	  OPT_FLAG(struct ls, rows.names) },
 };
 
 const struct opt_table verb_pod_ls_opts = { "List", ls_opts,
 					    ARRAY_SIZE(ls_opts) };
 
-static int add_pod(void *arg, struct state_record *rec)
+/* Into the list of its pod, which may be met only later. */
+static int add_name(json_t *containers, const struct state_record *rec)
 {
-	struct rows *rows = arg;
-	json_t *names;
+	json_t *names = json_object_get(containers, rec->pod);
 
+	if (!names) {
+		names = json_array();
+		if (json_object_set_new(containers, rec->pod, names))
+			return log_errno(ENOMEM, "list");
+	}
+	return json_array_append_new(names, json_string(rec->name))
+		       ? log_errno(ENOMEM, "list")
+		       : 0;
+}
+
+static int add_record(void *arg, struct state_record *rec)
+{
+	struct ls *ls = arg;
+
+	if (rec->pod[0])
+		return add_name(ls->containers, rec);
 	if (rec->kind != STATE_POD)
 		return 0;
-	names = containers_of(rec->name, true);
-	if (!names)
-		return -ENOMEM;
 	return rows_insert(
-		rows->all,
-		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
+		ls->rows.all,
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:[], s:o}", "name",
 			  rec->name, "id", rec->id, "state", rows_state(rec),
 			  "created", rows_time(rec->created_ms), "infra",
 			  rows_pid(rec, rec->init.pid), "supervisor",
 			  rows_pid(rec, rec->supervisor.pid), "containers",
-			  names, "ports",
-			  rows_list(rec->phase == STATE_EXITED ? NULL
-							       : rec->ports)));
+			  "ports", rows_ports(rec)));
+}
+
+static void take_names(const struct ls *ls)
+{
+	json_t *row, *names;
+	size_t i;
+
+	json_array_foreach(ls->rows.all, i, row)
+	{
+		names = json_object_get(
+			ls->containers,
+			json_string_value(json_object_get(row, "name")));
+		if (names)
+			(void)json_object_set(row, "containers", names);
+	}
 }
 
 static const struct table_column columns[] = {
@@ -124,11 +109,11 @@ static const char *cell(const json_t *row, const struct table_column *column,
 
 int verb_pod_ls(int argc, char **argv)
 {
-	struct rows rows = { .key = "pods",
-			     .columns = columns,
-			     .n_columns = ARRAY_SIZE(columns),
-			     .cell = cell };
-	const struct opt_group groups[] = { { &verb_pod_ls_opts, &rows },
+	struct ls ls = { .rows = { .key = "pods",
+				   .columns = columns,
+				   .n_columns = ARRAY_SIZE(columns),
+				   .cell = cell } };
+	const struct opt_group groups[] = { { &verb_pod_ls_opts, &ls },
 					    { &config_global_opts, NULL } };
 	const struct opt_cmd cmd = {
 		.name = argv[0],
@@ -153,12 +138,16 @@ int verb_pod_ls(int argc, char **argv)
 	rc = state_open(&s);
 	if (rc)
 		return EXIT_OURS;
-	rows.all = json_array();
-	rc = state_each(&s, add_pod, &rows);
+	ls.rows.all = json_array();
+	ls.containers = json_object();
+	rc = state_each(&s, add_record, &ls);
 	state_close(&s);
-	if (!rc)
-		rows_print(&rows);
-	json_decref(rows.all);
+	if (!rc) {
+		take_names(&ls);
+		rows_print(&ls.rows);
+	}
+	json_decref(ls.rows.all);
+	json_decref(ls.containers);
 	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }
 
@@ -175,6 +164,45 @@ static const struct opt inspect_opts[] = {
 
 const struct opt_table verb_pod_inspect_opts = { "Inspect", inspect_opts,
 						 ARRAY_SIZE(inspect_opts) };
+
+struct containers {
+	const char *pod;
+	json_t *all; /* the youngest first */
+};
+
+static json_t *container_json(const struct state_record *rec)
+{
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:o, s:o}", "name", rec->name, "state",
+		rows_state(rec), "pid", rows_pid(rec, rec->init.pid),
+		"exit_code", rows_exit_code(rec), "created",
+		rows_time(rec->created_ms), "command", rows_list(rec->command));
+}
+
+static int add_container(void *arg, struct state_record *rec)
+{
+	struct containers *c = arg;
+
+	if (strcmp(rec->pod, c->pod) != 0)
+		return 0;
+	return rows_insert(c->all, container_json(rec));
+}
+
+/* Return: a list, NULL: logged */
+static json_t *containers_of(const char *pod)
+{
+	struct containers c = { pod, json_array() };
+	struct state s;
+	int rc = state_open(&s);
+
+	if (!rc)
+		rc = state_each(&s, add_container, &c);
+	state_close(&s);
+	if (!rc)
+		return c.all;
+	json_decref(c.all);
+	return NULL;
+}
 
 /* What the pod itself says of it. Return: 0 or -errno, logged */
 static int ask_pod(const struct state_record *rec, json_t *all)
@@ -201,7 +229,7 @@ static int ask_pod(const struct state_record *rec, json_t *all)
 /* Return: a new object, NULL: logged */
 static json_t *describe(const struct state_record *rec)
 {
-	json_t *containers = containers_of(rec->name, false);
+	json_t *containers = containers_of(rec->name);
 	json_t *all = json_pack(
 		"{s:i, s:s, s:s, s:o, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:[], s:o}",
 		"schema", CONTROL_SCHEMA, "name", rec->name, "id", rec->id,

@@ -16,7 +16,6 @@
 #include "netstack/base/log.h"
 #include "setup/base/exit.h"
 #include "setup/cli/config_run.h"
-#include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
 #include "setup/cli/rows.h"
 #include "setup/cli/table.h"
@@ -27,6 +26,7 @@
 struct ps {
 	bool all, pod;
 	struct rows rows;
+	json_t *ports; /* of pods, by their names */
 };
 
 static const struct opt ps_opts[] = {
@@ -44,21 +44,6 @@ const struct opt_table verb_ps_opts = { "List", ps_opts, ARRAY_SIZE(ps_opts) };
 
 /* ---- JSON ---- */
 
-/* Those of its pod, when it is in one: they lead to all of its containers. */
-static json_t *ports_json(const struct state_record *rec)
-{
-	struct state_record pod = { .dir = -1 };
-	json_t *ports = rec->ports;
-
-	if (rec->phase == STATE_EXITED)
-		return json_array();
-	if (rec->pod[0] && !lookup_try(rec->pod, &pod))
-		ports = pod.ports;
-	ports = rows_list(ports);
-	state_drop(&pod);
-	return ports;
-}
-
 static json_t *row_json(const struct state_record *rec)
 {
 	return json_pack(
@@ -70,7 +55,7 @@ static json_t *row_json(const struct state_record *rec)
 		"started", rows_time(rec->started_ms), "finished",
 		rows_time(rec->finished_ms), "detached", rec->detached,
 		"remove", rec->remove, "command", rows_list(rec->command),
-		"ports", ports_json(rec));
+		"ports", rows_ports(rec));
 }
 
 /* The youngest first, as podman has it. */
@@ -78,10 +63,35 @@ static int add_row(void *arg, struct state_record *rec)
 {
 	struct ps *ps = arg;
 
-	if (rec->kind != STATE_CONTAINER ||
-	    (rec->phase == STATE_EXITED && !ps->all))
+	if (rec->kind == STATE_POD)
+		return json_object_set_new(ps->ports, rec->name,
+					   rows_ports(rec))
+			       ? log_errno(ENOMEM, "list")
+			       : 0;
+	if (rec->phase == STATE_EXITED && !ps->all)
 		return 0;
 	return rows_insert(ps->rows.all, row_json(rec));
+}
+
+static const char *text_at(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+/* The ports of a pod lead to all of its containers. */
+static void take_ports(const struct ps *ps)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(ps->rows.all, i, row)
+	{
+		const char *pod = text_at(row, "pod");
+		json_t *ports = pod ? json_object_get(ps->ports, pod) : NULL;
+
+		if (ports && strcmp(text_at(row, "state"), "exited") != 0)
+			(void)json_object_set(row, "ports", ports);
+	}
 }
 
 /* ---- the table ---- */
@@ -101,7 +111,7 @@ static void command_text(const json_t *row, char buf[TABLE_CELL_MAX])
 
 static void state_text(const json_t *row, char buf[TABLE_CELL_MAX])
 {
-	const char *state = json_string_value(json_object_get(row, "state"));
+	const char *state = text_at(row, "state");
 	const json_t *code = json_object_get(row, "exit_code");
 
 	if (strcmp(state, "exited") != 0)
@@ -178,10 +188,14 @@ int verb_ps(int argc, char **argv)
 		return EXIT_OURS;
 	ps.rows.n_columns += ps.pod; /* the last one */
 	ps.rows.all = json_array();
+	ps.ports = json_object();
 	rc = state_each(&s, add_row, &ps);
 	state_close(&s);
-	if (!rc)
+	if (!rc) {
+		take_ports(&ps);
 		rows_print(&ps.rows);
+	}
 	json_decref(ps.rows.all);
+	json_decref(ps.ports);
 	return rc || opt_flush(stdout) ? EXIT_OURS : 0;
 }

@@ -100,6 +100,10 @@ verb ps --pod
 like "$OUT" 'front +running .*\*:8080->80/tcp .* web' 'ps --pod shows the pod'
 is "$(container front '(c["pod"], [p["host_port"] for p in c["ports"]])')" \
 	"('web', [8080])" '... and ps --json'
+is "$(of_json '[(p["name"], sorted(p["containers"])) for p in j["pods"]]' pod ls --json)" \
+	"[('web', ['back', 'front'])]" 'pod ls --json names its containers'
+verb pod ls
+like "$OUT" 'web +running .* 2 +\*:8080->80/tcp' '... and pod ls counts them'
 verb exec web -- true
 is "$STATUS $ERR" '125 podsplice: web: a pod of 2 containers: name one of them (podsplice ps -a --pod)' \
 	'exec by the name of a pod with several containers'
