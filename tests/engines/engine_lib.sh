@@ -129,10 +129,7 @@ world()
 # engine CMD...: as the account in this world, guarded. OUT, ERR, STATUS.
 engine()
 {
-	guard "${AS_USER[@]}" "$@" >"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$?
-	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
-	[ "$STATUS" != 124 ] || note "hung: $*"
+	caught "${AS_USER[@]}" "$@"
 }
 
 # works NAME CMD...: it must succeed

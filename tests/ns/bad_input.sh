@@ -160,11 +160,9 @@ run_user --mtu
 refuses '--mtu without its value'
 run_user -p 8080:80/sctp -- true
 like "$ERR" 'sctp' 'sctp is refused by name'
-for verb in nosuch '' -x --nosuch; do
-	timeout "$GUARD" "${AS_USER[@]}" "$PODSPLICE" "$verb" \
-		>"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
-	refuses "verb '$verb'"
+for word in nosuch '' -x --nosuch; do
+	verb "$word"
+	refuses "verb '$word'"
 done
 
 # A port in use, with its owner's name; below 1024
@@ -194,27 +192,22 @@ like "$ERR" 'net\.ipv4\.ip_unprivileged_port_start' '... names the sysctl'
 # Machines that lack something
 tun_hidden()
 {
-	timeout "$GUARD" "${IN_HOST[@]}" unshare --mount --propagation \
-		private sh -c '
+	caught "${IN_HOST[@]}" unshare --mount --propagation private sh -c '
 		: >"$1/tun"
 		chmod "$2" "$1/tun"
 		mount --bind "$1/tun" /dev/net/tun
 		shift 2
 		exec "$@"' sh "$T" "$1" \
-		"${AS_USER[@]:4}" "$PODSPLICE" run -- true \
-		>"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+		"${AS_USER[@]:4}" "$PODSPLICE" run -- true
 }
 tun_hidden 000
 refuses "a TAP that can't be opened"
 like "$ERR" '/dev/net/tun' '... names the device'
 tun_hidden 666
 refuses 'a /dev/net/tun that is no device'
-timeout "$GUARD" "${IN_HOST[@]}" setpriv "--reuid=$ACCOUNT_UID" \
+caught "${IN_HOST[@]}" setpriv "--reuid=$ACCOUNT_UID" \
 	"--regid=$ACCOUNT_GID" --init-groups -- "${CLEAN_ENV[@]}" \
-	"XDG_RUNTIME_DIR=/$LONG" "$PODSPLICE" run -- echo fine \
-	>"$T/fg.out" 2>"$T/fg.log" </dev/null
-STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+	"XDG_RUNTIME_DIR=/$LONG" "$PODSPLICE" run -- echo fine
 
 # Works, or refuses; a runtime directory may not be needed at all
 works_or_refuses()
@@ -228,38 +221,30 @@ works_or_refuses()
 works_or_refuses 'too long a runtime directory'
 runtime_as() # MOUNT-OPTIONS FILL
 {
-	timeout "$GUARD" "${IN_HOST[@]}" unshare --mount --propagation \
-		private sh -c '
+	caught "${IN_HOST[@]}" unshare --mount --propagation private sh -c '
 		mount -t tmpfs -o "size=64k,nr_inodes=10,mode=700,uid=$2,gid=$3" \
 			tmpfs "$1"
 		[ -z "$5" ] || cat /dev/zero >"$1/full" 2>/dev/null
 		mount -o "remount,$4" "$1"
 		shift 5
 		exec "$@"' sh "$RUNTIME" "$ACCOUNT_UID" "$ACCOUNT_GID" "$1" \
-		"$2" "${AS_USER[@]:4}" "$PODSPLICE" run -p 8080:80 -- echo fine \
-		>"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+		"$2" "${AS_USER[@]:4}" "$PODSPLICE" run -p 8080:80 -- echo fine
 }
 runtime_as ro ''
 works_or_refuses 'a read-only runtime directory'
 runtime_as rw full
 works_or_refuses 'a full runtime directory'
 for dir in /nonexistent/dir relative /etc/passwd ''; do
-	timeout "$GUARD" "${AS_USER[@]}" "XDG_RUNTIME_DIR=$dir" "$PODSPLICE" \
-		run -- echo fine >"$T/fg.out" 2>"$T/fg.log" </dev/null
-	STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+	caught "${AS_USER[@]}" "XDG_RUNTIME_DIR=$dir" "$PODSPLICE" run -- \
+		echo fine
 	works_or_refuses "XDG_RUNTIME_DIR=$dir"
 done
 in_host rm -rf "/tmp/podsplice-$ACCOUNT_UID"
 
 # No processes left to fork, no descriptors
-timeout "$GUARD" "${AS_USER[@]}" sh -c "ulimit -n 12; exec $PODSPLICE run \
-	-- echo fine" >"$T/fg.out" 2>"$T/fg.log" </dev/null
-STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+caught "${AS_USER[@]}" sh -c "ulimit -n 12; exec $PODSPLICE run -- echo fine"
 works_or_refuses 'twelve descriptors'
-timeout "$GUARD" "${AS_USER[@]}" sh -c "ulimit -n 5; exec $PODSPLICE run \
-	-- echo fine" >"$T/fg.out" 2>"$T/fg.log" </dev/null
-STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+caught "${AS_USER[@]}" sh -c "ulimit -n 5; exec $PODSPLICE run -- echo fine"
 works_or_refuses 'five descriptors'
 # stdout, stderr and stdin closed by the caller
 timeout "$GUARD" "${AS_USER[@]}" sh -c "exec $PODSPLICE run -- sh -c 'exit 4' \

@@ -468,12 +468,17 @@ run_user()
 # verb ARGS...: `podsplice ARGS`, the same
 verb()
 {
-	guard "${AS_USER[@]}" "$PODSPLICE" "$@" >"$T/fg.out" 2>"$T/fg.log" \
-		</dev/null
+	caught "${AS_USER[@]}" "$PODSPLICE" "$@"
+}
+
+# caught CMD...: the same for any command
+caught()
+{
+	guard "$@" >"$T/fg.out" 2>"$T/fg.log" </dev/null
 	STATUS=$?
 	# shellcheck disable=SC2034 # for the tests
 	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
-	[ "$STATUS" != 124 ] || note "hung: podsplice $*"
+	[ "$STATUS" != 124 ] || note "hung: $*"
 }
 
 # held NAME PORT: a client that keeps a connection; its end comes with let_go

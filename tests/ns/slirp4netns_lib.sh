@@ -52,11 +52,7 @@ s4_end()
 # s4_fg ARG...: in the foreground; OUT, ERR, STATUS
 s4_fg()
 {
-	timeout -k 5 "$GUARD" "${AS_USER[@]}" "$S4" "$@" >"$T/fg.out" \
-		2>"$T/fg.err" </dev/null
-	STATUS=$?
-	# shellcheck disable=SC2034 # for the tests
-	OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.err")
+	caught "${AS_USER[@]}" "$S4" "$@"
 }
 
 has_route()
