@@ -268,6 +268,8 @@ def measure(lab, opts, results):
           f"(median of the rounds)")
     for of_costs in (False, True):
         results.table([p.name for p in peers], opts.baseline, of_costs)
+    print()
+    results.say_where_behind(opts.baseline)
     if results.others:
         print(f"others used {statistics.median(results.others):.0%} of the "
               f"machine meanwhile (median), at most "
