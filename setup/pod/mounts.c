@@ -196,8 +196,10 @@ static int place_text(struct mounts *m, size_t i, const char *text, bool make)
 	rc = target < 0 ? target
 			: cover(m->stage, texts[i].name, target, m->read_only);
 	if (rc)
-		log_warn("%s: can't be replaced by the pod's own: %s",
-			 texts[i].path, strerror(-rc));
+		log_warn("%s: can't be replaced by the pod's own: %s%s",
+			 texts[i].path, strerror(-rc),
+			 target < 0 && make ? " (make the file in its root)"
+					    : "");
 	return 0;
 }
 

@@ -199,6 +199,16 @@ check '... and rewritten' wait_for 20 search_is two.example
 pod_end
 is "$STATUS" 143 '... to the end'
 
+# a root that is somebody else's, without these files
+mkdir "$WORK/theirs"
+cp -a "$ROOT/." "$WORK/theirs"
+rm -f "$WORK/theirs/etc/hosts" "$WORK/theirs/etc/resolv.conf"
+chown 0:0 "$WORK/theirs/etc"
+run_user --rootfs "$WORK/theirs" -- sh -c 'ls -A /etc'
+is "$STATUS $OUT" $'0 group\nissue\npasswd' "a root without /etc/hosts, not the user's"
+is "$(grep -c 'Permission denied (make the file in its root)$' <<<"$ERR")" 2 \
+	'... says what mends it'
+
 # --rootfs DIR:ro
 MODE=:ro
 in_root 'cat /etc/issue; touch /x /tmp/x /data/x 2>/dev/null || echo refused'
