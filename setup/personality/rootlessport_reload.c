@@ -147,6 +147,7 @@ int reload_new(struct reload **out, struct loop *loop, int listener,
 	       reload_fn fn, void *arg)
 {
 	struct reload *r = calloc(1, sizeof(*r));
+	int rc;
 
 	if (!r) {
 		fd_drop(&listener);
@@ -156,11 +157,9 @@ int reload_new(struct reload **out, struct loop *loop, int listener,
 	list_init(&r->clients);
 	r->listener = (struct loop_source){ listener, EPOLLIN | EPOLLET,
 					    on_listener };
-	*out = r;
-	if (!loop_add(loop, &r->listener))
-		return 0;
-	*out = reload_free(r);
-	return -ENOMEM;
+	rc = loop_add(loop, &r->listener);
+	*out = rc ? reload_free(r) : r;
+	return rc;
 }
 
 struct reload *reload_free(struct reload *r)
