@@ -304,13 +304,16 @@ static void serve(struct client *cl, size_t len)
 /* One request, and all that came is it. */
 static void work_once(struct client *cl)
 {
+	const struct control_manners *m = cl->control->manners;
+	bool too_long = cl->n_in >= m->too_long;
+
+	if (!too_long && !cl->eof && !frame_closed(cl->in, cl->n_in))
+		return; /* there is more to come */
 	cl->last = true;
-	if (cl->n_in >= cl->control->manners->too_long)
-		control_error(&cl->call, "%s", cl->control->manners->length);
-	else if (cl->eof || frame_closed(cl->in, cl->n_in))
-		serve(cl, cl->n_in);
+	if (too_long)
+		control_error(&cl->call, "%s", m->length);
 	else
-		cl->last = false;
+		serve(cl, cl->n_in);
 }
 
 static void on_work(struct loop_job *job)
