@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "netstack/base/fd.h"
+#include "netstack/base/hopudp.h"
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
@@ -35,10 +36,6 @@
 
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
-
-/* What comes while others have the processor; the kernel counts its own part
- * of each datagram, too. Cut to net.core.rmem_max. */
-#define UDP_BUFFER (4 << 20)
 
 /* How many taken ports a search for a block of free ones walks past. */
 #define WALK_STEPS 256
@@ -66,7 +63,7 @@ int listen_prepare_udp(int fd, int family, bool dual)
 	int rc = 0;
 
 	/* as much as net.core.rmem_max allows; Linux 5.0 for the other */
-	(void)set_flag(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+	(void)set_flag(fd, SOL_SOCKET, SO_RCVBUF, HOP_UDP_BUFFER_BYTES);
 	(void)set_flag(fd, SOL_UDP, UDP_GRO, 1);
 	if (family == AF_INET || dual)
 		rc = set_flag(fd, SOL_IP, IP_PKTINFO, 1);

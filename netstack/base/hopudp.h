@@ -15,3 +15,10 @@
 #define HOP_UDP_MARK_WHOLE 1
 /* mark of what comes from the TAP: no flow of the relay's. */
 #define HOP_UDP_MARK_TAP 2
+
+/*
+ * SO_RCVBUF of these and of the published ports' sockets: what comes while
+ * others have the processor; the kernel counts its own part of each datagram,
+ * too. Cut to net.core.rmem_max.
+ */
+#define HOP_UDP_BUFFER_BYTES (4 << 20)

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
+#include "netstack/base/hopudp.h"
 #include "netstack/base/log.h"
 #include "portfwd/relay_socket.h"
 #include "setup/base/sys.h"
@@ -44,9 +45,6 @@
 #define TAP	    "tap0"
 #define TABLE_LOCAL 100
 #define BACKLOG	    4096
-
-/* as that of the port: portfwd/listen.c */
-#define HOP_UDP_BUFFER (4 << 20)
 
 /* The hop's sysctls that hold for every device; before any is made. */
 static int hop_sysctls(void)
@@ -163,7 +161,7 @@ static int set_int(int fd, int level, int name, int value)
 int hop_prepare_udp(int fd, int family)
 {
 	/* more than the kernel allows is cut */
-	(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, HOP_UDP_BUFFER);
+	(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, HOP_UDP_BUFFER_BYTES);
 	/* without: datagrams come one by one (Linux 5.0), and all of them may
 	 * be fragmented on (5.19) */
 	(void)set_int(fd, SOL_UDP, UDP_GRO, 1);
