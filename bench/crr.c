@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/session.h"
-#include "bench/stats.h"
+#include "bench/latency.h"
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 
@@ -33,10 +32,9 @@ struct slot {
 
 struct crr {
 	struct run run;
-	struct loop_timer stop;
+	struct latency lat; /* of all of it */
 	struct slot *slots;
-	struct mono from;
-	struct hist connects, totals;
+	struct hist connects;
 	uint64_t n_answers; /* with those that warmed up */
 	uint64_t n_errors, n_refused, n_reset, n_no_address;
 };
@@ -100,7 +98,7 @@ static int slot_ask(struct slot *sl)
 
 	if (rc)
 		return rc;
-	if (!mono_before(sl->started, crr->from))
+	if (latency_counts(&crr->lat, sl->started))
 		hist_add(&crr->connects,
 			 (uint64_t)mono_sub(mono_now(), sl->started).ns);
 	if (send(sl->src.fd, &(uint8_t){ WIRE_QUICK }, 1, MSG_NOSIGNAL) != 1)
@@ -144,29 +142,16 @@ static void slot_event(struct loop_source *src, uint32_t revents)
 		run_fail(&crr->run, "payload is wrong");
 	else if (rc)
 		count_error(crr, -rc);
-	else if (!mono_before(sl->started, crr->from))
-		hist_add(&crr->totals,
-			 (uint64_t)mono_sub(mono_now(), sl->started).ns);
+	else
+		latency_add(&crr->lat, sl->started, mono_now());
 	slot_next(sl);
-}
-
-static void on_stop(struct loop_timer *t)
-{
-	struct crr *crr = container_of(t, struct crr, stop);
-
-	loop_stop(&crr->run.loop, 0);
 }
 
 static int crr_start(struct crr *crr)
 {
 	const struct load_config *cfg = crr->run.cfg;
-	struct mono now = mono_now();
-	int rc;
+	int rc = latency_begin(&crr->lat);
 
-	crr->stop.fn = on_stop;
-	crr->from = mono_add(now, (struct mono){ cfg->duration.ns / 10 });
-	rc = loop_timer_set(&crr->run.loop, &crr->stop,
-			    mono_add(now, cfg->duration));
 	if (rc)
 		return rc;
 	crr->slots = calloc(cfg->conns, sizeof(*crr->slots));
@@ -182,8 +167,7 @@ static int crr_start(struct crr *crr)
 static void crr_print(const struct crr *crr)
 {
 	const struct load_config *cfg = crr->run.cfg;
-	double seconds = (double)cfg->duration.ns * 0.9 / 1e9;
-	const struct hist *c = &crr->connects, *t = &crr->totals;
+	const struct hist *c = &crr->connects, *t = &crr->lat.hist;
 	char target[ADDR_TEXT_MAX];
 
 	printf("{\"schema\":1,\"test\":\"crr\",\"clients\":%llu,"
@@ -194,7 +178,8 @@ static void crr_print(const struct crr *crr)
 	       "\"errors\":{\"all\":%llu,\"refused\":%llu,\"reset\":%llu,"
 	       "\"no_address\":%llu},\"verified\":true,\"target\":\"%s\"}\n",
 	       (unsigned long long)cfg->conns, (unsigned long long)t->n,
-	       (unsigned long long)crr->n_answers, (double)t->n / seconds,
+	       (unsigned long long)crr->n_answers,
+	       (double)t->n / latency_seconds(&crr->lat),
 	       (unsigned long long)hist_percentile(c, 50),
 	       (unsigned long long)hist_percentile(c, 99),
 	       (unsigned long long)hist_percentile(t, 50),
@@ -214,16 +199,11 @@ int load_crr(const struct load_config *cfg)
 
 	if (!crr)
 		return log_errno(ENOMEM, "crr");
-	rc = run_init(&crr->run, "crr", cfg,
-		      mono_add(cfg->duration, mono_s(LOAD_GRACE_S)));
+	rc = latency_init(&crr->lat, &crr->run, "crr", cfg);
 	if (!rc)
 		rc = crr_start(crr);
 	if (!rc)
-		rc = loop_run(&crr->run.loop);
-	if (!rc && crr->totals.n == 0) {
-		run_fail(&crr->run, "no answer in the time given");
-		rc = 1;
-	}
+		rc = latency_run(&crr->lat);
 	if (!rc)
 		crr_print(crr);
 	for (uint64_t i = 0; crr->slots && i < cfg->conns; i++)

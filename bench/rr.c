@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/session.h"
-#include "bench/stats.h"
+#include "bench/latency.h"
 #include "netstack/base/log.h"
 
 struct rr;
@@ -26,11 +25,9 @@ struct rr_client {
 
 struct rr {
 	struct run run;
-	struct loop_timer stop;
+	struct latency lat; /* begins when all are open */
 	struct rr_client *clients;
 	uint64_t n_open;
-	struct mono from; /* counted from here; 0: not all are open yet */
-	struct hist hist;
 };
 
 static void client_send(struct rr_client *c)
@@ -65,11 +62,7 @@ static void client_next(struct rr_client *c)
 
 static void client_answered(struct rr_client *c)
 {
-	struct rr *rr = c->rr;
-	struct mono now = mono_now();
-
-	if (rr->from.ns && !mono_before(c->sent_at, rr->from))
-		hist_add(&rr->hist, (uint64_t)mono_sub(now, c->sent_at).ns);
+	latency_add(&c->rr->lat, c->sent_at, mono_now());
 	client_next(c);
 }
 
@@ -109,27 +102,14 @@ static void client_event(struct loop_source *src, uint32_t revents)
 		client_recv(c);
 }
 
-static void on_stop(struct loop_timer *t)
-{
-	struct rr *rr = container_of(t, struct rr, stop);
-
-	loop_stop(&rr->run.loop, 0);
-}
-
 static void client_open(struct session *s)
 {
 	struct rr_client *c = container_of(s, struct rr_client, session);
 	struct rr *rr = c->rr;
-	struct mono run_for = rr->run.cfg->duration;
 
 	s->src.fn = client_event;
-	if (++rr->n_open == rr->run.cfg->conns) {
-		rr->from =
-			mono_add(mono_now(), (struct mono){ run_for.ns / 10 });
-		if (loop_timer_set(&rr->run.loop, &rr->stop,
-				   mono_add(mono_now(), run_for)))
-			run_fail(&rr->run, "no timer");
-	}
+	if (++rr->n_open == s->run->cfg->conns && latency_begin(&rr->lat))
+		run_fail(s->run, "no timer");
 	client_next(c);
 }
 
@@ -140,7 +120,7 @@ static void rr_print(const struct rr *rr)
 	printf("{\"schema\":1,\"test\":\"rr\",\"clients\":%llu,\"size\":%llu,",
 	       (unsigned long long)cfg->conns,
 	       (unsigned long long)cfg->size_bytes);
-	hist_describe(&rr->hist, (double)cfg->duration.ns * 0.9 / 1e9);
+	hist_describe(&rr->lat.hist, latency_seconds(&rr->lat));
 	printf(",\"verified\":true,");
 	session_describe(&rr->clients[0].session);
 	printf("}\n");
@@ -150,7 +130,6 @@ static int rr_start(struct rr *rr)
 {
 	const struct load_config *cfg = rr->run.cfg;
 
-	rr->stop.fn = on_stop;
 	rr->clients = calloc(cfg->conns, sizeof(*rr->clients));
 	if (!rr->clients)
 		return log_errno(ENOMEM, "clients");
@@ -172,16 +151,11 @@ int load_rr(const struct load_config *cfg)
 
 	if (!rr)
 		return log_errno(ENOMEM, "rr");
-	rc = run_init(&rr->run, "rr", cfg,
-		      mono_add(cfg->duration, mono_s(LOAD_GRACE_S)));
+	rc = latency_init(&rr->lat, &rr->run, "rr", cfg);
 	if (!rc)
 		rc = rr_start(rr);
 	if (!rc)
-		rc = loop_run(&rr->run.loop);
-	if (!rc && rr->hist.n == 0) {
-		run_fail(&rr->run, "no answer in the time given");
-		rc = 1;
-	}
+		rc = latency_run(&rr->lat);
 	if (!rc)
 		rr_print(rr);
 	for (uint64_t i = 0; rr->clients && i < cfg->conns; i++)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "bench/dgram.h"
-#include "bench/session.h"
+#include "bench/latency.h"
 #include "netstack/base/log.h"
 
 #define LOST_MS	 250
@@ -28,11 +28,10 @@ struct udp_client {
 
 struct udp_rr {
 	struct run run;
-	struct loop_timer stop, sweep;
+	struct latency lat;
+	struct loop_timer sweep;
 	struct udp_client *clients;
-	struct mono from;
 	uint64_t n_lost; /* with those that warmed up */
-	struct hist hist;
 };
 
 static uint64_t client_name(const struct udp_client *c)
@@ -78,16 +77,8 @@ static void client_event(struct loop_source *src, uint32_t revents)
 	}
 	if (head.seq != c->seq)
 		return;
-	if (!mono_before(c->sent_at, rr->from))
-		hist_add(&rr->hist, (uint64_t)mono_sub(now, c->sent_at).ns);
+	latency_add(&rr->lat, c->sent_at, now);
 	client_send(c);
-}
-
-static void on_stop(struct loop_timer *t)
-{
-	struct udp_rr *rr = container_of(t, struct udp_rr, stop);
-
-	loop_stop(&rr->run.loop, 0);
 }
 
 static void on_sweep(struct loop_timer *t)
@@ -110,7 +101,7 @@ static void on_sweep(struct loop_timer *t)
 static int udp_rr_start(struct udp_rr *rr)
 {
 	const struct load_config *cfg = rr->run.cfg;
-	struct mono now = mono_now();
+	int rc;
 
 	rr->clients = calloc(cfg->conns, sizeof(*rr->clients));
 	if (!rr->clients)
@@ -127,15 +118,11 @@ static int udp_rr_start(struct udp_rr *rr)
 			return -EIO;
 		client_send(c);
 	}
-	rr->stop.fn = on_stop;
 	rr->sweep.fn = on_sweep;
-	rr->from = mono_add(now, (struct mono){ cfg->duration.ns / 10 });
-	if (loop_timer_set(&rr->run.loop, &rr->stop,
-			   mono_add(now, cfg->duration)) ||
-	    loop_timer_set(&rr->run.loop, &rr->sweep,
-			   mono_add(now, mono_ms(SWEEP_MS))))
-		return -ENOMEM;
-	return 0;
+	rc = latency_begin(&rr->lat);
+	return rc ? rc
+		  : loop_timer_set(&rr->run.loop, &rr->sweep,
+				   mono_add(mono_now(), mono_ms(SWEEP_MS)));
 }
 
 static void udp_rr_print(const struct udp_rr *rr)
@@ -148,7 +135,7 @@ static void udp_rr_print(const struct udp_rr *rr)
 	       (unsigned long long)cfg->conns,
 	       (unsigned long long)cfg->size_bytes,
 	       (unsigned long long)rr->n_lost);
-	hist_describe(&rr->hist, (double)cfg->duration.ns * 0.9 / 1e9);
+	hist_describe(&rr->lat.hist, latency_seconds(&rr->lat));
 	printf(",\"verified\":true,\"target\":\"%s\"}\n",
 	       endpoint_format(&cfg->target, target));
 }
@@ -160,16 +147,11 @@ int load_udp_rr(const struct load_config *cfg)
 
 	if (!rr)
 		return log_errno(ENOMEM, "udp-rr");
-	rc = run_init(&rr->run, "udp-rr", cfg,
-		      mono_add(cfg->duration, mono_s(LOAD_GRACE_S)));
+	rc = latency_init(&rr->lat, &rr->run, "udp-rr", cfg);
 	if (!rc)
 		rc = udp_rr_start(rr);
 	if (!rc)
-		rc = loop_run(&rr->run.loop);
-	if (!rc && rr->hist.n == 0) {
-		run_fail(&rr->run, "no answer in the time given");
-		rc = 1;
-	}
+		rc = latency_run(&rr->lat);
 	if (!rc)
 		udp_rr_print(rr);
 	for (uint64_t i = 0; rr->clients && i < cfg->conns; i++)
