@@ -153,48 +153,37 @@ static int check_net(struct target *t)
 	return 0;
 }
 
+/* Its network namespace is open: all else about it. */
+static int look_at(struct target *t, const char *userns)
+{
+	int rc = check_net(t);
+
+	return rc ? rc : find_user(t, userns);
+}
+
 int target_open(struct target *out, const char *word, const char *userns)
 {
-	struct target t = TARGET_NULL;
 	bool digits = *word && !word[strspn(word, "0123456789")];
 	uint64_t pid = 0;
 	int rc;
 
-	t.word = word;
+	out->word = word;
 	if (digits && parse_uint(word, 1, PID_MAX, &pid))
 		return no_process(word);
-	t.pid = (pid_t)pid;
-	rc = digits ? open_process(&t) : open_path(&t);
-	if (!rc)
-		rc = check_net(&t);
-	if (!rc)
-		rc = find_user(&t, userns);
-	if (rc)
-		target_close(&t);
-	else
-		*out = t;
-	return rc;
+	out->pid = (pid_t)pid;
+	rc = digits ? open_process(out) : open_path(out);
+	return rc ? rc : look_at(out, userns);
 }
 
 int target_open_tap(struct target *out, int tap, const char *userns)
 {
-	struct target t = TARGET_NULL;
-	int rc;
-
-	t.word = "the TAP device's namespace";
-	t.ns_net = ioctl(tap, TUNGETDEVNETNS);
-	if (t.ns_net < 0)
+	out->word = "the TAP device's namespace";
+	out->ns_net = ioctl(tap, TUNGETDEVNETNS);
+	if (out->ns_net < 0)
 		return log_errno(
 			errno,
 			"the network namespace of the TAP device: can't be had (run podsplice as the user who made it)");
-	rc = check_net(&t);
-	if (!rc)
-		rc = find_user(&t, userns);
-	if (rc)
-		target_close(&t);
-	else
-		*out = t;
-	return rc;
+	return look_at(out, userns);
 }
 
 int target_again(const struct target *t)

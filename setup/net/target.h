@@ -27,7 +27,7 @@ struct target {
  * target_open() - find the namespace, and the one that has power over it
  * @word:   a process id in decimal, or the path of a network namespace
  * @userns: path of the user namespace to enter; NULL: the one that owns it
- * @out:    release with target_close()
+ * @out:    TARGET_NULL; release with target_close(), after a failure, too
  *
  * Our own network namespace is refused.
  *
