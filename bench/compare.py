@@ -36,10 +36,21 @@ each round begins with another peer. What is printed is the median, half the
 interquartile range, and the median of the ratios per round to the baseline.
 The generators check the payload; a failed run is named and is no figure.
 
-Before measuring, each peer's path is looked at and printed: who listens,
-which client address the server sees, which congestion control is really in
-use. On kernels that restrict the wanted one outside the initial namespace it
-is set on the routes instead (`congctl`), in every namespace a peer made.
+Before a group of rows is measured, each peer's path is verified: whether what
+runs and listens is the program of that name, whose address each end sees,
+whether the payload crosses a device of the server's namespace, what `podsplice
+flows` tells of it. A peer that fails is refused, is named under failures, and
+has no figures of that group. What was seen is printed, with the congestion
+control that is really in use. On kernels that restrict the wanted one outside
+the initial namespace it is set on the routes instead (`congctl`), in every
+namespace a peer made.
+
+Peers: native is no helper at all; veth+NAT what root can have, rules of
+nftables around a veth link. podsplice-slirp is podsplice with --datapath slirp,
+for what leaves the pod. podsplice-forward, docker-proxy and socat lead ports to
+a namespace behind a veth link of root's; rootlessport is podman's, and leads
+them to the loopback of one. pasta-tap and pasta-splice are pasta with
+--no-splice and --splice-only, where it has them.
 """
 
 import argparse
@@ -57,14 +68,15 @@ import traceback
 sys.dont_write_bytecode = True  # the tree may be another user's
 # pylint: disable=wrong-import-position
 from calm import Others, wait_calm
+from catalogue import PEERS, chosen
 from lab import FAR4, LINK_MTU, Delay, Failed, Lab, run
-from look import congestion_of, look_at
+from look import congestion_of, verified
 from many import measure_held, measure_memory, measure_ports
-from peers import PEERS, rotated, with_end
+from peers import rotated, with_end
 from results import Results
 from rows import FAR_PORT, ROWS, far_in, far_out
+from starts import measure_ready, measure_startup
 
-PUBLISHED = 5201
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG, MNT_DETACH = 1, 2
@@ -77,13 +89,18 @@ CALM_TRIES = 4  # of a measurement that others disturb
 
 
 def start_all(peers, results, group, mtu=None, udp=False):
+    """Those that are up and take the path that their name promises."""
     up = []
-    for peer in list(peers):
+    for peer in peers:
         try:
             peer.start(mtu, udp)
-            up.append(peer)
         except Failed as e:
             results.fail(f"{group}", peer.name, 0, e)
+            continue
+        if verified(peer, results, group):
+            up.append(peer)
+        else:
+            peer.stop()
     return up
 
 
@@ -97,7 +114,6 @@ def measure_traffic(group, names, peers, results, opts):
     up = start_all(peers, results, group, mtu, udp)
     if not up:
         return
-    look_at(up, results, udp)
     line = far_leg(up, results) if group == "far" else None
     for number in range(1 if line else 0, opts.rounds + 1):  # 0 warms up
         seconds = opts.seconds if number else min(opts.seconds, WARM_SECONDS)
@@ -191,24 +207,6 @@ def far_leg(up, results):
     return line
 
 
-def measure_startup(peers, results, opts):
-    _, label, unit, _ = ROWS["startup"]
-    once = [(p, p.once() if p.program else ["true"]) for p in peers
-            if not p.program or hasattr(p, "once")]
-    for number in range(max(20, opts.rounds) + 1):
-        for peer, argv in rotated(once, number):
-            try:
-                out = run(peer.lab.ns("host", [peer.lab.bin, "bench-load",
-                                               "spawn", "--"] + argv,
-                                      user=True), env=peer.lab.env)
-                if number:
-                    results.add(label, unit, peer.name, number,
-                                json.loads(out)["median_ms"])
-            except Failed as e:
-                results.fail(label, peer.name, number, e)
-                once.remove((peer, argv))
-
-
 def describe_machine(opts):
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         cpu = re.search(r"model name\s*:\s*(.*)", f.read())
@@ -231,16 +229,10 @@ def describe_machine(opts):
 
 def measure(lab, opts, results):
     results.write({"machine": describe_machine(opts)})
-    wanted = opts.against.split(",") if opts.against else None
-    peers = []
-    for i, kind in enumerate(PEERS):
-        peer = kind(lab, PUBLISHED + i)
-        if wanted and peer.name not in wanted + [opts.baseline, "podsplice"]:
-            continue
-        if not peer.present():
-            print(f"absent: {peer.name}")
-            continue
-        peers.append(peer)
+    peers, absent = chosen(lab, opts.against, opts.baseline)
+    for name, why in absent.items():
+        results.write({"absent": name, "why": why})
+        print(f"absent: {name}: {why}")
     far = lab.spawn("client", [lab.bin, "bench-load", "serve", "::",
                                str(FAR_PORT)], f"{lab.tmp}/far.log")
     groups = {}
@@ -250,6 +242,8 @@ def measure(lab, opts, results):
         lab.link_mtu(JUMBO_MTU if group == "jumbo" else LINK_MTU)
         if group == "startup":
             measure_startup(peers, results, opts)
+        elif group == "ready":
+            measure_ready(peers, results, opts)
         elif group == "memory":
             measure_memory(names, peers, results, opts)
         elif group == "held":
@@ -285,15 +279,19 @@ def parse_options():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="rows: " + " ".join(ROWS) + "\npeers: "
-               + " ".join(k.name for k in PEERS))
+        epilog="rows:\n"
+               + "".join(f"  {name:15} {row[1]}\n"
+                         for name, row in ROWS.items())
+               + "\npeers: " + " ".join(k.name for k in PEERS))
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--seconds", type=float, default=2, metavar="S",
                         help="per measurement (2)")
     parser.add_argument("--only", metavar="ROW,…", help="these rows; a prefix "
                         "stands for all that begin with it")
     parser.add_argument("--against", metavar="PEER,…",
-                        help="podsplice, the baseline and these (all)")
+                        help="podsplice, the baseline and these, or \"all\" "
+                        "(" + " ".join(k.name for k in PEERS if k.default)
+                        + ")")
     parser.add_argument("--baseline", default="native", metavar="PEER",
                         choices=[k.name for k in PEERS],
                         help="what ratios are relative to (native)")
@@ -316,6 +314,9 @@ def parse_options():
         parser.error("no such row, or a number out of range")
     if not 2 <= opts.ports <= 10000 or opts.held < 1 or opts.connections < 1:
         parser.error("--ports, --held or --connections: out of range")
+    opts.against = opts.against and opts.against.split(",")
+    if set(opts.against or []) - {"all", *(k.name for k in PEERS)}:
+        parser.error("--against: no such peer")
     opts.calm /= 100
     opts.binary = os.environ.get("PODSPLICE") or \
         f"{TOP}/build/setup/podsplice"

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is it that gets measured? Looked at before, and printed."""
+"""What is it that gets measured? Looked at before, and printed.
+
+Whoever doesn't take the path that its name promises is refused: what would be
+measured is somebody else's figure. That the right programs run and listen is
+looked at whenever a peer starts (peers.py).
+"""
 
 import json
 import re
@@ -7,7 +12,49 @@ import select
 import subprocess
 
 from lab import CLIENT4, HOST4, Failed, run
-from rows import FAR_PORT, other_host
+from rows import FAR_PORT, egress, loopback, offers, other_host
+
+LOOK_BYTES = 1 << 20  # far more than what else crosses a device meanwhile
+WAYS = {"loopback": loopback, "other": other_host, "egress": egress}
+
+
+def device_bytes(pid):
+    """What has crossed the devices of that network but its loopback."""
+    with open(f"/proc/{pid}/net/dev", encoding="utf-8") as f:
+        lines = [x.replace(":", " ").split() for x in f.readlines()[2:]]
+    return sum(int(x[1]) + int(x[9]) for x in lines if x[0] != "lo")
+
+
+def look_at_way(peer, name, way):
+    """Who is seen that way, and does it cross a device? As it should be."""
+    where, target, port = way(peer)
+    before = device_bytes(peer.server)
+    got = peer.lab.load(where, ["bulk", "--bytes", str(LOOK_BYTES), target,
+                                str(port)])
+    crossed = device_bytes(peer.server) - before
+    seen = got["peer"].rsplit(":", 1)[0]
+    if seen != peer.sees[name]:
+        raise Failed(f"{name}: the server sees {seen}, not "
+                     f"{peer.sees[name]}: that is another path")
+    if (crossed >= LOOK_BYTES) != peer.crosses[name]:
+        raise Failed(f"{name}: {crossed} of {LOOK_BYTES} bytes crossed the "
+                     f"devices of its namespace: that is another path")
+    return {"seen": seen, "crossed_bytes": crossed}
+
+
+def relay_of(peer, name):
+    """What podsplice says of the connection that is open that way."""
+    out = name == "egress"
+    address = f"{CLIENT4}:{FAR_PORT}" if out else f":{peer.port}"
+    paths = {f["path"] for f in peer.flows()
+             if f["direction"] == ("egress" if out else "ingress")
+             and f["state"] == "open"
+             and (f["remote"] if out else f["host"]).endswith(address)}
+    path = paths.pop() if paths else None
+    if path != peer.relays[name]:
+        raise Failed(f"{name}: its flows tell of {path or 'nothing'}, not "
+                     f"{peer.relays[name] or 'nothing'}: that is another path")
+    return path
 
 
 def congestion_in_use(peer, hosts):
@@ -21,26 +68,27 @@ def congestion_in_use(peer, hosts):
 
 
 def look_at_path(peer):
-    """Who listens, who the server sees: what is it that gets measured?"""
-    lab = peer.lab
+    """All that proves it, or Failed."""
     facts = {"peer": peer.name, "version": peer.version(),
-             "processes": [p["name"] for p in peer.sample()["processes"]]}
-    ss = run(lab.ns("host", ["ss", "-Hltnp", "sport", "=", f":{peer.port}"]))
-    facts["listens"] = sorted(set(re.findall(r'\("([^"]+)"', ss)))
-    facts["own_netns"] = bool(peer.namespaces())
-    if (peer.name == "native") == facts["own_netns"]:
-        raise Failed(f"{peer.name}: the server is in the wrong namespace")
-    for key, where, target in (("seen_loopback", "host", "127.0.0.1"),
-                               ("seen_other", "client", HOST4)):
-        got = lab.load(where, ["bulk", "--bytes", "100000", target,
-                               str(peer.port)])
-        facts[key] = got["peer"].rsplit(":", 1)[0]
-    if peer.has_egress:
-        got = lab.load(peer.server, ["bulk", "--bytes", "100000", CLIENT4,
-                                     str(FAR_PORT)])
-        facts["seen_egress"] = got["peer"].rsplit(":", 1)[0]
-    facts["congestion"] = congestion_of(peer, other_host(peer),
-                                        ("host", "client"))
+             "processes": [p["name"] for p in peer.sample()["processes"]],
+             "binaries": sorted(peer.binaries()),
+             "listens": sorted(set(peer.listeners().values()))}
+    own_netns = bool(peer.namespaces())
+    if own_netns != (peer.name != "native"):
+        raise Failed("the server is in the wrong namespace")
+    for name, way in WAYS.items():
+        if not offers(peer, way):
+            continue
+        facts[name] = look_at_way(peer, name, way)
+        held = start_held(peer.lab, way(peer), 1)
+        try:
+            wait_line(held)
+            facts[name]["congestion"] = congestion_in_use(
+                peer, ("host", "client"))
+            if hasattr(peer, "relays"):
+                facts[name]["relay"] = relay_of(peer, name)
+        finally:
+            end_held(held)
     return facts
 
 
@@ -86,47 +134,74 @@ def end_held(proc):
     return json.loads(last) if last.strip() else None
 
 
-def measure_paths(peers, results):
+def congestion_seen(facts):
+    return sorted({x for way in WAYS
+                   for x in facts.get(way, {}).get("congestion", ())})
+
+
+def describe(facts):
+    seen = "; ".join(f"{way} seen as {facts[way]['seen']}"
+                     for way in WAYS if way in facts)
+    return (f"path: {facts['peer']:12} {facts['version'] or '-'}\n"
+            f"      listens: {','.join(facts['listens']) or '-'}; {seen}; "
+            f"congestion control: {','.join(congestion_seen(facts))}\n"
+            f"      processes: {','.join(facts['processes']) or '-'}")
+
+
+def look_at_udp(peer):
+    got = peer.lab.load("client", ["udp-bulk", "--seconds", "0.2", "--rate",
+                                   "10", HOST4, str(peer.port)])
+    facts = {"peer": peer.name, "seen": got["peer"].rsplit(":", 1)[0],
+             "listens": sorted(set(peer.listeners("udp").values()))}
+    if facts["seen"] != peer.sees["other"]:
+        raise Failed(f"UDP: the server sees {facts['seen']}, not "
+                     f"{peer.sees['other']}: that is another path")
+    return facts
+
+
+def describe_udp(facts):
+    return (f"path of UDP: {facts['peer']:12} listens: "
+            f"{','.join(facts['listens']) or '-'}; server sees other host as "
+            f"{facts['seen']}")
+
+
+def tell(results, key, facts, text):
+    """To the file, and to the terminal unless it is as it was."""
+    results.write({key: facts})
+    if text not in results.looked:
+        results.looked.add(text)
+        print(text, flush=True)
+
+
+def verified(peer, results, group):
+    """Does it take the path that its name promises? Else no figure of it."""
+    try:
+        with peer.in_use():
+            facts = {"group": group, **look_at_path(peer)}
+            udp = {"group": group, **look_at_udp(peer)} \
+                if "udp" in peer.ports.protocols else None
+    except Failed as e:
+        results.fail(f"{group}, path", peer.name, 0, f"refused: {e}")
+        return False
+    if congestion_seen(facts) != [peer.lab.congestion]:
+        results.note(f"{group}: {peer.name} has connections under "
+                     f"{','.join(congestion_seen(facts))}")
+    tell(results, "path", facts, describe(facts))
+    if udp:
+        tell(results, "udp_path", udp, describe_udp(udp))
+    return True
+
+
+def those_verified(peers, results, group):
+    """Each started for it, and stopped again."""
+    found = []
     for peer in peers:
         try:
-            facts = look_at_path(peer)
+            peer.start()
         except Failed as e:
-            results.fail("path", peer.name, 0, e)
+            results.fail(f"{group}", peer.name, 0, e)
             continue
-        results.write({"path": facts})
-        print(f"path: {peer.name:12} {facts['version'] or '-'}\n"
-              f"      listens: {','.join(facts['listens'])}; server sees "
-              f"loopback as {facts['seen_loopback']}, other host as "
-              f"{facts['seen_other']}; egress seen as "
-              f"{facts.get('seen_egress', '-')}; congestion control: "
-              f"{','.join(facts['congestion'])}\n"
-              f"      processes: {','.join(facts['processes']) or '-'}",
-              flush=True)
-
-
-def look_at_udp(peers, results):
-    for peer in peers:
-        lab = peer.lab
-        ss = run(lab.ns("host", ["ss", "-Hlunp", "sport", "=",
-                                 f":{peer.port}"]))
-        facts = {"peer": peer.name,
-                 "listens": sorted(set(re.findall(r'\("([^"]+)"', ss)))}
-        try:
-            got = lab.load("client", ["udp-bulk", "--seconds", "0.2",
-                                      "--rate", "10", HOST4, str(peer.port)])
-        except Failed as e:
-            results.fail("path of UDP", peer.name, 0, e)
-            continue
-        facts["seen_other"] = got["peer"].rsplit(":", 1)[0]
-        results.write({"udp_path": facts})
-        print(f"path of UDP: {peer.name:12} listens: "
-              f"{','.join(facts['listens'])}; server sees other host as "
-              f"{facts['seen_other']}", flush=True)
-
-
-def look_at(up, results, udp):
-    """Once for each protocol."""
-    for kind, look in ((False, measure_paths), (True, look_at_udp)):
-        if kind not in results.looked and kind in (False, udp):
-            look(up, results)
-            results.looked.add(kind)
+        if verified(peer, results, group):
+            found.append(peer)
+        peer.stop()
+    return found

@@ -10,7 +10,7 @@ import time
 
 from calm import Others, wait_calm
 from lab import HOST4, Failed
-from look import end_held, start_held, wait_line
+from look import end_held, start_held, those_verified, wait_line
 from peers import START_S, Ports, rotated, with_end
 from rows import ROWS, egress, loopback, other_host
 
@@ -72,8 +72,9 @@ def measure_idle(peer, results, number, name, count):
 def measure_memory(names, peers, results, opts):
     """A fresh helper each time: nothing left from traffic before."""
     _, label, unit, _ = ROWS["memory"]
+    peers = those_verified([p for p in peers if p.program], results, "memory")
     for number in range(1, min(opts.rounds, 3) + 1):
-        for peer in rotated([p for p in peers if p.program], number):
+        for peer in rotated(peers, number):
             try:
                 peer.start()
                 time.sleep(1)
@@ -98,9 +99,10 @@ def measure_memory(names, peers, results, opts):
 
 def measure_held(peers, results, opts):
     """All of them, from the other host, or no figure."""
+    peers = those_verified([p for p in peers if p.program and p.holds_many
+                            and p.has_other], results, "held")
     for number in range(1, opts.rounds + 1):
-        for peer in rotated([p for p in peers if p.program and p.holds_many],
-                            number):
+        for peer in rotated(peers, number):
             try:
                 peer.start()
                 time.sleep(1)
@@ -170,44 +172,55 @@ def wait_answers(asking, bound, peer):
     return at
 
 
-def bring_up_ports(peer, ports, host_pid):
+def bring_up_ports(peer, ports):
     """Seconds until it is ready, and a sample of it then."""
     lab = peer.lab
     asking = start_asking(lab, ports)
+    # its /proc shows the host's network
+    holder = lab.spawn("host", ["sleep", "infinity"], f"{lab.tmp}/holder.log")
     try:
         began = time.monotonic()
         peer.begin(ports=ports)
-        bound = Bound(host_pid)
-        at = wait_answers(asking, bound, peer)
-        time.sleep(1)
-        bound.look()
-        at = max(at, bound.complete_at())
-        got = memory_of(peer) if peer.program else {}
+        with peer.in_use():
+            bound = Bound(holder.pid)
+            at = wait_answers(asking, bound, peer)
+            time.sleep(1)
+            bound.look()
+            at = max(at, bound.complete_at())
+            got = memory_of(peer) if peer.program else {}
+            check_ports(peer, ports)
+        peer.find_server()
+        peer.check_programs()
+        return at - began, {**got, "bound": count_bound(holder.pid)}
     finally:
         for p in asking:
             p.kill()
             p.communicate()
-    for protocol in ports.protocols:  # and all of them are real
-        lab.load("client", ["ports", "--count", str(ports.count),
-                            *(["--udp"] if protocol == "udp" else []),
-                            HOST4, str(ports.first)])
-    return at - began, {**got, "bound": count_bound(host_pid)}
+        holder.kill()
+        holder.wait()
+
+
+def check_ports(peer, ports):
+    """All of them are real."""
+    for protocol in ports.protocols:
+        peer.lab.load("client", ["ports", "--count", str(ports.count),
+                                 *(["--udp"] if protocol == "udp" else []),
+                                 HOST4, str(ports.first)])
 
 
 def measure_ports(peers, results, opts):
     _, label, unit, _ = ROWS["ports"]
     label = f"{opts.ports} {label}"
     ports = Ports(RANGE_FIRST, opts.ports // 2, ("tcp", "udp"))
-    # its /proc shows the host's network
-    lab = peers[0].lab
-    holder = lab.spawn("host", ["sleep", "infinity"], f"{lab.tmp}/holder.log")
+    peers = those_verified([p for p in peers if p.has_ranges and p.has_other],
+                           results, "ports")
     for number in range(1, opts.rounds + 1):
-        for peer in rotated([p for p in peers if p.has_ranges], number):
+        for peer in rotated(peers, number):
             try:
                 if opts.calm:
                     wait_calm(opts.calm)
                 others = Others()
-                seconds, got = bring_up_ports(peer, ports, holder.pid)
+                seconds, got = bring_up_ports(peer, ports)
                 results.others.append(others.share())
                 results.add(label + ", ready", unit, peer.name, number,
                             seconds * 1e3, got)
@@ -220,4 +233,3 @@ def measure_ports(peers, results, opts):
                 results.fail(label, peer.name, number, with_end(peer, e))
             finally:
                 peer.stop()
-    holder.terminate()

@@ -2,13 +2,13 @@
 """What is asked of every peer: the rows of the tables.
 
 Each function of a row gives (suffix of the label, unit or None for the row's,
-value, raw) for each figure.
+value, raw) for each figure; none where a peer doesn't offer the way.
 """
 
 import os
 import time
 
-from lab import CLIENT4, FAR4, HOST4, NEAR4
+from lab import CLIENT4, FAR4, HOST4, NEAR4, Failed
 
 FAR_PORT = 5300
 CPU = "CPU "  # what units of costs begin with
@@ -34,6 +34,21 @@ def far_out(peer):
 
 def far_in(peer):
     return "far", NEAR4, peer.port
+
+
+def offers(peer, way):
+    if way in (egress, far_out):
+        return peer.has_egress
+    return peer.has_other or way not in (other_host, far_in)
+
+
+def over(way, figures):
+    """A row: figures(peer, (where, target, port), seconds) that way."""
+    def row(peer, seconds):
+        if offers(peer, way):
+            with peer.in_use():
+                yield from figures(peer, way(peer), seconds)
+    return row
 
 
 def busy_seconds():
@@ -64,54 +79,60 @@ def costs(peer, got, amount, unit, far=False):
 
 
 def bulk(way, reverse=False, streams=1, far=False):
-    def row(peer, seconds):
-        where, target, port = way(peer)
+    def figures(peer, at, seconds):
+        where, target, port = at
         got = load_with_cost(peer, where, [
             "bulk", "--seconds", f"{seconds:g}", "--streams", str(streams),
             *(["--reverse"] if reverse else []), target, str(port)])
+        if not got["bits_per_second"]:
+            raise Failed("nothing arrived in the time that is measured")
         yield "", None, got["bits_per_second"] / (1e6 if far else 1e9), got
         yield from costs(peer, got, got["bytes"] / 1e9, "s/GB", far)
-    return row
+    return over(way, figures)
 
 
-def round_trip(way):
-    def row(peer, seconds):
-        where, target, port = way(peer)
-        got = peer.lab.load(where, ["rr", "--seconds", f"{seconds:g}",
-                                    target, str(port)])
-        yield " p50", None, got["p50_ns"] / 1e3, got
-        yield " p99", None, got["p99_ns"] / 1e3, got
-    return row
+def latencies(got, unit=None):
+    for name in ("p50", "p90", "p99", "p999"):
+        yield (f" {name.replace('999', '99.9')}", unit,
+               got[f"{name}_ns"] / 1e3, got)
+
+
+def round_trip(way, size):
+    def figures(peer, at, seconds):
+        where, target, port = at
+        yield from latencies(peer.lab.load(where, [
+            "rr", "--seconds", f"{seconds:g}", "--size", str(size), target,
+            str(port)]))
+    return over(way, figures)
 
 
 def connects(way, clients):
-    def row(peer, seconds):
-        where, target, port = way(peer)
+    def figures(peer, at, seconds):
+        where, target, port = at
         got = load_with_cost(peer, where, [
             "crr", "--seconds", f"{seconds:g}", "--clients", str(clients),
             target, str(port)])
         yield "", None, got["per_second"], got
         yield from costs(peer, got, got["answers"] / 1e3, "s/1000")
-    return row
+    return over(way, figures)
 
 
 def udp_round_trip(clients):
-    def row(peer, seconds):
-        where, target, port = other_host(peer)
+    def figures(peer, at, seconds):
+        where, target, port = at
         got = load_with_cost(peer, where, [
             "udp-rr", "--seconds", f"{seconds:g}", "--clients", str(clients),
             target, str(port)])
         yield "", "1/s", got["per_second"], got
-        yield " p50", "us", got["p50_ns"] / 1e3, got
-        yield " p99", "us", got["p99_ns"] / 1e3, got
+        yield from latencies(got, "us")
         # the first tenth warms up and isn't counted, but costs
         yield from costs(peer, got, got["count"] / 0.9e3, "s/1000")
-    return row
+    return over(other_host, figures)
 
 
 def udp_bulk(size, reverse=False, mbits=None):
-    def row(peer, seconds):
-        where, target, port = other_host(peer)
+    def figures(peer, at, seconds):
+        where, target, port = at
         got = load_with_cost(peer, where, [
             "udp-bulk", "--seconds", f"{seconds:g}", "--size", str(size),
             *(["--reverse"] if reverse else []),
@@ -120,34 +141,59 @@ def udp_bulk(size, reverse=False, mbits=None):
             yield "", "Gbit/s", got["bits_per_second"] / 1e9, got
         yield ", lost", "%", got["lost_share"] * 100, got
         yield from costs(peer, got, got["bytes"] / 1e9, "s/GB")
-    return row
+    return over(other_host, figures)
+
+
+# Families of rows: (name, (group, label, unit, function))
+
+
+def bulk_rows(name, group, way, label, labels, streams):
+    """Both ways; @labels: of there and of back. In the name "{}" is where the
+    number of streams goes, if there are several.
+    """
+    for n in streams:
+        for back in (False, True):
+            yield (name.format(f"-{n}" if n > 1 else "")
+                   + ("-rev" if back else ""),
+                   (group, f"{label}, {labels[back]}"
+                    + (f", {n} streams" if n > 1 else ""), "Gbit/s",
+                    bulk(way, back, n)))
+
+
+def egress_rows(mtu):
+    return bulk_rows(f"out{{}}-{mtu}", mtu, egress, f"egress, MTU {mtu}",
+                     ("pod -> host", "host -> pod"), (1, 4, 16))
+
+
+def round_trip_rows(name, group, way, label, where):
+    for suffix, text, size in (("", "1 byte", 1), ("-1k", "1 KiB", 1 << 10),
+                               ("-16k", "16 KiB", 1 << 14)):
+        yield (f"{name}{suffix}", (group, label.format(text) + where, "us",
+                                   round_trip(way, size)))
+
+
+def connect_rows(name, group, way, label, clients):
+    for n in clients:
+        yield f"{name}-{n}", (group, f"{label}, {n}", "1/s", connects(way, n))
 
 
 # name: (group, label, unit, function); a group is measured with one start of
 # each peer: a number is the MTU
 ROWS = {
-    "pub-lo": ("published", "published, loopback -> pod", "Gbit/s",
-               bulk(loopback)),
-    "pub-lo-rev": ("published", "published, pod -> loopback", "Gbit/s",
-                   bulk(loopback, reverse=True)),
-    "pub-net": ("published", "published, other host -> pod", "Gbit/s",
-                bulk(other_host)),
-    "pub-net-rev": ("published", "published, pod -> other host", "Gbit/s",
-                    bulk(other_host, reverse=True)),
-    "rr-lo": ("published", "round trip, 1 byte, loopback", "us",
-              round_trip(loopback)),
-    "rr-net": ("published", "round trip, 1 byte, other host", "us",
-               round_trip(other_host)),
-    "crr-lo-1": ("published", "connect+1+close, loopback, 1", "1/s",
-                 connects(loopback, 1)),
-    "crr-lo-32": ("published", "connect+1+close, loopback, 32", "1/s",
-                  connects(loopback, 32)),
-    "crr-net-1": ("published", "connect+1+close, other host, 1", "1/s",
-                  connects(other_host, 1)),
-    "crr-net-32": ("published", "connect+1+close, other host, 32", "1/s",
-                   connects(other_host, 32)),
-    "crr-net-64": ("published", "connect+1+close, other host, 64", "1/s",
-                   connects(other_host, 64)),
+    **dict(bulk_rows("pub-lo{}", "published", loopback, "published",
+                     ("loopback -> pod", "pod -> loopback"), (1, 4, 16))),
+    # the last ones: how it scales
+    **dict(bulk_rows("pub-net{}", "published", other_host, "published",
+                     ("other host -> pod", "pod -> other host"),
+                     (1, 4, 16, 64, 256))),
+    **dict(round_trip_rows("rr-lo", "published", loopback,
+                           "round trip, {}", ", loopback")),
+    **dict(round_trip_rows("rr-net", "published", other_host,
+                           "round trip, {}", ", other host")),
+    **dict(connect_rows("crr-lo", "published", loopback,
+                        "connect+1+close, loopback", (1, 32, 256))),
+    **dict(connect_rows("crr-net", "published", other_host,
+                        "connect+1+close, other host", (1, 32, 64, 256))),
     "udp-rr-1": ("udp", "UDP round trip, 64 bytes, 1", None,
                  udp_round_trip(1)),
     "udp-rr-64": ("udp", "UDP round trip, 64 bytes, 64", None,
@@ -164,23 +210,12 @@ ROWS = {
                      udp_bulk(8900, reverse=True)),
     "udp-8900-1000": ("jumbo", "UDP, 8900 bytes, 1 Gbit/s to pod", None,
                       udp_bulk(8900, mbits=1000)),
-    "out-1500": (1500, "egress, MTU 1500, pod -> host", "Gbit/s",
-                 bulk(egress)),
-    "out-1500-rev": (1500, "egress, MTU 1500, host -> pod", "Gbit/s",
-                     bulk(egress, reverse=True)),
-    "out-4-1500": (1500, "egress, MTU 1500, 4 streams", "Gbit/s",
-                   bulk(egress, streams=4)),
-    "out-65520": (65520, "egress, MTU 65520, pod -> host", "Gbit/s",
-                  bulk(egress)),
-    "out-65520-rev": (65520, "egress, MTU 65520, host -> pod", "Gbit/s",
-                      bulk(egress, reverse=True)),
-    "out-4-65520": (65520, "egress, MTU 65520, 4 streams", "Gbit/s",
-                    bulk(egress, streams=4)),
-    "rr-out": (65520, "egress, round trip, 1 byte", "us", round_trip(egress)),
-    "crr-out-1": (65520, "egress, connect+1+close, 1", "1/s",
-                  connects(egress, 1)),
-    "crr-out-32": (65520, "egress, connect+1+close, 32", "1/s",
-                   connects(egress, 32)),
+    **dict(egress_rows(1500)),
+    **dict(egress_rows(65520)),
+    **dict(round_trip_rows("rr-out", 65520, egress, "egress, round trip, {}",
+                           "")),
+    **dict(connect_rows("crr-out", 65520, egress, "egress, connect+1+close",
+                        (1, 32, 256))),
     "far-out": ("far", "far leg, egress, pod -> far", "Mbit/s",
                 bulk(far_out, far=True)),
     "far-out-rev": ("far", "far leg, egress, far -> pod", "Mbit/s",
@@ -190,6 +225,7 @@ ROWS = {
     "far-pub-rev": ("far", "far leg, published, pod -> far", "Mbit/s",
                     bulk(far_in, reverse=True, far=True)),
     "startup": ("startup", "start, run true, end", "ms", None),
+    "ready": ("ready", "start, until a published port answers", "ms", None),
     "memory": ("memory", "idle helper, private memory", "KiB", None),
     "idle": ("memory", "per idle connection", "", None),
     "idle-out": ("memory", "per idle egress connection", "", None),

@@ -22,7 +22,7 @@ iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client systemd
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
 podman buildah runc conmon catatonit netavark aardvark-dns debootstrap
-docker.io passt slirp4netns rootlesskit bash-completion zsh fish'
+docker.io passt slirp4netns rootlesskit socat bash-completion zsh fish'
 
 say()
 {

@@ -39,10 +39,14 @@ is "$STATUS" 0 'nothing failed'
 TRAFFIC='connect+1+close, other host, 64; 1/s
 UDP round trip, 64 bytes, 1; 1/s
 UDP round trip, 64 bytes, 1 p50; us
+UDP round trip, 64 bytes, 1 p90; us
 UDP round trip, 64 bytes, 1 p99; us
+UDP round trip, 64 bytes, 1 p99.9; us
 UDP round trip, 64 bytes, 64; 1/s
 UDP round trip, 64 bytes, 64 p50; us
+UDP round trip, 64 bytes, 64 p90; us
 UDP round trip, 64 bytes, 64 p99; us
+UDP round trip, 64 bytes, 64 p99.9; us
 UDP, 1200 bytes, other host -> pod; Gbit/s
 UDP, 1200 bytes, other host -> pod, lost; %
 UDP, 1200 bytes, pod -> other host; Gbit/s
@@ -64,7 +68,7 @@ per connection held, other host, descriptors;
 like "$(cat "$T/table")" \
 	'path of UDP: podsplice +listens: podsplice; server sees other host as 198\.18\.0\.2' \
 	'what is measured is podsplice'
-is "$(grep -c '^UDP' "$T/table")" 32 'all of it, and what it costs, is in a table'
+is "$(grep -c '^UDP' "$T/table")" 36 'all of it, and what it costs, is in a table'
 
 compare peers.json --ports 20 --only udp-1200-200,ports
 is "$STATUS" 0 'nothing failed with the peers'

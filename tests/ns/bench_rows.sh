@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What bench/compare.py compares: that every peer is the one it is called, on
+# the path that it is called for, or has no figure. No figure is judged.
+. "$(dirname "$0")/lib.sh"
+
+GUARD=180 # a run of many
+
+# compare JSON ARGS...: one short round; $T/table, $T/compare.err, STATUS
+compare()
+{
+	local json=$1
+	shift
+	guard env PODSPLICE="$PODSPLICE" TMPDIR="$T" "$PY" \
+		"${COMPARE:-$TOP/bench/compare.py}" --rounds 1 --seconds 0.1 \
+		--json "$T/$json" "$@" >"$T/table" 2>"$T/compare.err" </dev/null
+	STATUS=$?
+}
+
+# peers_of JSON LABEL: those with a figure in that row, sorted
+peers_of()
+{
+	"$PY" - "$T/$1" "$2" <<-'END'
+		import json, sys
+		print(*sorted(r["peer"] for r in map(json.loads, open(sys.argv[1]))
+		              if r.get("row") == sys.argv[2]
+		              and r["value"] is not None))
+	END
+}
+
+# Every peer that is installed, once
+
+WANT='native podsplice podsplice-forward podsplice-slirp veth+NAT'
+for peer in docker-proxy pasta rootlesskit rootlessport slirp4netns socat; do
+	case $peer in
+	rootlessport) [ -x /usr/lib/podman/$peer ] ;;
+	*) command -v "$peer" >/dev/null ;;
+	esac && WANT="$WANT $peer"
+done
+WANT=$(echo "$WANT" | tr ' ' '\n' | sort | paste -sd' ')
+compare all.json --against all --only rr-net-1k
+is "$STATUS" 0 'all peers: nothing failed'
+[ "$STATUS" = 0 ] || note "$(tail -n 20 "$T/table" "$T/compare.err")"
+for figure in p50 p90 p99 p99.9; do
+	is "$(peers_of all.json "round trip, 1 KiB, other host $figure")" \
+		"$WANT" "a figure of each that is there: $figure"
+done
+like "$(tr -s ' \n' '  ' <"$T/table")" \
+	'path: podsplice-forward .* other seen as 172\.31\.[0-9]+\.1;' \
+	'what was verified is printed'
+
+# wrong STATEMENT: compare.py with another podsplice, in $T/wrong.py
+wrong()
+{
+	cat >"$T/wrong.py" <<-END
+		import sys
+		sys.path.insert(0, "$TOP/bench")
+		import catalogue, compare, peers
+		class Podsplice(peers.Podsplice):
+		    $1
+		catalogue.Podsplice = Podsplice
+		catalogue.PEERS = (peers.Native, Podsplice)
+		compare.main()
+	END
+	COMPARE=$T/wrong.py
+}
+
+# refused NAME REASON
+refused()
+{
+	is "$STATUS" 1 "$1: the run fails"
+	like "$(cat "$T/table")" "failed: [^
+]*path: podsplice, round 0: refused: [^
+]*$2" '... says why'
+	is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" native \
+		'... and has no figure'
+}
+
+wrong 'options = ("--datapath", "slirp")'
+compare wrong.json --only rr-out-1k
+refused '--datapath slirp called podsplice' "egress: its flows tell of nothing"
+
+# another program under that name
+cat >"$T/bash" <<-END
+	#!/bin/sh
+	[ "\$1" = run ] || exec "$PODSPLICE" "\$@"
+	"$PODSPLICE" "\$@"
+END
+chmod 755 "$T/bash"
+COMPARE=
+PODSPLICE=$T/bash compare wrong.json --against native --only rr-out-1k
+is "$STATUS" 1 'a script called podsplice: the run fails'
+like "$(cat "$T/table")" "podsplice: what runs is .*$(basename "$PODSPLICE")" \
+	'... says what runs'
+is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" '' \
+	'... and has no figure'
+
+is "$(find "$T" -name 'podsplice-bench-*')" '' 'nothing is left'
+finish
