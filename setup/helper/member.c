@@ -76,16 +76,18 @@ static void take_text(const struct msg *m, char *buf, size_t cap)
 	buf[len] = '\0';
 }
 
-/* MEMBER_RESOLV or _HOSTS; Return: was it? */
-static bool took_text(struct member *e, const struct msg *m)
+/* MEMBER_RESOLV or _HOSTS: for the next start, and for the one that runs */
+static void take_file(struct member *e, const struct msg *m)
 {
-	if (m->type == MEMBER_RESOLV)
+	if (m->type == MEMBER_RESOLV) {
 		take_text(m, e->resolv_text, sizeof(e->resolv_text));
-	else if (m->type == MEMBER_HOSTS)
+		if (e->front)
+			front_resolv(e->front, e->resolv_text);
+	} else if (m->type == MEMBER_HOSTS) {
 		take_text(m, e->hosts_text, sizeof(e->hosts_text));
-	else
-		return false;
-	return true;
+		if (e->front)
+			front_hosts(e->front, e->hosts_text);
+	}
 }
 
 /*
@@ -109,7 +111,7 @@ static int await(struct member *e, uint32_t type, struct msg *m)
 					e->run.pod);
 		if (rc <= 0)
 			return rc ? rc : -EPIPE;
-		(void)took_text(e, m);
+		take_file(e, m);
 		if (m->type == type)
 			return 0;
 		msg_drop(m);
@@ -331,10 +333,7 @@ static void on_pod(struct loop_source *src, uint32_t revents)
 			loop_stop(&e->loop, e->status);
 		return;
 	}
-	if (took_text(e, &m) && e->front) {
-		front_resolv(e->front, e->resolv_text);
-		front_hosts(e->front, e->hosts_text);
-	}
+	take_file(e, &m);
 	msg_drop(&m);
 }
 

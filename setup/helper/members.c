@@ -83,14 +83,17 @@ static void flush(struct member *e)
 		(void)loop_mod(e->all->loop, &e->conn, events);
 }
 
-void members_tell(struct members *m)
+void members_tell(struct members *m, enum member_msg text)
 {
 	list_for_each_safe (l, &m->all) {
 		struct member *e = container_of(l, struct member, link);
 
 		if (!e->names[0])
 			continue;
-		e->resolv_due = e->hosts_due = true;
+		if (text == MEMBER_RESOLV)
+			e->resolv_due = true;
+		else
+			e->hosts_due = true;
 		flush(e);
 	}
 }
@@ -112,8 +115,10 @@ static void joined(struct member *e, const char *names)
 	}
 	rc = msg_must_send(e->conn.fd, e->names, MEMBER_POD, &body,
 			   sizeof(body), fds, n);
-	if (!rc)
-		m->ops.changed(m->ops.arg);
+	if (rc)
+		return;
+	e->resolv_due = true;
+	m->ops.changed(m->ops.arg); /* it hears of hosts as all do */
 }
 
 /* Return: 0 or -errno, logged */

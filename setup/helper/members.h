@@ -41,7 +41,7 @@ struct members_ops {
 	/* Return: 0 or -errno, logged */
 	int (*publish)(void *arg, const struct spec *spec, uint32_t *id);
 	void (*unpublish)(void *arg, uint32_t id);
-	/* others are here now: make texts anew, and members_tell() */
+	/* others are here now: make hosts anew, and members_tell() */
 	void (*changed)(void *arg);
 	void *arg;
 };
@@ -63,8 +63,8 @@ void members_init(struct members *m);
 /** members_add() - serve a connection; @conn: owned */
 void members_add(struct members *m, int conn);
 
-/** members_tell() - the texts have changed */
-void members_tell(struct members *m);
+/** members_tell() - that text, MEMBER_RESOLV or _HOSTS, has changed */
+void members_tell(struct members *m, enum member_msg text);
 
 /**
  * members_names() - the names of all, with a space before each

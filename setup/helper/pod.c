@@ -97,8 +97,7 @@ static int pod_2_fork(struct pod *p)
 
 /* ---- running ---- */
 
-/* Whatever has changed: host name and containers, or resolvers of the host. */
-static void tell_texts(void *arg)
+static void on_changed(void *arg)
 {
 	struct pod *p = arg;
 	char names[POD_HOSTS_MAX];
@@ -106,14 +105,16 @@ static void tell_texts(void *arg)
 
 	members_names(&p->members, names + len, sizeof(names) - len);
 	pod_text_hosts(&p->net, names, p->hosts_text);
-	pod_text_resolv(&p->net, p->resolv_text);
-	members_tell(&p->members);
+	members_tell(&p->members, MEMBER_HOSTS);
 }
 
 static void on_resolv(void *arg, const struct resolv *now)
 {
+	struct pod *p = arg;
+
 	(void)now; /* it is in the network */
-	tell_texts(arg);
+	pod_text_resolv(&p->net, p->resolv_text);
+	members_tell(&p->members, MEMBER_RESOLV);
 }
 
 static void on_join(void *arg, int conn)
@@ -166,13 +167,14 @@ static void on_infra_end(struct loop_source *src, uint32_t revents)
 
 static void serve_members(struct pod *p)
 {
+	pod_text_resolv(&p->net, p->resolv_text);
 	p->members.loop = &p->loop;
 	p->members.namespaces = p->namespaces;
 	p->members.share = p->cfg->share;
 	p->members.resolv = p->resolv_text;
 	p->members.hosts = p->hosts_text;
 	p->members.ops =
-		(struct members_ops){ on_publish, on_unpublish, tell_texts, p };
+		(struct members_ops){ on_publish, on_unpublish, on_changed, p };
 }
 
 static int watch(struct pod *p)

@@ -91,6 +91,18 @@ as_user "$PODSPLICE" exec back -- ipcrm -m "$SHM"
 unlike "$(as_user "$PODSPLICE" exec back -- sh -c 'cat /proc/[0-9]*/comm')" \
 	nginx 'one does not see the processes of the other'
 
+# What one has made of its resolv.conf is its own until the host's changes
+as_user "$PODSPLICE" exec back -- sh -c 'echo "# mine" >>/etc/resolv.conf'
+verb run -d --pod web --name later -- sleep 1000
+knows() # CONTAINER NAME
+{
+	as_user "$PODSPLICE" exec "$1" -- grep -qw "$2" /etc/hosts
+}
+check 'one in the pod learns of the next' wait_for 20 knows back later
+is "$(as_user "$PODSPLICE" exec back -- tail -n 1 /etc/resolv.conf)" '# mine' \
+	'... and keeps what it has written to its resolv.conf'
+verb rm -f later
+
 # The verbs by the names of containers and pods
 verb port front
 like "$OUT" ' 8080 ' "port of a container is its pod's"

@@ -50,7 +50,7 @@ static void on_changed(void *arg)
 
 	fx->n_changed++;
 	members_names(&fx->m, fx->hosts, sizeof(fx->hosts));
-	members_tell(&fx->m);
+	members_tell(&fx->m, MEMBER_HOSTS);
 }
 
 static int setup(void **state)
@@ -152,13 +152,25 @@ static void each_hears_of_all_others(void **state)
 
 	assert_string_equal(fx->hosts, " front");
 	back = join(fx, "back box");
-	(void)hear(fx, front, MEMBER_RESOLV);
 	assert_string_equal(hear(fx, front, MEMBER_HOSTS), " front back box");
 	fd_drop(&back);
 	back = -1;
-	(void)hear(fx, front, MEMBER_RESOLV);
 	assert_string_equal(hear(fx, front, MEMBER_HOSTS), " front");
 	assert_int_equal(fx->n_changed, 3);
+}
+
+static void each_hears_of_other_resolvers(void **state)
+{
+	struct fx *fx = *state;
+	scoped_fd front = join(fx, "front"), back = join(fx, "back");
+
+	(void)hear(fx, front, MEMBER_HOSTS);
+	fx->m.resolv = "nameserver 10.0.2.4\n";
+	members_tell(&fx->m, MEMBER_RESOLV);
+	assert_string_equal(hear(fx, front, MEMBER_RESOLV), fx->m.resolv);
+	assert_string_equal(hear(fx, back, MEMBER_RESOLV), fx->m.resolv);
+	settle(&fx->loop);
+	assert_int_equal(msg_recv(front, &fx->got), -EAGAIN);
 }
 
 static void what_it_publishes_is_withdrawn_with_it(void **state)
@@ -205,9 +217,9 @@ static void who_is_busy_hears_of_it_later(void **state)
 	bool last = false;
 
 	for (int i = 0; i < 5000; i++)
-		members_tell(&fx->m);
+		members_tell(&fx->m, MEMBER_HOSTS);
 	fx->m.hosts = "the last one";
-	members_tell(&fx->m);
+	members_tell(&fx->m, MEMBER_HOSTS);
 	while (!last) {
 		int rc = -EAGAIN;
 
@@ -226,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(who_joins_gets_the_namespaces_that_there_are),
 		T(each_hears_of_all_others),
+		T(each_hears_of_other_resolvers),
 		T(what_it_publishes_is_withdrawn_with_it),
 		T(who_has_not_joined_publishes_nothing),
 		T(who_is_busy_hears_of_it_later),
