@@ -241,10 +241,11 @@ static void tell_end(struct pod *p, int status)
 
 int pod_run(const struct run_config *cfg, struct background *background)
 {
+	struct pod *p = calloc(1, sizeof(*p));
 	const struct network_ops ops = { .resolv = on_resolv,
 					 .join = on_join,
-					 .ports = on_ports };
-	struct pod *p = calloc(1, sizeof(*p));
+					 .ports = on_ports,
+					 .arg = p };
 	int rc;
 
 	if (!p) {
@@ -255,7 +256,6 @@ int pod_run(const struct run_config *cfg, struct background *background)
 	p->background = background;
 	p->record = (struct container)CONTAINER_NULL;
 	network_init(&p->net, &cfg->net, &ops);
-	p->net.ops.arg = p;
 	p->net.namespaces = p->namespaces;
 	members_init(&p->members);
 	for (int i = 0; i < INFRA_NS_N; i++)
