@@ -401,11 +401,3 @@ void mounts_mend(struct mounts *m)
 			(void)log_errno(-rc, "replace %s again", texts[i].path);
 	}
 }
-
-void mounts_deinit(struct mounts *m)
-{
-	fd_drop(&m->stage);
-	fd_drop(&m->notify);
-	for (size_t i = 0; i < MOUNTS_N_TEXTS; i++)
-		fd_drop(&m->texts[i].fd);
-}

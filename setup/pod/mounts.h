@@ -27,7 +27,7 @@ struct mounts {
 
 /**
  * mounts_make() - make all mounts of the container and go to its workdir
- * @m: MOUNTS_NULL before; release with mounts_deinit(), after a failure too
+ * @m: MOUNTS_NULL before; its descriptors are the process's until its end
  *
  * Return: 0 or -errno, logged
  */
@@ -43,6 +43,3 @@ void mounts_text(struct mounts *m, int which, const void *text, size_t len);
  * the host's tools do with resolv.conf: then it is made again.
  */
 void mounts_mend(struct mounts *m);
-
-/** mounts_deinit() - idempotent; the mounts stay */
-void mounts_deinit(struct mounts *m);
