@@ -270,23 +270,25 @@ static void verb_flows(struct control_verbs *v, struct control_call *call,
 	gather(v, QUERY_FLOWS, call);
 }
 
-static void verb_exec(struct control_verbs *v, struct control_call *call,
-		      const json_t *arguments)
+void control_verbs_exec(struct control_call *call,
+			bool (*session)(void *arg, int conn), void *arg)
 {
 	scoped_fd conn = control_take_fd(call);
 
-	(void)arguments;
-	if (conn < 0) {
+	if (conn < 0)
 		control_error(call,
 			      "bad request: exec: no socket came with it");
-		return;
-	}
-	if (!v->facts->session ||
-	    !v->facts->session(v->facts->session_arg, conn)) {
+	else if (!session || !session(arg, conn))
 		control_error(call, "no command runs there");
-		return;
-	}
-	control_return(call, json_object());
+	else
+		control_return(call, json_object());
+}
+
+static void verb_exec(struct control_verbs *v, struct control_call *call,
+		      const json_t *arguments)
+{
+	(void)arguments;
+	control_verbs_exec(call, v->facts->session, v->facts->session_arg);
 }
 
 static void verb_join(struct control_verbs *v, struct control_call *call,

@@ -44,6 +44,13 @@ struct control_facts {
 	const int *namespaces;
 };
 
+/**
+ * control_verbs_exec() - answer a call of `exec`
+ * @session: as in struct control_facts
+ */
+void control_verbs_exec(struct control_call *call,
+			bool (*session)(void *arg, int conn), void *arg);
+
 struct control_verbs;
 
 /**

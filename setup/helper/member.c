@@ -32,6 +32,7 @@
 #include "setup/base/sys.h"
 #include "setup/helper/child.h"
 #include "setup/helper/control.h"
+#include "setup/helper/control_verbs.h"
 #include "setup/helper/joiner.h"
 #include "setup/helper/members.h"
 #include "setup/helper/pod_text.h"
@@ -337,24 +338,23 @@ static void on_pod(struct loop_source *src, uint32_t revents)
 	msg_drop(&m);
 }
 
+static bool on_session(void *arg, int conn)
+{
+	struct member *e = arg;
+
+	return e->front && front_session(e->front, conn);
+}
+
 /* All that is asked of a container itself; its network is its pod's. */
 static void on_request(void *arg, struct control_call *call, const char *verb,
 		       const json_t *arguments)
 {
-	struct member *e = arg;
-	scoped_fd conn = control_take_fd(call);
-
 	(void)arguments;
-	if (strcmp(verb, "exec") != 0)
+	if (strcmp(verb, "exec") == 0)
+		control_verbs_exec(call, on_session, arg);
+	else
 		control_error(call, "bad request: execute: no such verb: %.64s",
 			      verb);
-	else if (conn < 0)
-		control_error(call,
-			      "bad request: exec: no socket came with it");
-	else if (!e->front || !front_session(e->front, conn))
-		control_error(call, "no command runs there");
-	else
-		control_return(call, json_object());
 }
 
 static int watch(struct member *e)
