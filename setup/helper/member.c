@@ -48,7 +48,6 @@ struct member {
 	struct run_config run; /* a copy; its host name may be another one */
 	struct container container;
 	struct background *background; /* NULL: in the foreground */
-	bool undone;		       /* it was not to have been started */
 	bool started;
 	struct restart restart;
 	int status;		    /* while it waits: how it ended */
@@ -292,21 +291,14 @@ static void on_started(void *arg)
 		return; /* again: who has started it knows */
 	e->started = true;
 	manager_ready(&e->run.net.manager);
-	/* in the foreground the command runs all the same */
-	if (!e->background)
-		return;
-	if (!rc)
-		rc = background_started(e->background,
-					container_name(&e->container));
-	e->undone = rc;
-	if (rc)
+	if (container_tell(&e->container, rc, e->background))
 		front_kill(e->front);
 }
 
 static void on_done(void *arg, int status)
 {
 	struct member *e = arg;
-	bool again = e->started && !e->undone && e->pod.fd >= 0 &&
+	bool again = e->started && !e->container.undone && e->pod.fd >= 0 &&
 		     !front_told(e->front) &&
 		     restart_wanted(&e->restart, status);
 
@@ -467,19 +459,17 @@ static void tear_down(struct member *e)
 	loop_timer_stop(&e->loop, &e->again);
 	loop_close(&e->loop, &e->sig);
 	e->control = control_free(e->control);
-	if (e->background)
-		background_end(e->background); /* all who write are gone */
+	background_end(e->background); /* all who write are gone */
 }
 
 /* After this: the name is free, and who waits knows it. */
 static void tell_end(struct member *e, int status)
 {
-	container_ended(&e->container, e->undone ? -1 : status);
+	container_ended(&e->container, status);
 	/* with it go its ports */
 	fd_drop(&e->conn);
 	loop_close(&e->loop, &e->pod);
-	if (e->background)
-		background_tell_end(e->background);
+	background_tell_end(e->background);
 	loop_deinit(&e->loop);
 	for (int i = 0; i < INFRA_NS_N; i++)
 		fd_drop(&e->namespaces[i]);

@@ -36,7 +36,6 @@ struct pod {
 	struct network net;
 	struct container record;
 	struct background *background;
-	bool undone; /* it was not to have been made */
 	pid_t infra;
 	int infra_ctl;
 	int namespaces[INFRA_NS_N]; /* -1: it isn't shared */
@@ -206,14 +205,11 @@ static int pod_3_serve(struct pod *p)
 	sys_settle();
 	if (!rc)
 		rc = watch(p);
-	if (!rc)
-		rc = container_started(&p->record, p->infra,
-				       network_ports(&p->net));
 	if (rc)
 		return rc;
+	rc = container_started(&p->record, p->infra, network_ports(&p->net));
 	manager_ready(&p->net.manager);
-	rc = background_started(p->background, container_name(&p->record));
-	p->undone = rc;
+	rc = container_tell(&p->record, rc, p->background);
 	return rc ? rc : loop_run(&p->loop);
 }
 
@@ -234,7 +230,7 @@ static void tear_down(struct pod *p)
 /* After this: the name and the ports are free, and who waits knows it. */
 static void tell_end(struct pod *p, int status)
 {
-	container_ended(&p->record, p->undone ? -1 : status);
+	container_ended(&p->record, status);
 	background_tell_end(p->background);
 	loop_deinit(&p->loop);
 }

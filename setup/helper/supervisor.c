@@ -29,7 +29,6 @@ struct supervisor {
 	struct network net;
 	struct container container;    /* our record */
 	struct background *background; /* NULL: in the foreground */
-	bool undone;		       /* it was not to have been started */
 	pid_t init;
 	int runner_ctl;
 	struct loop loop;
@@ -115,14 +114,7 @@ static void on_started(void *arg)
 				   network_ports(&s->net));
 
 	manager_ready(&s->net.manager);
-	/* in the foreground the command runs all the same */
-	if (!s->background)
-		return;
-	if (!rc)
-		rc = background_started(s->background,
-					container_name(&s->container));
-	s->undone = rc;
-	if (rc)
+	if (container_tell(&s->container, rc, s->background))
 		front_kill(s->front);
 }
 
@@ -193,16 +185,14 @@ static void tear_down(struct supervisor *s)
 	s->front = front_free(s->front);
 	fd_drop(&s->runner_ctl);
 	network_stop(&s->net, s->init);
-	if (s->background)
-		background_end(s->background); /* all who write are gone */
+	background_end(s->background); /* all who write are gone */
 }
 
 /* After this: the name and the ports are free, and who waits knows it. */
 static void tell_end(struct supervisor *s, int status)
 {
-	container_ended(&s->container, s->undone ? -1 : status);
-	if (s->background)
-		background_tell_end(s->background);
+	container_ended(&s->container, status);
+	background_tell_end(s->background);
 	loop_deinit(&s->loop);
 }
 

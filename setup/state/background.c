@@ -268,6 +268,8 @@ static void close_stream(struct background *b, enum background_stream which)
 
 void background_end(struct background *b)
 {
+	if (!b)
+		return;
 	/* a command that never ran has said nothing */
 	for (int i = b->caller < 0 ? 0 : BACKGROUND_OWN; i < BACKGROUND_N; i++)
 		drain(b, (enum background_stream)i);
@@ -279,6 +281,8 @@ void background_end(struct background *b)
 
 void background_tell_end(struct background *b)
 {
+	if (!b)
+		return;
 	drain(b, BACKGROUND_OWN);
 	close_stream(b, BACKGROUND_OWN);
 	logfile_close(&b->own_log);

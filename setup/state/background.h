@@ -74,6 +74,7 @@ int background_started(struct background *b, const char *name);
 /**
  * background_end() - the command's writers are gone: log the rest
  * Before background_started() what was said goes to the user's stderr instead.
+ * @b: NULL is fine
  */
 void background_end(struct background *b);
 
@@ -81,5 +82,6 @@ void background_end(struct background *b);
  * background_tell_end() - the container is gone, too: log what that has brought
  * up, and tell the verb, if it still waits, that it may be tried again
  * After background_end(), with the loop still there.
+ * @b: NULL is fine
  */
 void background_tell_end(struct background *b);

@@ -14,6 +14,7 @@
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+#include "setup/state/background.h"
 #include "setup/state/recipe.h"
 
 /* Of a command line, for ps. */
@@ -152,6 +153,16 @@ int container_started(struct container *c, pid_t init, json_t *ports)
 	return rc;
 }
 
+int container_tell(struct container *c, int rc, struct background *b)
+{
+	if (!b)
+		return 0;
+	if (!rc)
+		rc = background_started(b, container_name(c));
+	c->undone = rc;
+	return rc;
+}
+
 void container_waits(struct container *c)
 {
 	c->rec.init = (struct state_proc){ 0 };
@@ -172,9 +183,12 @@ void container_ports(struct container *c, json_t *ports)
 
 void container_ended(struct container *c, int status)
 {
-	bool stays = c->again || (c->rec.detached && !c->rec.remove &&
-				  status >= 0 && c->rec.started_ms);
+	bool stays;
 
+	if (c->undone)
+		status = -1;
+	stays = c->again || (c->rec.detached && !c->rec.remove && status >= 0 &&
+			     c->rec.started_ms);
 	fd_drop(&c->listener);
 	own_file_drop(&c->control);
 	if (c->own.dir >= 0 && stays) {

@@ -10,7 +10,8 @@ struct container {
 	struct state state;
 	struct state_own own; /* dir -1: it isn't registered */
 	struct state_record rec;
-	bool again; /* it ran before */
+	bool again;  /* it ran before */
+	bool undone; /* it was not to have been started */
 	struct own_file control;
 	int listener; /* of its control socket; to be taken with fd_take() */
 };
@@ -47,6 +48,17 @@ const char *container_name(const struct container *c);
  */
 int container_started(struct container *c, pid_t init, json_t *ports);
 
+struct background;
+
+/**
+ * container_tell() - tell who waits for that it has started
+ * @rc:	of container_started()
+ * @b:	NULL: in the foreground, where the command runs whatever @rc is
+ *
+ * Return: 0 or -errno: it is to end, and counts as never started
+ */
+int container_tell(struct container *c, int rc, struct background *b);
+
 /**
  * container_waits() - its command has ended, and will be started again
  * What can't be saved is logged.
@@ -62,7 +74,8 @@ void container_ports(struct container *c, json_t *ports);
 
 /**
  * container_ended() - nothing of it runs any more
- * @status: of the command; -1: it was never started
+ * @status: of the command; -1: it was never started, as after a failure of
+ *	    container_tell()
  *
  * The record stays when the container was detached and has run, without --rm.
  * Idempotent.
