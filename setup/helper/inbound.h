@@ -24,8 +24,8 @@ struct inbound {
  * @udp: for UDP, too
  *
  * Sets sysctls, adds a rule and a table of routes, and for UDP a table of
- * nftables. All of it stays, and serves the next forwarder, too. Blocks for three
- * seconds at most.
+ * nftables. All of it stays, and serves the next forwarder, too. Blocks for
+ * three seconds at most.
  */
 void inbound_prepare(int ns_user, int ns_net, const struct ip *to, bool udp,
 		     struct inbound *out);
