@@ -17,6 +17,12 @@ one frame in a thousand, the same ones for every peer of a round (another seed
 each round); `bench-load delay` is that link. They take 5 s each and more, and
 are for native and podsplice unless --against names others.
 
+HTTP is a real nginx's, files that hold the payload. DNS is asked from inside
+the pod, at the address of the peer's own resolver where it has one, of a server
+on the client. check-iperf3 measures the same path with our generator and with
+iperf3, and a note says whether they agree within 10 %; it is for native and
+podsplice unless --against names others.
+
 UDP rows send datagrams one by one. Bulk is as fast as the sender goes: what is
 beyond the receiver's power is lost, and that is a row of its own. Datagrams of
 8,900 bytes have a link with an MTU of 9000. The row "ports" is the time from
@@ -69,12 +75,14 @@ sys.dont_write_bytecode = True  # the tree may be another user's
 # pylint: disable=wrong-import-position
 from calm import Others, wait_calm
 from catalogue import PEERS, chosen
+from check import measure_check
 from lab import FAR4, LINK_MTU, Delay, Failed, Lab, run
-from look import congestion_of, verified
+from look import congestion_of, those_verified, verified
 from many import measure_held, measure_memory, measure_ports
 from peers import rotated, with_end
 from results import Results
 from rows import FAR_PORT, ROWS, far_in, far_out
+from servers import Nginx, dns_server, missing
 from starts import measure_ready, measure_startup
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -91,6 +99,9 @@ CALM_TRIES = 4  # of a measurement that others disturb
 def start_all(peers, results, group, mtu=None, udp=False):
     """Those that are up and take the path that their name promises."""
     up = []
+    if group == "http":
+        return start_with(Nginx, those_verified(peers, results, group),
+                          results)
     for peer in peers:
         try:
             peer.start(mtu, udp)
@@ -104,12 +115,23 @@ def start_all(peers, results, group, mtu=None, udp=False):
     return up
 
 
+def start_with(serving, peers, results):
+    up = []
+    for peer in peers:
+        try:
+            peer.start(serving=serving())
+            up.append(peer)
+        except Failed as e:
+            results.fail(serving.name, peer.name, 0, e)
+    return up
+
+
 def measure_traffic(group, names, peers, results, opts):
     """All peers are up, each on its own port; rounds, rows, then peers."""
     mtu = LINK_MTU if group == "far" else \
         group if isinstance(group, int) else None
     udp = group in ("udp", "jumbo")
-    if mtu:
+    if mtu or group == "dns":
         peers = [p for p in peers if p.has_egress]
     up = start_all(peers, results, group, mtu, udp)
     if not up:
@@ -122,7 +144,7 @@ def measure_traffic(group, names, peers, results, opts):
                 try:
                     if not peer.alive():
                         peer.stop()
-                        peer.start(mtu, udp)
+                        peer.start(mtu, udp, peer.serving)
                     if line:
                         measure_far(line, peer, name, number, results,
                                     max(seconds, FAR_SECONDS))
@@ -227,6 +249,12 @@ def describe_machine(opts):
     return facts
 
 
+def usual(peers, opts):
+    """Of rows that take long: only podsplice unless others are named."""
+    return peers if opts.against else [
+        p for p in peers if p.name in ("podsplice", opts.baseline)]
+
+
 def measure(lab, opts, results):
     results.write({"machine": describe_machine(opts)})
     peers, absent = chosen(lab, opts.against, opts.baseline)
@@ -240,6 +268,10 @@ def measure(lab, opts, results):
         groups.setdefault(ROWS[name][0], []).append(name)
     for group, names in groups.items():
         lab.link_mtu(JUMBO_MTU if group == "jumbo" else LINK_MTU)
+        if missing(lab, group):
+            results.note(f"{' '.join(names)}: left out, "
+                         f"{missing(lab, group)} is not installed")
+            continue
         if group == "startup":
             measure_startup(peers, results, opts)
         elif group == "ready":
@@ -250,10 +282,13 @@ def measure(lab, opts, results):
             measure_held(peers, results, opts)
         elif group == "ports":
             measure_ports(peers, results, opts)
+        elif group == "check":
+            measure_check(usual(peers, opts), results, opts)
+        elif group == "dns":
+            with dns_server(lab):
+                measure_traffic(group, names, peers, results, opts)
         elif group == "far":
-            measure_traffic(group, names, peers if opts.against else
-                            [p for p in peers if p.name in
-                             ("podsplice", opts.baseline)], results, opts)
+            measure_traffic(group, names, usual(peers, opts), results, opts)
         else:
             measure_traffic(group, names, peers, results, opts)
     far.terminate()

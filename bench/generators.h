@@ -23,8 +23,9 @@ struct load_config {
 	uint64_t size_bytes;  /* of a message, of a datagram */
 	uint64_t mbits;	      /* udp-bulk: a second, 0: all that go */
 	bool reverse;
-	bool udp;  /* serve: too; ports: instead of TCP */
-	bool wait; /* ports: for the helper to come up */
+	bool udp;   /* serve: too; ports: instead of TCP */
+	bool wait;  /* ports: for the helper to come up */
+	bool close; /* http: a connection for each request */
 	/* delay */
 	const char *interfaces[2];
 	struct mono delay;
@@ -45,5 +46,8 @@ int load_idle(const struct load_config *cfg);
 int load_ports(const struct load_config *cfg);
 int load_udp_bulk(const struct load_config *cfg);
 int load_udp_rr(const struct load_config *cfg);
+int load_dns(const struct load_config *cfg);
+int load_serve_dns(const struct load_config *cfg);
+int load_http(const struct load_config *cfg);
 int load_delay(const struct load_config *cfg);
 int load_spawn(const struct load_config *cfg);

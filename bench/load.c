@@ -28,7 +28,10 @@ enum {
 	DELAY = 64,
 	UDP_BULK = 128,
 	UDP_RR = 256,
-	PORTS = 512
+	PORTS = 512,
+	DNS = 1024,
+	SERVE_DNS = 2048,
+	HTTP = 4096
 };
 
 static const struct generator {
@@ -50,6 +53,12 @@ static const struct generator {
 	  1, 1200, load_udp_bulk },
 	{ "udp-rr", "ADDR PORT", "round trips of datagrams", UDP_RR, 1, 64,
 	  load_udp_rr },
+	{ "dns", "ADDR PORT", "names asked of a DNS server", DNS, 1, 1,
+	  load_dns },
+	{ "serve-dns", "ADDR PORT", "answer them, until SIGTERM", SERVE_DNS, 1,
+	  1, load_serve_dns },
+	{ "http", "ADDR PORT", "GET /SIZE: a file that holds the payload", HTTP,
+	  1, 1024, load_http },
 	{ "ports", "ADDR PORT", "one exchange with each of many ports", PORTS,
 	  1, 64, load_ports },
 	{ "delay", "IF_A IF_B", "be a long way between two interfaces", DELAY,
@@ -155,6 +164,13 @@ static int set_wait(struct load_config *cfg, const char *value)
 	return 0;
 }
 
+static int set_close(struct load_config *cfg, const char *value)
+{
+	(void)value;
+	cfg->close = true;
+	return 0;
+}
+
 static int set_reverse(struct load_config *cfg, const char *value)
 {
 	(void)value;
@@ -167,15 +183,18 @@ static const struct opt {
 	const char *name, *arg, *help; /* arg == NULL: takes no value */
 	int (*apply)(struct load_config *cfg, const char *value);
 } opts[] = {
-	{ BULK | RR | CRR | UDP_BULK | UDP_RR, "seconds", "S", "how long (2)",
-	  set_seconds },
+	{ BULK | RR | CRR | UDP_BULK | UDP_RR | DNS | HTTP, "seconds", "S",
+	  "how long (2)", set_seconds },
 	{ BULK, "bytes", "B", "so many per stream, instead of a time",
 	  set_bytes },
 	{ BULK | UDP_BULK, "reverse", NULL, "from the server to the client",
 	  set_reverse },
 	{ BULK, "streams", "N", "connections at once (1)", set_conns },
-	{ RR | CRR | UDP_RR, "clients", "N", "at once (1)", set_conns },
+	{ RR | CRR | UDP_RR | DNS | HTTP, "clients", "N", "at once (1)",
+	  set_conns },
 	{ RR, "size", "BYTES", "of a message (1)", set_size },
+	{ HTTP, "size", "BYTES", "of the file (1024)", set_size },
+	{ HTTP, "close", NULL, "a connection for each request", set_close },
 	{ UDP_BULK | UDP_RR, "size", "BYTES",
 	  "of a datagram, 24..9000 (1200, of round trips 64)", set_size },
 	{ UDP_BULK, "rate", "MBIT", "a second; else all that go", set_rate },
@@ -260,7 +279,8 @@ static int parse_target(struct load_config *cfg, const struct generator *g,
 	uint64_t port;
 
 	if (argc != 2 || ip_parse(argv[0], &ip) ||
-	    parse_uint(argv[1], g->bit == SERVE ? 0 : 1, 65535, &port)) {
+	    parse_uint(argv[1], g->bit & (SERVE | SERVE_DNS) ? 0 : 1, 65535,
+		       &port)) {
 		log_error("bench-load %s: wanted: an address and a port",
 			  g->name);
 		return -EINVAL;

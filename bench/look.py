@@ -39,7 +39,7 @@ def look_at_way(peer, name, way):
     if (crossed >= LOOK_BYTES) != peer.crosses[name]:
         raise Failed(f"{name}: {crossed} of {LOOK_BYTES} bytes crossed the "
                      f"devices of its namespace: that is another path")
-    return {"seen": seen, "crossed_bytes": crossed}
+    return seen, crossed
 
 
 def relay_of(peer, name):
@@ -76,20 +76,21 @@ def look_at_path(peer):
     own_netns = bool(peer.namespaces())
     if own_netns != (peer.name != "native"):
         raise Failed("the server is in the wrong namespace")
+    congestion = set()
     for name, way in WAYS.items():
         if not offers(peer, way):
             continue
-        facts[name] = look_at_way(peer, name, way)
+        facts[f"seen_{name}"], facts[f"crossed_{name}"] = \
+            look_at_way(peer, name, way)
         held = start_held(peer.lab, way(peer), 1)
         try:
             wait_line(held)
-            facts[name]["congestion"] = congestion_in_use(
-                peer, ("host", "client"))
+            congestion |= set(congestion_in_use(peer, ("host", "client")))
             if hasattr(peer, "relays"):
-                facts[name]["relay"] = relay_of(peer, name)
+                facts[f"relay_{name}"] = relay_of(peer, name)
         finally:
             end_held(held)
-    return facts
+    return {**facts, "congestion": sorted(congestion)}
 
 
 def congestion_of(peer, way, hosts):
@@ -134,58 +135,54 @@ def end_held(proc):
     return json.loads(last) if last.strip() else None
 
 
-def congestion_seen(facts):
-    return sorted({x for way in WAYS
-                   for x in facts.get(way, {}).get("congestion", ())})
-
-
 def describe(facts):
-    seen = "; ".join(f"{way} seen as {facts[way]['seen']}"
-                     for way in WAYS if way in facts)
+    seen = "; ".join(f"{way} seen as {facts[f'seen_{way}']}"
+                     for way in WAYS if f"seen_{way}" in facts)
     return (f"path: {facts['peer']:12} {facts['version'] or '-'}\n"
             f"      listens: {','.join(facts['listens']) or '-'}; {seen}; "
-            f"congestion control: {','.join(congestion_seen(facts))}\n"
+            f"congestion control: {','.join(facts['congestion'])}\n"
             f"      processes: {','.join(facts['processes']) or '-'}")
 
 
 def look_at_udp(peer):
     got = peer.lab.load("client", ["udp-bulk", "--seconds", "0.2", "--rate",
                                    "10", HOST4, str(peer.port)])
-    facts = {"peer": peer.name, "seen": got["peer"].rsplit(":", 1)[0],
-             "listens": sorted(set(peer.listeners("udp").values()))}
-    if facts["seen"] != peer.sees["other"]:
-        raise Failed(f"UDP: the server sees {facts['seen']}, not "
+    seen = got["peer"].rsplit(":", 1)[0]
+    if seen != peer.sees["other"]:
+        raise Failed(f"UDP: the server sees {seen}, not "
                      f"{peer.sees['other']}: that is another path")
-    return facts
+    return {"peer": peer.name, "seen_other": seen,
+            "listens": sorted(set(peer.listeners("udp").values()))}
 
 
 def describe_udp(facts):
     return (f"path of UDP: {facts['peer']:12} listens: "
             f"{','.join(facts['listens']) or '-'}; server sees other host as "
-            f"{facts['seen']}")
+            f"{facts['seen_other']}")
 
 
 def tell(results, key, facts, text):
-    """To the file, and to the terminal unless it is as it was."""
-    results.write({key: facts})
+    """Once, and again when it has changed."""
     if text not in results.looked:
         results.looked.add(text)
+        results.write({key: facts})
         print(text, flush=True)
 
 
 def verified(peer, results, group):
     """Does it take the path that its name promises? Else no figure of it."""
+    udp = None
     try:
         with peer.in_use():
-            facts = {"group": group, **look_at_path(peer)}
-            udp = {"group": group, **look_at_udp(peer)} \
-                if "udp" in peer.ports.protocols else None
+            facts = look_at_path(peer)
+            if "udp" in peer.ports.protocols:
+                udp = look_at_udp(peer)
     except Failed as e:
         results.fail(f"{group}, path", peer.name, 0, f"refused: {e}")
         return False
-    if congestion_seen(facts) != [peer.lab.congestion]:
+    if facts["congestion"] != [peer.lab.congestion]:
         results.note(f"{group}: {peer.name} has connections under "
-                     f"{','.join(congestion_seen(facts))}")
+                     f"{','.join(facts['congestion'])}")
     tell(results, "path", facts, describe(facts))
     if udp:
         tell(results, "udp_path", udp, describe_udp(udp))

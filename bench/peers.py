@@ -94,7 +94,7 @@ class Peer:
     def binaries(self):
         """Whatever else its processes run is not what is to be measured."""
         return {os.path.realpath(self.present())} if self.program \
-            else {self.lab.bin}
+            else {exe_of(self.server)}
 
     def version(self):
         if not self.program:
@@ -173,8 +173,10 @@ class Peer:
             raise Failed(f"{self.name}: what runs is "
                          f"{' '.join(sorted(wrong)) or 'nothing'}")
         for protocol in self.ports.protocols:
-            listens = self.listeners(protocol)
-            if not listens or set(listens) - self.binaries():
+            listens = set(self.listeners(protocol))
+            # pasta hands its sockets down to the server
+            if not listens & self.binaries() or \
+                    listens - self.binaries() - {exe_of(self.server)}:
                 raise Failed(f"{self.name}: on {protocol} port "
                              f"{self.ports.first} listens "
                              f"{' '.join(map(str, listens)) or 'nobody'}")

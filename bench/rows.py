@@ -9,6 +9,7 @@ import os
 import time
 
 from lab import CLIENT4, FAR4, HOST4, NEAR4, Failed
+from servers import DNS_PORT
 
 FAR_PORT = 5300
 CPU = "CPU "  # what units of costs begin with
@@ -28,6 +29,10 @@ def egress(peer):
     return peer.server, CLIENT4, FAR_PORT
 
 
+def resolver(peer):
+    return peer.server, peer.resolver, DNS_PORT
+
+
 def far_out(peer):
     return peer.server, FAR4, FAR_PORT
 
@@ -37,7 +42,7 @@ def far_in(peer):
 
 
 def offers(peer, way):
-    if way in (egress, far_out):
+    if way in (egress, resolver, far_out):
         return peer.has_egress
     return peer.has_other or way not in (other_host, far_in)
 
@@ -117,17 +122,18 @@ def connects(way, clients):
     return over(way, figures)
 
 
-def udp_round_trip(clients):
+def exchanges(way, generator, clients, *args):
+    """So many a second, how long each takes, and what they cost."""
     def figures(peer, at, seconds):
         where, target, port = at
         got = load_with_cost(peer, where, [
-            "udp-rr", "--seconds", f"{seconds:g}", "--clients", str(clients),
-            target, str(port)])
+            generator, "--seconds", f"{seconds:g}", "--clients", str(clients),
+            *args, target, str(port)])
         yield "", "1/s", got["per_second"], got
         yield from latencies(got, "us")
         # the first tenth warms up and isn't counted, but costs
         yield from costs(peer, got, got["count"] / 0.9e3, "s/1000")
-    return over(other_host, figures)
+    return over(way, figures)
 
 
 def udp_bulk(size, reverse=False, mbits=None):
@@ -195,9 +201,9 @@ ROWS = {
     **dict(connect_rows("crr-net", "published", other_host,
                         "connect+1+close, other host", (1, 32, 64, 256))),
     "udp-rr-1": ("udp", "UDP round trip, 64 bytes, 1", None,
-                 udp_round_trip(1)),
+                 exchanges(other_host, "udp-rr", 1)),
     "udp-rr-64": ("udp", "UDP round trip, 64 bytes, 64", None,
-                  udp_round_trip(64)),
+                  exchanges(other_host, "udp-rr", 64)),
     "udp-1200": ("udp", "UDP, 1200 bytes, other host -> pod", None,
                  udp_bulk(1200)),
     "udp-1200-rev": ("udp", "UDP, 1200 bytes, pod -> other host", None,
@@ -210,6 +216,20 @@ ROWS = {
                      udp_bulk(8900, reverse=True)),
     "udp-8900-1000": ("jumbo", "UDP, 8900 bytes, 1 Gbit/s to pod", None,
                       udp_bulk(8900, mbits=1000)),
+    "http-lo": ("http", "HTTP, nginx, 1 KiB, loopback, 32 clients", None,
+                exchanges(loopback, "http", 32)),
+    "http-net": ("http", "HTTP, nginx, 1 KiB, other host, 32 clients", None,
+                 exchanges(other_host, "http", 32)),
+    "http-net-64k": ("http", "HTTP, nginx, 64 KiB, other host, 32 clients",
+                     None, exchanges(other_host, "http", 32, "--size",
+                                     str(1 << 16))),
+    "http-net-close": ("http", "HTTP, nginx, 1 KiB, other host, 32 clients, "
+                       "a connection each", None,
+                       exchanges(other_host, "http", 32, "--close")),
+    "dns-1": ("dns", "DNS, asked in the pod, 1 client", None,
+              exchanges(resolver, "dns", 1)),
+    "dns-32": ("dns", "DNS, asked in the pod, 32 clients", None,
+               exchanges(resolver, "dns", 32)),
     **dict(egress_rows(1500)),
     **dict(egress_rows(65520)),
     **dict(round_trip_rows("rr-out", 65520, egress, "egress, round trip, {}",
@@ -231,4 +251,5 @@ ROWS = {
     "idle-out": ("memory", "per idle egress connection", "", None),
     "held": ("held", "per connection held, other host", "", None),
     "ports": ("ports", "published ports", "ms", None),
+    "check-iperf3": ("check", "other host -> pod", "Gbit/s", None),
 }

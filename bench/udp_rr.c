@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Round trips of datagrams: rr.c without connections. Each client has a socket
- * of its own, and one datagram under way. One that hasn't come back after
- * LOST_MS is counted and given up; its answer, should it come, is ignored. The
- * first tenth of the run warms up and is not counted.
+ * Round trips of datagrams: rr.c without connections, and of questions to DNS
+ * and their answers. Each client has a socket of its own, and one datagram
+ * under way. One that hasn't come back after LOST_MS is counted and given up;
+ * its answer, should it come, is ignored. The first tenth of the run warms up
+ * and is not counted.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "bench/dgram.h"
+#include "bench/dns.h"
 #include "bench/latency.h"
 #include "netstack/base/log.h"
 
@@ -18,37 +20,84 @@
 #define SWEEP_MS 50
 
 struct udp_rr;
+struct udp_client;
+
+/* What is asked, and how an answer is told from another. */
+struct udp_kind {
+	const char *name;
+	/* Return: the length of the question with the client's number, in buf
+	 */
+	size_t (*ask)(const struct udp_client *c);
+	/* Return: is what is in buf an answer to one of the client's? */
+	bool (*check)(const struct udp_client *c, size_t len, uint32_t *seq);
+};
 
 struct udp_client {
 	struct loop_source src;
 	struct udp_rr *rr;
-	uint64_t seq;
+	uint32_t seq;
 	struct mono sent_at;
 };
 
 struct udp_rr {
 	struct run run;
+	const struct udp_kind *kind;
 	struct latency lat;
 	struct loop_timer sweep;
 	struct udp_client *clients;
 	uint64_t n_lost; /* with those that warmed up */
 };
 
-static uint64_t client_name(const struct udp_client *c)
+static uint32_t client_name(const struct udp_client *c)
 {
-	return (uint64_t)(c - c->rr->clients);
+	return (uint32_t)(c - c->rr->clients);
 }
+
+static size_t echo_ask(const struct udp_client *c)
+{
+	const struct run *run = &c->rr->run;
+	size_t size = run->cfg->size_bytes;
+
+	dgram_fill(run->pattern, WIRE_DGRAM_ECHO, client_name(c), c->seq,
+		   run->buf, size);
+	return size;
+}
+
+static bool echo_check(const struct udp_client *c, size_t len, uint32_t *seq)
+{
+	const struct run *run = &c->rr->run;
+	struct wire_dgram head;
+
+	if (len != run->cfg->size_bytes ||
+	    !dgram_check(run->pattern, run->buf, len, &head))
+		return false;
+	*seq = (uint32_t)head.seq;
+	return head.run == client_name(c);
+}
+
+static size_t name_ask(const struct udp_client *c)
+{
+	return dns_ask(client_name(c), c->seq, c->rr->run.buf);
+}
+
+static bool name_check(const struct udp_client *c, size_t len, uint32_t *seq)
+{
+	return dns_check(c->rr->run.buf, len, client_name(c), seq);
+}
+
+static const struct udp_kind echo = { "udp-rr", echo_ask, echo_check },
+			     names = { "dns", name_ask, name_check };
 
 static void client_send(struct udp_client *c)
 {
 	struct run *run = &c->rr->run;
-	size_t size = run->cfg->size_bytes;
+	size_t len;
 
-	dgram_fill(run->pattern, WIRE_DGRAM_ECHO, client_name(c), ++c->seq,
-		   run->buf, size);
+	c->seq++;
+	len = c->rr->kind->ask(c);
 	c->sent_at = mono_now();
 	/* a full queue loses it, as anything on the way may */
-	if (send(c->src.fd, run->buf, size, 0) < 0 && errno != EAGAIN &&
+	if (send(c->src.fd, run->buf, len, 0) < 0 && errno != EAGAIN &&
 	    errno != ENOBUFS)
 		run_fail(run, "send: %s", strerror(errno));
 }
@@ -60,7 +109,7 @@ static void client_event(struct loop_source *src, uint32_t revents)
 	struct run *run = &rr->run;
 	ssize_t n = recv(src->fd, run->buf, PATTERN_CHUNK, 0);
 	struct mono now = mono_now();
-	struct wire_dgram head;
+	uint32_t seq;
 
 	(void)revents;
 	if (n < 0 && errno == EAGAIN)
@@ -69,13 +118,11 @@ static void client_event(struct loop_source *src, uint32_t revents)
 		run_fail(run, "recv: %s", strerror(errno));
 		return;
 	}
-	if ((size_t)n != run->cfg->size_bytes ||
-	    !dgram_check(run->pattern, run->buf, (size_t)n, &head) ||
-	    head.run != client_name(c)) {
-		run_fail(run, "a datagram is wrong");
+	if (!rr->kind->check(c, (size_t)n, &seq)) {
+		run_fail(run, "an answer is wrong");
 		return;
 	}
-	if (head.seq != c->seq)
+	if (seq != c->seq)
 		return;
 	latency_add(&rr->lat, c->sent_at, now);
 	client_send(c);
@@ -130,9 +177,9 @@ static void udp_rr_print(const struct udp_rr *rr)
 	const struct load_config *cfg = rr->run.cfg;
 	char target[ADDR_TEXT_MAX];
 
-	printf("{\"schema\":1,\"test\":\"udp-rr\",\"clients\":%llu,"
+	printf("{\"schema\":1,\"test\":\"%s\",\"clients\":%llu,"
 	       "\"size\":%llu,\"lost\":%llu,",
-	       (unsigned long long)cfg->conns,
+	       rr->kind->name, (unsigned long long)cfg->conns,
 	       (unsigned long long)cfg->size_bytes,
 	       (unsigned long long)rr->n_lost);
 	hist_describe(&rr->lat.hist, latency_seconds(&rr->lat));
@@ -140,14 +187,15 @@ static void udp_rr_print(const struct udp_rr *rr)
 	       endpoint_format(&cfg->target, target));
 }
 
-int load_udp_rr(const struct load_config *cfg)
+static int run_kind(const struct udp_kind *kind, const struct load_config *cfg)
 {
 	struct udp_rr *rr = calloc(1, sizeof(*rr)); /* the histogram is large */
 	int rc;
 
 	if (!rr)
-		return log_errno(ENOMEM, "udp-rr");
-	rc = latency_init(&rr->lat, &rr->run, "udp-rr", cfg);
+		return log_errno(ENOMEM, "%s", kind->name);
+	rr->kind = kind;
+	rc = latency_init(&rr->lat, &rr->run, kind->name, cfg);
 	if (!rc)
 		rc = udp_rr_start(rr);
 	if (!rc)
@@ -161,4 +209,14 @@ int load_udp_rr(const struct load_config *cfg)
 	run_deinit(&rr->run);
 	free(rr);
 	return rc;
+}
+
+int load_udp_rr(const struct load_config *cfg)
+{
+	return run_kind(&echo, cfg);
+}
+
+int load_dns(const struct load_config *cfg)
+{
+	return run_kind(&names, cfg);
 }

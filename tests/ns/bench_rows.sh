@@ -49,6 +49,34 @@ like "$(tr -s ' \n' '  ' <"$T/table")" \
 	'path: podsplice-forward .* other seen as 172\.31\.[0-9]+\.1;' \
 	'what was verified is printed'
 
+# Other servers than our own
+
+# row LABEL: podsplice and the baseline have a figure in it
+row()
+{
+	is "$(peers_of more.json "$1")" 'native podsplice' "figures: $1"
+}
+
+compare more.json --against native --only http-lo,dns-32,ready,check
+is "$STATUS" 0 'HTTP, DNS, iperf3: nothing failed'
+[ "$STATUS" = 0 ] || note "$(tail -n 20 "$T/table" "$T/compare.err")"
+row 'DNS, asked in the pod, 32 clients'
+row 'DNS, asked in the pod, 32 clients p99.9'
+row 'start, until a published port answers'
+if command -v nginx >/dev/null; then
+	row 'HTTP, nginx, 1 KiB, loopback, 32 clients'
+else
+	skip 'HTTP' 'nginx is not installed'
+fi
+if command -v iperf3 >/dev/null; then
+	row 'other host -> pod, ours'
+	row 'other host -> pod, iperf3'
+	like "$(cat "$T/table")" 'note: check-iperf3: podsplice: ours is x[0-9.]+ of' \
+		'whether iperf3 agrees is noted'
+else
+	skip 'iperf3' 'it is not installed'
+fi
+
 # wrong STATEMENT: compare.py with another podsplice, in $T/wrong.py
 wrong()
 {
@@ -92,7 +120,7 @@ PODSPLICE=$T/bash compare wrong.json --against native --only rr-out-1k
 is "$STATUS" 1 'a script called podsplice: the run fails'
 like "$(cat "$T/table")" "podsplice: what runs is .*$(basename "$PODSPLICE")" \
 	'... says what runs'
-is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" '' \
+is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" native \
 	'... and has no figure'
 
 is "$(find "$T" -name 'podsplice-bench-*')" '' 'nothing is left'

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Does iperf3 say the same as our generator of the same path?"""
+
+import math
+import statistics
+
+from lab import Failed
+from look import those_verified
+from peers import rotated, with_end
+from rows import ROWS, other_host
+from servers import BenchServer, Iperf3
+
+WITHIN = 0.1  # of iperf3's figure
+
+
+def bits_of(peer, serving, seconds):
+    """Started around that server, one stream from the other host to it."""
+    peer.start(serving=serving)
+    try:
+        where, target, port = other_host(peer)
+        with peer.in_use():
+            if isinstance(serving, Iperf3):
+                return serving.measure(peer.lab, where, target, port, "-t",
+                                       str(seconds))
+            return peer.lab.load(where, [
+                "bulk", "--seconds", str(seconds), target,
+                str(port)])["bits_per_second"]
+    except Failed as e:
+        raise Failed(with_end(peer, e)) from e
+    finally:
+        peer.stop()
+
+
+def measure_check(peers, results, opts):
+    _, label, unit, _ = ROWS["check-iperf3"]
+    seconds = math.ceil(opts.seconds)  # iperf3 has no others
+    up = those_verified([p for p in peers if p.has_other], results, "check")
+    ratios = {}
+    for number in range(1, opts.rounds + 1):
+        for peer in rotated(up, number):
+            try:
+                ours, theirs = (bits_of(peer, kind(), seconds)
+                                for kind in (BenchServer, Iperf3))
+            except Failed as e:
+                results.fail(label, peer.name, number, e)
+                continue
+            for suffix, bits in ((", ours", ours), (", iperf3", theirs)):
+                results.add(label + suffix, unit, peer.name, number,
+                            bits / 1e9)
+            ratios.setdefault(peer.name, []).append(ours / theirs)
+    for name, of_rounds in ratios.items():
+        ratio = statistics.median(of_rounds)
+        verdict = "within" if abs(ratio - 1) <= WITHIN else "beyond"
+        results.note(f"check-iperf3: {name}: ours is x{ratio:.2f} of iperf3's,"
+                     f" {verdict} {WITHIN:.0%}")
