@@ -36,8 +36,9 @@ def measure_check(peers, results, opts):
     seconds = math.ceil(opts.seconds)  # iperf3 has no others
     up = those_verified([p for p in peers if p.has_other], results, "check")
     ratios = {}
-    for number in range(1, opts.rounds + 1):
+    for number in opts.clock.rounds("check", 1, opts.rounds, results.note):
         for peer in rotated(up, number):
+            opts.clock.step(f"{label}: {peer.name}")
             try:
                 ours, theirs = (bits_of(peer, kind(), seconds)
                                 for kind in (BenchServer, Iperf3))

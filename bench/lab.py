@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The two hosts a comparison is made on, and the account the helpers run as.
 
-See compare.py for the picture. All of it lives in the mount, pid and network
-namespaces of the process that makes a Lab, and ends with it.
+See bench.py for the picture. All of it lives in the namespaces that outer.py
+has made, and ends with them. What is done there as their root is the same for
+root and for an ordinary user; the account has other ids where there are fewer.
 """
 
 import json
 import os
 import select
 import shutil
+import stat
 import subprocess
+import sys
 
 HOST4, CLIENT4, GATEWAY4 = "198.18.0.1", "198.18.0.2", "198.18.0.254"
 HOST6, CLIENT6, GATEWAY6 = "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::fe"
 NEAR4, FAR4 = "198.18.1.1", "198.18.1.2"  # the ends of the far leg
 LINK_MTU = 1500
-USER, UID, SUBID = "psbench", 30001, 3000000
+USER = "psbench"
+SUBIDS_LEAST = 8192
+# on a machine that has them all nothing is there under these directories that
+# a run needs, but see private_dir()
+DIRS = ("/mnt", "/media", "/srv", "/opt")
 
 
 class Failed(Exception):
@@ -34,6 +41,53 @@ def run(argv, timeout=60, **kw):
         lines = p.stderr.strip().splitlines() or [f"status {p.returncode}"]
         raise Failed(lines[-1])
     return p.stdout
+
+
+def ids_here():
+    """How many, from 0 on, both users and groups."""
+    counts = []
+    for name in ("uid_map", "gid_map"):
+        end = 0
+        with open(f"/proc/self/{name}", encoding="utf-8") as f:
+            for inside, _, count in sorted(
+                    [int(x) for x in line.split()] for line in f):
+                end += count if inside == end else 0
+        counts.append(end)
+    return min(counts)
+
+
+def account_ids():
+    """An id for the account, the first of its subordinate ids, how many."""
+    ids = ids_here()
+    if ids > 4000000:
+        return 30001, 3000000, 65536
+    if ids < 2000 + SUBIDS_LEAST:
+        raise Failed(f"subordinate ids: {ids - 1}, which are too few (sudo "
+                     "usermod --add-subuids 100000-165535 --add-subgids "
+                     "100000-165535 USER)")
+    return 1000, 2000, ids - 2000
+
+
+def open_to_all(path):
+    """Can anybody look for a file in that directory?"""
+    path = os.path.realpath(path)
+    while os.path.isdir(path) and os.stat(path).st_mode & stat.S_IXOTH:
+        if path == "/":
+            return True
+        path = os.path.dirname(path)
+    return False
+
+
+def private_dir(needed):
+    """A directory to mount over: one that is there anyway, so that none is
+    left behind, and that has none of the needed files in it."""
+    for path in DIRS:
+        if os.path.isdir(path) and not any(
+                (os.path.realpath(x) + "/").startswith(path + "/")
+                for x in needed):
+            return path
+    raise Failed(f"no directory of {', '.join(DIRS)} to mount over "
+                 "(sudo mkdir /mnt)")
 
 
 class Delay:
@@ -73,55 +127,92 @@ class Delay:
 class Lab:
     """The two hosts and the account; all of it ends with this process."""
 
-    def __init__(self, tmp, binary, congestion):
-        self.tmp, self.congestion = tmp, congestion
+    def __init__(self, binary, congestion):
+        self.congestion = congestion
+        self.uid, *self.subids = account_ids()
+        path = os.environ["PATH"].split(":")
+        self.tmp = private_dir([binary, sys.executable, sys.prefix,
+                                os.path.dirname(__file__), *path])
+        # the copies first, then what others of the account's can execute
+        self.path = [f"{self.tmp}/bin", *filter(open_to_all, path)]
         self.mount()
         # two files: pages that the helper shares with a generator would not
         # count as its own
-        self.bin = f"{tmp}/bin/generator"
-        os.mkdir(f"{tmp}/bin")
-        for path in (self.bin, f"{tmp}/bin/podsplice"):
-            shutil.copy(binary, path)
-            os.chmod(path, 0o755)
+        self.bin = f"{self.tmp}/bin/generator"
+        os.mkdir(f"{self.tmp}/bin")
+        for name in (self.bin, f"{self.tmp}/bin/podsplice"):
+            shutil.copy(binary, name)
+            os.chmod(name, 0o755)
         self.account()
+        self.newidmap()
         self.network()
 
     def mount(self):
         run(["mount", "--make-rprivate", "/"])
         run(["mount", "-t", "proc", "proc", "/proc"])
         run(["mount", "-t", "tmpfs", "-o", "mode=755", "bench", self.tmp])
+        self.tun()
+
+    def tun(self):
+        """For the account to open; who can't make one needs the machine's."""
         if not os.path.exists("/dev/net/tun"):
-            raise Failed("/dev/net/tun: missing (modprobe tun)")
-        os.mknod(f"{self.tmp}/tun", 0o20666, os.makedev(10, 200))
+            raise Failed("/dev/net/tun: missing (sudo modprobe tun)")
+        try:
+            os.mknod(f"{self.tmp}/tun", 0o20666, os.makedev(10, 200))
+        except PermissionError as e:
+            if os.stat("/dev/net/tun").st_mode & 0o6 != 0o6:
+                raise Failed("/dev/net/tun: not for all users (sudo chmod "
+                             "666 /dev/net/tun)") from e
+            return
         os.chmod(f"{self.tmp}/tun", 0o666)
         run(["mount", "--bind", f"{self.tmp}/tun", "/dev/net/tun"])
 
     def account(self):
         home = f"{self.tmp}/home"
-        lines = {"passwd": f"{USER}:x:{UID}:{UID}::{home}:/bin/sh",
-                 "group": f"{USER}:x:{UID}:",
-                 "subuid": f"{USER}:{SUBID}:65536",
-                 "subgid": f"{USER}:{SUBID}:65536"}
+        lines = {"passwd": f"{USER}:x:{self.uid}:{self.uid}::{home}:/bin/sh",
+                 "group": f"{USER}:x:{self.uid}:",
+                 "subuid": f"{USER}:{self.subids[0]}:{self.subids[1]}",
+                 "subgid": f"{USER}:{self.subids[0]}:{self.subids[1]}"}
         # all of /etc: a file that is mounted over comes back as soon as
         # somebody on the machine replaces it
-        run(["cp", "-a", "/etc", f"{self.tmp}/etc"])
+        try:
+            shutil.copytree("/etc", f"{self.tmp}/etc", symlinks=True)
+        except shutil.Error:
+            pass  # without what is not for everybody
         for name, line in lines.items():
-            with open(f"{self.tmp}/etc/{name}", "a", encoding="utf-8") as f:
-                f.write(line + "\n")
+            path = f"{self.tmp}/etc/{name}"
+            text = ""
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as f:
+                    text = f.read()
+            # in front of an account with the same id
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(f"{line}\n{text}")
         run(["mount", "--bind", f"{self.tmp}/etc", "/etc"])
         for path in (home, f"{self.tmp}/run"):
             os.mkdir(path, 0o700)
-            os.chown(path, UID, UID)
+            os.chown(path, self.uid, self.uid)
         self.env = {"HOME": home, "XDG_RUNTIME_DIR": f"{self.tmp}/run",
                     "USER": USER, "LOGNAME": USER, "LC_ALL": "C",
-                    "PATH": f"{self.tmp}/bin:/usr/local/bin:/usr/bin:/bin"
-                            ":/usr/local/sbin:/usr/sbin:/sbin"}
+                    "PATH": ":".join(self.path)}
+
+    def newidmap(self):
+        """Where files of the machine's root lend nobody its power, files of
+        the root that is here do: on a file system that was made here."""
+        for name in ("newuidmap", "newgidmap"):
+            path = shutil.which(name)
+            if not path or os.stat(path).st_uid == 0:
+                continue
+            shutil.copyfile(path, f"{self.tmp}/bin/{name}")
+            os.chmod(f"{self.tmp}/bin/{name}", 0o4755)
+            run(["mount", "--bind", f"{self.tmp}/bin/{name}",
+                 os.path.realpath(path)])
 
     def ns(self, where, argv, user=False):
         """argv as run in a host ("host", "client") or of a process (pid)."""
         net = f"/proc/{where}/ns/net" if isinstance(where, int) \
             else f"{self.tmp}/net-{where}"
-        drop = ["setpriv", f"--reuid={UID}", f"--regid={UID}",
+        drop = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}",
                 "--clear-groups"] if user else []
         return ["nsenter", f"--net={net}"] + drop + argv
 

@@ -73,8 +73,10 @@ def measure_memory(names, peers, results, opts):
     """A fresh helper each time: nothing left from traffic before."""
     _, label, unit, _ = ROWS["memory"]
     peers = those_verified([p for p in peers if p.program], results, "memory")
-    for number in range(1, min(opts.rounds, 3) + 1):
+    for number in opts.clock.rounds("memory", 1, min(opts.rounds, 3),
+                                    results.note):
         for peer in rotated(peers, number):
+            opts.clock.step(f"memory: {peer.name}")
             try:
                 peer.start()
                 time.sleep(1)
@@ -101,8 +103,9 @@ def measure_held(peers, results, opts):
     """All of them, from the other host, or no figure."""
     peers = those_verified([p for p in peers if p.program and p.holds_many
                             and p.has_other], results, "held")
-    for number in range(1, opts.rounds + 1):
+    for number in opts.clock.rounds("held", 1, opts.rounds, results.note):
         for peer in rotated(peers, number):
+            opts.clock.step(f"{opts.held} connections: {peer.name}")
             try:
                 peer.start()
                 time.sleep(1)
@@ -214,8 +217,9 @@ def measure_ports(peers, results, opts):
     ports = Ports(RANGE_FIRST, opts.ports // 2, ("tcp", "udp"))
     peers = those_verified([p for p in peers if p.has_ranges and p.has_other],
                            results, "ports")
-    for number in range(1, opts.rounds + 1):
+    for number in opts.clock.rounds("ports", 1, opts.rounds, results.note):
         for peer in rotated(peers, number):
+            opts.clock.step(f"{label}: {peer.name}")
             try:
                 if opts.calm:
                     wait_calm(opts.calm)

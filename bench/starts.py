@@ -9,7 +9,6 @@ from many import bring_up_ports
 from peers import Ports, rotated, with_end
 from rows import ROWS
 
-LEAST_ROUNDS = 20  # they are short
 DEFAULT_ROUTE = "00000000"  # in /proc/net/route
 
 
@@ -35,8 +34,9 @@ def measure_startup(peers, results, opts):
             once.append(peer)
         except Failed as e:
             results.fail(label, peer.name, 0, e)
-    for number in range(max(LEAST_ROUNDS, opts.rounds) + 1):
+    for number in opts.clock.rounds("startup", 0, opts.starts, results.note):
         for peer in rotated(once, number):
+            opts.clock.step(f"{label}: {peer.name}")
             try:
                 out = run(peer.lab.ns("host", [
                     peer.lab.bin, "bench-load", "spawn", "--", *peer.once(),
@@ -53,8 +53,9 @@ def measure_ready(peers, results, opts):
     """From its start until the other host has an answer from its port."""
     _, label, unit, _ = ROWS["ready"]
     up = those_verified([p for p in peers if p.has_other], results, "ready")
-    for number in range(1, opts.rounds + 1):
+    for number in opts.clock.rounds("ready", 1, opts.rounds, results.note):
         for peer in rotated(up, number):
+            opts.clock.step(f"{label}: {peer.name}")
             try:
                 seconds, got = bring_up_ports(peer, Ports(peer.port))
                 results.add(label, unit, peer.name, number, seconds * 1e3,

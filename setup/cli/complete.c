@@ -238,6 +238,14 @@ static void put_argument(enum verb_args args, int at, int nth)
 			return;
 		}
 		break;
+	case VERB_BENCH:
+		if (nth > 0) {
+			put_files();
+			return;
+		}
+		kind("words");
+		candidate("compare", "what changed between two files");
+		return;
 	case VERB_TARGET:
 	case VERB_NO_ARGS:
 		break;

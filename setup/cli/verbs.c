@@ -29,6 +29,7 @@
 #include "setup/cli/forward_verb.h"
 #include "setup/cli/run.h"
 #include "setup/cli/uplink_verb.h"
+#include "setup/cli/verb_bench.h"
 #include "setup/cli/verb_exec.h"
 #include "setup/cli/verb_life.h"
 #include "setup/cli/verb_logs.h"
@@ -101,6 +102,8 @@ const struct verb verbs[] = {
 	  VERB_NETNS },
 	{ "forward", "forward ports to a process, a namespace or an address",
 	  verb_forward, TABLES(&config_forward_opts), VERB_TARGET },
+	{ "bench", "measure rootless networking side by side", verb_bench,
+	  TABLES(&verb_bench_opts), VERB_BENCH },
 	{ "doctor", "tell what works on this machine", verb_doctor,
 	  TABLES(&doctor_opts), VERB_NO_ARGS },
 	{ "kube down", "remove the pods of a file", verb_kube_down,
@@ -142,13 +145,9 @@ const struct verb verbs[] = {
 	  VERB_VERB },
 	{ "complete", NULL, complete_main, NULL, VERB_NO_ARGS },
 	{ "bench-load", NULL, bench_load_main, NULL, VERB_NO_ARGS },
+	{ "bench-map", NULL, verb_bench_map, NULL, VERB_NO_ARGS },
 	{ "bench-sample", NULL, bench_sample_main, NULL, VERB_NO_ARGS },
 	{ NULL },
-};
-
-/* In the manual's plan, not in this version. */
-static const char *const later_verbs[] = {
-	"bench",
 };
 
 /* The first words of verbs that have two. */
@@ -264,14 +263,6 @@ static int unknown_verb(const char *name)
 	const char *near = NULL;
 	unsigned int best = UINT32_MAX;
 
-	for (size_t i = 0; i < ARRAY_SIZE(later_verbs); i++) {
-		if (strcmp(later_verbs[i], name) != 0)
-			continue;
-		log_error("%s: not supported yet in this version (see "
-			  "podsplice --help)",
-			  name);
-		return EXIT_OURS;
-	}
 	for (const struct verb *v = verbs; v->name; v++) {
 		unsigned int d = opt_distance(name, v->name);
 

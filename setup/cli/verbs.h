@@ -22,6 +22,7 @@ enum verb_args {
 	VERB_POD,		/* the name of one */
 	VERB_PODS,		/* and of more */
 	VERB_FILE,		/* one of the user's */
+	VERB_BENCH,		/* compare, and two of the user's files */
 };
 
 struct verb {

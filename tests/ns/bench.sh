@@ -1,28 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bench/compare.py gives a figure for each row of published ports, datagrams
-# and many ports, ours and without a helper, and the peers that are installed
-# are measured through what they publish. No figure is judged.
+# `podsplice bench` by an ordinary user: each row gives a figure, ours and
+# without a helper, the peers that are installed are measured through what they
+# publish, what it was asked wrongly or can't do is said in a line, and nothing
+# is left of it, whatever ends it. No figure is judged.
 . "$(dirname "$0")/lib.sh"
 
-GUARD=180 # a run of many
+GUARD=240 # a run of all rows
 
-# compare JSON ARGS...: one short round; the table in $T/table, STATUS
-compare()
+# the binary and the programs, as they are in a build directory
+install -d "$T/built/setup" "$T/built/bench"
+install -m 755 "$BINARY" "$T/built/setup/podsplice"
+install -m 644 "$TOP"/build/bench/*.py "$T/built/bench"
+PODSPLICE=$T/built/setup/podsplice
+
+# bench JSON ARGS...: the table in OUT, STATUS
+bench()
 {
-	local json=$1
+	local json=$WORK/$1
 	shift
-	guard env PODSPLICE="$PODSPLICE" TMPDIR="$T" "$PY" "$TOP/bench/compare.py" \
-		--rounds 1 --seconds 0.1 --json "$T/$json" "$@" \
-		>"$T/table" 2>"$T/compare.err" </dev/null
-	STATUS=$?
-	[ "$STATUS" = 0 ] || note "$(tail -n 20 "$T/table" "$T/compare.err")"
+	verb bench --json "$json" "$@"
+	[ "$STATUS" = 0 ] || note "$(printf '%s\n' "$OUT" "$ERR" | tail -n 20)"
 }
 
 # figures JSON PEER: "label; unit" of its rows, but for those of cost
 figures()
 {
-	"$PY" - "$T/$1" "$2" <<-'END'
+	"$PY" - "$WORK/$1" "$2" <<-'END'
 		import json, sys
 		for line in open(sys.argv[1], encoding="utf-8"):
 		    r = json.loads(line)
@@ -32,12 +36,46 @@ figures()
 	END
 }
 
-compare rows.json --against native --held 200 --ports 100 \
-	--only crr-net-64,udp,held,ports
-is "$STATUS" 0 'nothing failed'
+# without JSON PEER ROWS: those that it has no figure of; no ROWS are all
+without()
+{
+	"$PY" -B - "$WORK/$1" "$2" "$3" "$TOP/bench" <<-'END'
+		import json, sys
+		sys.path.append(sys.argv[4])
+		from bench import find_rows
+		from rows import ROWS
+		asked = find_rows(sys.argv[3].split(",")) if sys.argv[3] else ROWS
+		have = set()
+		for line in open(sys.argv[1], encoding="utf-8"):
+		    r = json.loads(line)
+		    if r.get("peer") == sys.argv[2] and r.get("value") is not None:
+		        have.add(r["row"])
+		print(*(name for name in asked
+		        if not any(ROWS[name][1] in label for label in have)))
+	END
+}
 
-TRAFFIC='connect+1+close, other host, 64; 1/s
-UDP round trip, 64 bytes, 1; 1/s
+# one of each sort; with --long, all of them
+ROWS=pub-net,rr-net,crr-net-32,crr-net-64,udp,out-1500,far-out,startup,ready
+ROWS=$ROWS,memory,idle,idle-out,held,ports,dns-1
+[ -z "${PODSPLICE_LONG-}" ] || ROWS=
+bench rows.json --smoke --against native ${ROWS:+--only "$ROWS"}
+is "$STATUS" 0 'nothing failed'
+is "$(without rows.json podsplice "$ROWS")" '' \
+	'figures of podsplice for each row'
+is "$(without rows.json native "$ROWS")" 'memory idle idle-out held' \
+	'figures without a helper for those that can have one'
+like "$OUT" 'as user' 'it was an ordinary user'
+like "$OUT" 'cubic wanted, link MTU 1500' 'the link and the congestion control'
+like "$OUT" 'pipe-max-size [0-9]+.* tcp_rmem [0-9]+ [0-9]+ [0-9]+' 'settings'
+like "$OUT" 'podsplice +podsplice [0-9a-f.]+' 'versions'
+like "$OUT" \
+	'listens: podsplice; [a-z0-9. ]*; other seen as 198\.18\.0\.2' \
+	'another host is the client without root'
+like "$OUT" \
+	'path of UDP: podsplice +listens: podsplice; server sees other host as 198\.18\.0\.2' \
+	'what is measured is podsplice'
+UDP='UDP round trip, 64 bytes, 1; 1/s
 UDP round trip, 64 bytes, 1 p50; us
 UDP round trip, 64 bytes, 1 p90; us
 UDP round trip, 64 bytes, 1 p99; us
@@ -57,33 +95,158 @@ UDP, 8900 bytes, other host -> pod, lost; %
 UDP, 8900 bytes, pod -> other host; Gbit/s
 UDP, 8900 bytes, pod -> other host, lost; %
 UDP, 8900 bytes, 1 Gbit/s to pod, lost; %'
-is "$(figures rows.json native)" "$TRAFFIC
-100 published ports, ready; ms" 'figures without a helper'
-is "$(figures rows.json podsplice)" "$TRAFFIC
-per connection held, other host, memory; bytes
-per connection held, other host, descriptors; 
-100 published ports, ready; ms
+is "$(figures rows.json podsplice | grep ^UDP)" "$UDP" 'figures of datagrams'
+is "$(figures rows.json podsplice | grep '^100 published')" \
+	'100 published ports, ready; ms
 100 published ports, private memory; KiB
-100 published ports, Pss; KiB" 'figures of podsplice'
-like "$(cat "$T/table")" \
-	'path of UDP: podsplice +listens: podsplice; server sees other host as 198\.18\.0\.2' \
-	'what is measured is podsplice'
-is "$(grep -c '^UDP' "$T/table")" 36 'all of it, and what it costs, is in a table'
+100 published ports, Pss; KiB' 'figures of many ports'
+is "$(stat -c %U "$WORK/rows.json")" "$ACCOUNT" "the user's file is the user's"
 
-compare peers.json --ports 20 --only udp-1200-200,ports
+bench peers.json --smoke --only udp-1200-200,pub-net-rev
 is "$STATUS" 0 'nothing failed with the peers'
 for peer in pasta rootlesskit slirp4netns; do
 	command -v "$peer" >/dev/null || {
 		skip "figures of $peer" "it isn't installed"
 		continue
 	}
-	want='UDP, 1200 bytes, 200 Mbit/s to pod, lost; %'
-	[ "$peer" = slirp4netns ] || want="$want
-20 published ports, ready; ms
-20 published ports, private memory; KiB
-20 published ports, Pss; KiB"
-	is "$(figures peers.json "$peer")" "$want" "figures of $peer"
+	is "$(figures peers.json "$peer" | sort)" \
+		'UDP, 1200 bytes, 200 Mbit/s to pod, lost; %
+published, pod -> other host; Gbit/s' "figures of $peer"
 done
 
-is "$(find "$T" -name 'podsplice-bench-*')" '' 'nothing is left'
+# by root
+
+guard "${IN_HOST[@]}" "$PODSPLICE" bench --smoke --only pub-net-rev \
+	--against native --json "$WORK/root.json" >"$T/root.out" \
+	2>"$T/root.err" </dev/null
+is $? 0 'by root: nothing failed'
+like "$(cat "$T/root.out")" 'as root.*path: podsplice .*other seen as 198\.18\.0\.2' \
+	'... and the client is another host'
+
+# asked wrongly: the arguments | what is said, behind "podsplice: "
+
+while IFS='|' read -r args want; do
+	# shellcheck disable=SC2086 # words
+	verb bench $args
+	is "$STATUS|$OUT|$ERR" "125||podsplice: ${want# }" "bench $args"
+done <<'END'
+--only nonsense | bench: --only nonsense: no such row (podsplice bench --list)
+--only pub,, | bench: --only : no such row (podsplice bench --list)
+--against nobody | bench: --against nobody: no such peer (podsplice bench --list)
+--baseline nobody | bench: --baseline nobody: no such peer (podsplice bench --list)
+--rounds 0 | bench: --rounds 0: not a number from 1 to 1000
+--rounds 1.5 | bench: --rounds 1.5: not a number from 1 to 1000
+--seconds nan | bench: --seconds nan: not a number from 0.1 to 600
+--calm -1 | bench: --calm -1: not a number from 0 to 100
+--quick --full | bench: one of --quick, --full, --smoke and --list, not several
+--jsn x | bench: unknown option '--jsn', did you mean '--json'? (see podsplice bench --help)
+--json /nonexistent/f | bench: /nonexistent/f: No such file or directory
+nonsense | bench nonsense: takes no arguments but 'compare OLD NEW'
+compare | bench compare: two files, OLD and NEW
+compare a | bench compare: two files, OLD and NEW
+compare a b c | bench compare: two files, OLD and NEW
+END
+
+# what it can't do without
+
+refused() # NAME REGEX
+{
+	is "$STATUS $OUT" '125 ' "$1: refused"
+	like "$ERR" "^podsplice: bench: $2\$" '... in a line with the remedy'
+}
+
+guard "${AS_USER[@]}" env PATH="$T" "$PODSPLICE" bench >"$T/fg.out" 2>&1
+is "$? $(cat "$T/fg.out")" \
+	'125 podsplice: bench: python3: No such file or directory (install the package python3)' \
+	'without python3'
+in_host sh -c ': >/etc/subuid'
+verb bench
+refused 'without subordinate ids' 'subordinate ids: .*\(sudo .*usermod .*\)'
+in_host cp /etc/subgid /etc/subuid
+mknod -m 600 "$T/tun" c 10 200
+in_host mount --bind "$T/tun" /dev/net/tun
+verb bench
+refused 'without /dev/net/tun' '/dev/net/tun: .*\(sudo chmod 666 /dev/net/tun\)'
+chgrp "$ACCOUNT" "$T/tun"
+chmod 660 "$T/tun"
+verb bench
+refused 'with a /dev/net/tun that is not for everybody' \
+	'/dev/net/tun: not for all users \(sudo chmod 666 /dev/net/tun\)'
+in_host umount /dev/net/tun
+
+# its end
+
+# in_ns TYPE ID: the processes in that namespace
+in_ns()
+{
+	local p
+	for p in /proc/[0-9]*; do
+		[ "$(readlink "$p/ns/$1")" != "$2" ] || echo "${p#/proc/}"
+	done 2>/dev/null
+}
+
+# measures: the one that was spawned has a generator at work
+measures()
+{
+	USER_NS=$(readlink "/proc/$PID/ns/user")
+	PID_NS=$(readlink "/proc/$PID/ns/pid_for_children")
+	[ "$PID_NS" ] && [ "$PID_NS" != "$(readlink /proc/self/ns/pid)" ] &&
+		in_ns pid "$PID_NS" | sed 's,.*,/proc/&/cmdline,' |
+		xargs cat 2>/dev/null | tr '\0' ' ' | grep -q 'bench-load bulk'
+}
+
+nobody_is_in_there()
+{
+	[ -z "$(in_ns pid "$PID_NS")$(in_ns user "$USER_NS")" ]
+}
+
+for signal in INT TERM HUP KILL; do
+	spawn "$signal" "${AS_USER[@]}" "$PODSPLICE" bench --only pub-net \
+		--seconds 100 --json "$WORK/$signal.json"
+	wait_for 60 measures || bail "no measurement"
+	unlike "$USER_NS" "^$(readlink /proc/self/ns/user)\$" \
+		"$signal: it is in a user namespace"
+	kill "-$signal" "$PID"
+	wait "$PID" 2>/dev/null
+	is $? $((128 + $(kill -l "$signal"))) '... ends by the signal'
+	check '... with all its processes' wait_for 20 nobody_is_in_there
+	check '... and its figures are kept' grep -q '"machine"' \
+		"$WORK/$signal.json"
+done
+
+if "$PY" -c 'import pyte' 2>/dev/null; then
+	# in the other screen, which is the one screen.py looks at
+	like "$(guard "$PY" "$LIB/screen.py" 100 24 'see s left)' \
+		'type ^C' end -- "${AS_USER[@]}" sh -c \
+		'printf "\033[?1049h"; exec "$@"' sh "$PODSPLICE" bench \
+		--quick 2>&1)" 'end -2,' \
+		'on a terminal it says how long it will take, and ^C ends it'
+else
+	skip 'on a terminal' 'python3-pyte is not there'
+fi
+leftovers 'in the end'
+
+# the plan of a run, by a clock of our own
+
+is "$("$PY" -B - "$TOP/bench" 2>&1 <<-'END'
+	import sys
+	sys.path.append(sys.argv[1])
+	import progress
+	now = 1000.0
+	progress.time.monotonic = lambda: now
+	clock = progress.Clock(100)
+	clock.expect("first", 5, 10)
+	clock.expect("second", 5, 10)
+	for group in "first", "second":
+	    done = []
+	    for number in clock.rounds(group, 1, 5, print):
+	        done.append(number)
+	        now += 20
+	    print(group, done, now - 1000, round(clock.left()))
+END
+)" 'first: 2 of 5 rounds: no time for more
+first [1, 2] 40.0 60
+second: 3 of 5 rounds: no time for more
+second [1, 2, 3] 100.0 0' 'a round that would take too long is not begun'
+
 finish

@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What bench/compare.py compares: that every peer is the one it is called, on
+# What `podsplice bench` compares: that every peer is the one it is called, on
 # the path that it is called for, or has no figure. No figure is judged.
 . "$(dirname "$0")/lib.sh"
 
 GUARD=180 # a run of many
 
-# compare JSON ARGS...: one short round; $T/table, $T/compare.err, STATUS
+# compare JSON ARGS...: one short round by root; $T/table, $T/compare.err, STATUS
 compare()
 {
 	local json=$1
 	shift
-	guard env PODSPLICE="$PODSPLICE" TMPDIR="$T" "$PY" \
-		"${COMPARE:-$TOP/bench/compare.py}" --rounds 1 --seconds 0.1 \
+	guard env PODSPLICE="$PODSPLICE" "$PY" -B \
+		"${COMPARE:-$TOP/bench/bench.py}" --preset smoke \
 		--json "$T/$json" "$@" >"$T/table" 2>"$T/compare.err" </dev/null
 	STATUS=$?
 }
@@ -77,18 +77,19 @@ else
 	skip 'iperf3' 'it is not installed'
 fi
 
-# wrong STATEMENT: compare.py with another podsplice, in $T/wrong.py
+# wrong STATEMENT: bench.py with another podsplice, in $T/wrong.py
 wrong()
 {
 	cat >"$T/wrong.py" <<-END
 		import sys
 		sys.path.insert(0, "$TOP/bench")
-		import catalogue, compare, peers
+		import catalogue, peers
 		class Podsplice(peers.Podsplice):
 		    $1
 		catalogue.Podsplice = Podsplice
 		catalogue.PEERS = (peers.Native, Podsplice)
-		compare.main()
+		import bench
+		sys.exit(bench.main())
 	END
 	COMPARE=$T/wrong.py
 }
@@ -96,7 +97,7 @@ wrong()
 # refused NAME REASON
 refused()
 {
-	is "$STATUS" 1 "$1: the run fails"
+	is "$STATUS" 125 "$1: the run fails"
 	like "$(cat "$T/table")" "failed: [^
 ]*path: podsplice, round 0: refused: [^
 ]*$2" '... says why'
@@ -117,11 +118,10 @@ END
 chmod 755 "$T/bash"
 COMPARE=
 PODSPLICE=$T/bash compare wrong.json --against native --only rr-out-1k
-is "$STATUS" 1 'a script called podsplice: the run fails'
+is "$STATUS" 125 'a script called podsplice: the run fails'
 like "$(cat "$T/table")" "podsplice: what runs is .*$(basename "$PODSPLICE")" \
 	'... says what runs'
 is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" native \
 	'... and has no figure'
 
-is "$(find "$T" -name 'podsplice-bench-*')" '' 'nothing is left'
 finish

@@ -12,7 +12,7 @@ setpriv "--reuid=$OWNER" "--regid=$(stat -c %g "$BUILD")" --clear-groups \
 	meson install -C "$BUILD" --no-rebuild --destdir "$T/dest" \
 	>"$T/install.out" 2>"$T/install.err" || bail 'meson install'
 PREFIX=$T/dest/usr/local
-is "$(cd "$PREFIX" && find . ! -type d | sort)" './bin/podsplice
+is "$(cd "$PREFIX" && find . ! -type d | sort)" "./bin/podsplice
 ./libexec/podsplice/rootlessport
 ./libexec/podsplice/slirp4netns
 ./share/bash-completion/completions/podsplice
@@ -24,12 +24,18 @@ is "$(cd "$PREFIX" && find . ! -type d | sort)" './bin/podsplice
 ./share/fish/vendor_completions.d/podsplice.fish
 ./share/man/man1/podsplice.1
 ./share/man/man5/podsplice.5
-./share/zsh/site-functions/_podsplice' 'everything is where it belongs'
+$(cd "$TOP" && printf './share/podsplice/%s\n' bench/*.py)
+./share/zsh/site-functions/_podsplice" 'everything is where it belongs'
 is "$(readelf -d "$PREFIX/bin/podsplice" | grep -E 'RPATH|RUNPATH')" '' \
 	'the program looks for libraries where the system has them'
 PODSPLICE=$PREFIX/bin/podsplice
 run_user -- echo 'a pod'
 is "$STATUS $OUT$ERR" '0 a pod' '... and an ordinary user runs it'
+like "$(guard "${IN_HOST[@]}" unshare -m -- sh -c '
+	mount --bind "$1" /usr/local && shift && exec setpriv "$@"' sh "$PREFIX" \
+	"--reuid=$ACCOUNT_UID" "--regid=$ACCOUNT_GID" --init-groups -- \
+	"${CLEAN_ENV[@]}" podsplice bench --list 2>&1)" 'rows:.*peers: native' \
+	'... with the programs that measure'
 
 # The names engines call: they lead to what is installed, and to no other
 

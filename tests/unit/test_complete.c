@@ -73,6 +73,8 @@ static void before_the_verb_there_are_verbs_and_global_options(void **state)
 		{ { "pod", "" }, "words", "\ncreate\t", "\nrun\t" },
 		{ { "pod", "create", "-" }, "words", "\n--share\t", NULL },
 		{ { "pod", "nonsense", "" }, "words", NULL, "\t" },
+		{ { "bench", "" }, "words", "\ncompare\t", "\nrun\t" },
+		{ { "bench", "compare", "" }, "files", NULL, "\t" },
 	};
 
 	(void)state;
@@ -132,6 +134,7 @@ static void every_placeholder_is_known(void **state)
 		" A.B.C.0/N ADDR ADDR|IFACE BYTES CAP DIR DIR[:OPTION,...] "
 		"DIR[:ro|:O] DOMAIN FILE HOST[:POD] LEVEL LINES MAC N NAME "
 		"NAME=DIR NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
+		"PEER PEER,... PERCENT ROW,... S "
 		"USER[:GROUP] WHEN [new:]POD pod ";
 
 	(void)state;

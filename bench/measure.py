@@ -1,11 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure rootless networking side by side: podsplice, its peers, no helper.
-
-Run as root:  bench/compare.py [--rounds N] [--seconds S] [--only ROW,...]
-              [--against PEER,...] [--baseline PEER] [--json FILE]
-The binary is $PODSPLICE or build/setup/podsplice; it is copied first, so it
-may be rebuilt meanwhile.
 
 Two hosts are made in namespaces of our own, "host", where the helpers run as
 an ordinary account, and "client", on a veth link with an MTU of 1500:
@@ -33,10 +27,6 @@ What a row costs is printed in a table of its own: CPU time of the helper, and
 of the whole machine with generators, kernel and whatever else ran on it; that
 one not over the far leg, which leaves the machine idle.
 
-Nothing of the machine is touched: account, subordinate ids and /dev/net/tun
-are mounted over in a private mount namespace, everything runs in a pid
-namespace whose end, however it comes, ends all of it.
-
 A round measures every row with every peer before the next round begins, and
 each round begins with another peer. What is printed is the median, half the
 interquartile range, and the median of the ratios per round to the baseline.
@@ -59,41 +49,32 @@ them to the loopback of one. pasta-tap and pasta-splice are pasta with
 --no-splice and --splice-only, where it has them.
 """
 
-import argparse
-import ctypes
-import json
 import os
 import re
-import signal
 import statistics
-import sys
-import tempfile
 import time
-import traceback
 
-sys.dont_write_bytecode = True  # the tree may be another user's
-# pylint: disable=wrong-import-position
 from calm import Others, wait_calm
-from catalogue import PEERS, chosen
+from catalogue import chosen
 from check import measure_check
-from lab import FAR4, LINK_MTU, Delay, Failed, Lab, run
+from lab import FAR4, LINK_MTU, Delay, Failed, run
 from look import congestion_of, those_verified, verified
+from machine import LOCAL, print_machine
 from many import measure_held, measure_memory, measure_ports
 from peers import rotated, with_end
-from results import Results
+from progress import SETUP_S
 from rows import FAR_PORT, ROWS, far_in, far_out
 from servers import Nginx, dns_server, missing
 from starts import measure_ready, measure_startup
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x20000000, 0x40000000
-PR_SET_PDEATHSIG, MNT_DETACH = 1, 2
-FAR_SECONDS = 5  # at least: one loss more or less shall not matter much
 FAR_LINE = ["--delay-ms", "10"]
 FAR_LOSS = ["--loss", "0.001"]
 JUMBO_MTU = 9000
 WARM_SECONDS = 0.5  # of round 0, which isn't a figure
+SMOKE_AGAIN_S = 3
 CALM_TRIES = 4  # of a measurement that others disturb
+GENERATOR_S = 0.3  # what a measurement takes beyond its seconds
+FRESH_S = 8  # to measure a helper that was started for that
 
 
 def start_all(peers, results, group, mtu=None, udp=False):
@@ -136,21 +117,16 @@ def measure_traffic(group, names, peers, results, opts):
     up = start_all(peers, results, group, mtu, udp)
     if not up:
         return
-    line = far_leg(up, results) if group == "far" else None
-    for number in range(1 if line else 0, opts.rounds + 1):  # 0 warms up
+    line = far_leg(up, results, opts) if group == "far" else None
+    first = 1 if opts.smoke or line else 0
+    for number in opts.clock.rounds(group, first, opts.rounds, results.note):
         seconds = opts.seconds if number else min(opts.seconds, WARM_SECONDS)
         for name in names:
             for peer in rotated(up, number):
+                opts.clock.step(f"{ROWS[name][1]}: {peer.name}")
                 try:
-                    if not peer.alive():
-                        peer.stop()
-                        peer.start(mtu, udp, peer.serving)
-                    if line:
-                        measure_far(line, peer, name, number, results,
-                                    max(seconds, FAR_SECONDS))
-                    else:
-                        measure_row(peer, name, number, results, seconds,
-                                    opts.calm)
+                    measure_living(peer, name, number, results, seconds, opts,
+                                   line, (mtu, udp))
                 except Failed as e:
                     results.fail(ROWS[name][1], peer.name, number,
                                  with_end(peer, e))
@@ -158,6 +134,27 @@ def measure_traffic(group, names, peers, results, opts):
         peer.stop()
     if line:
         line.end()
+
+
+def measure_living(peer, name, number, results, seconds, opts, line, start):
+    """One that has ended is started again; a moment may be too short."""
+    if not peer.alive():
+        peer.stop()
+        peer.start(*start, peer.serving)
+    try:
+        measure_once(peer, name, number, results, seconds, opts, line)
+    except Failed:
+        if not opts.smoke or not peer.alive():
+            raise
+        measure_once(peer, name, number, results, SMOKE_AGAIN_S, opts, line)
+
+
+def measure_once(peer, name, number, results, seconds, opts, line):
+    if line:
+        measure_far(line, peer, name, number, results,
+                    max(seconds, opts.far_seconds))
+    else:
+        measure_row(peer, name, number, results, seconds, opts.calm)
 
 
 def measure_row(peer, name, number, results, seconds, calm=0):
@@ -193,7 +190,7 @@ def measure_far(line, peer, name, number, results, seconds):
                          f"delay line lost {missed} frames that it shouldn't")
 
 
-def far_leg(up, results):
+def far_leg(up, results, opts):
     """Make it, look at it, then leave it as it is measured through."""
     lab = up[0].lab
     lab.far_leg()
@@ -205,7 +202,8 @@ def far_leg(up, results):
     ping = [float(x) for x in
             re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/", text).groups()]
     line.begin(0)
-    got = lab.load("host", ["bulk", "--seconds", "4", FAR4, str(FAR_PORT)])
+    got = lab.load("host", ["bulk", "--seconds", f"{min(opts.far_seconds, 4):g}",
+                            FAR4, str(FAR_PORT)])
     told = line.end()
     rate = got["bits_per_second"] / 1e6
     facts = {"ping_ms": ping, "bits_per_second": got["bits_per_second"],
@@ -229,23 +227,38 @@ def far_leg(up, results):
     return line
 
 
-def describe_machine(opts):
-    with open("/proc/cpuinfo", encoding="utf-8") as f:
-        cpu = re.search(r"model name\s*:\s*(.*)", f.read())
-    with open("/proc/meminfo", encoding="utf-8") as f:
-        mem = int(f.read().split()[1]) // 1024
-    facts = {"cpu": cpu.group(1) if cpu else os.uname().machine,
-             "cores": len(os.sched_getaffinity(0)), "memory_mib": mem,
-             "kernel": os.uname().release, "load": os.getloadavg()[0],
-             "date": time.strftime("%Y-%m-%d"), "link_mtu": LINK_MTU,
+def expect_groups(groups, peers, opts):
+    """About how long each of them takes."""
+    n = len(peers)
+    for group, names in groups.items():
+        rounds, one = opts.rounds, opts.seconds + GENERATOR_S
+        if group == "startup":
+            rounds, seconds = opts.starts, 0.2 * n
+        elif group in ("memory", "held", "ports", "ready", "check"):
+            seconds = FRESH_S * n * len(names)
+        elif group == "far":
+            seconds = (opts.far_seconds + 1) * len(names) * \
+                len(usual(peers, opts))
+        else:
+            seconds = one * n * len(names)
+        opts.clock.expect(group, rounds, seconds + SETUP_S * n / rounds)
+
+
+def describe(lab, peers, opts):
+    """The machine, and what will be measured on it."""
+    told = run(lab.ns("host", ["grep", "-s", "", *(f"/proc/sys/{name}"
+                                                  for name in LOCAL)]))
+    sysctls = {path.removeprefix("/proc/sys/").replace("/", "."):
+               " ".join(value.split()) for path, _, value in
+               (line.partition(":") for line in told.splitlines())}
+    facts = {**opts.machine, "link_mtu": LINK_MTU,
              "rounds": opts.rounds, "seconds": opts.seconds,
              "congestion": opts.congestion, "baseline": opts.baseline,
              "connections": opts.connections, "held": opts.held,
-             "ports": opts.ports}
-    print(f"{facts['date']}: {facts['cpu']}, {facts['cores']} cores, "
-          f"{mem} MiB, Linux {facts['kernel']}, load {facts['load']:.1f}; "
-          f"{opts.rounds} rounds of {opts.seconds:g} s, "
-          f"{opts.congestion} wanted, link MTU {LINK_MTU}", flush=True)
+             "ports": opts.ports,
+             "versions": {p.name: p.version() for p in peers if p.program}}
+    facts["sysctls"] = {**facts["sysctls"], **sysctls}
+    print_machine(facts)
     return facts
 
 
@@ -256,8 +269,9 @@ def usual(peers, opts):
 
 
 def measure(lab, opts, results):
-    results.write({"machine": describe_machine(opts)})
+    """All of it, and the tables; are there figures for all that was asked?"""
     peers, absent = chosen(lab, opts.against, opts.baseline)
+    results.write({"machine": describe(lab, peers, opts)})
     for name, why in absent.items():
         results.write({"absent": name, "why": why})
         print(f"absent: {name}: {why}")
@@ -266,32 +280,45 @@ def measure(lab, opts, results):
     groups = {}
     for name in opts.rows:
         groups.setdefault(ROWS[name][0], []).append(name)
+    expect_groups(groups, peers, opts)
     for group, names in groups.items():
-        lab.link_mtu(JUMBO_MTU if group == "jumbo" else LINK_MTU)
+        opts.clock.step(f"{group}: beginning")
         if missing(lab, group):
             results.note(f"{' '.join(names)}: left out, "
                          f"{missing(lab, group)} is not installed")
-            continue
-        if group == "startup":
-            measure_startup(peers, results, opts)
-        elif group == "ready":
-            measure_ready(peers, results, opts)
-        elif group == "memory":
-            measure_memory(names, peers, results, opts)
-        elif group == "held":
-            measure_held(peers, results, opts)
-        elif group == "ports":
-            measure_ports(peers, results, opts)
-        elif group == "check":
-            measure_check(usual(peers, opts), results, opts)
-        elif group == "dns":
-            with dns_server(lab):
-                measure_traffic(group, names, peers, results, opts)
-        elif group == "far":
-            measure_traffic(group, names, usual(peers, opts), results, opts)
         else:
-            measure_traffic(group, names, peers, results, opts)
+            measure_group(lab, group, names, peers, results, opts)
+        opts.clock.done(group)
+    opts.clock.clear()
     far.terminate()
+    print_results(peers, results, opts)
+    return not results.failures
+
+
+def measure_group(lab, group, names, peers, results, opts):
+    lab.link_mtu(JUMBO_MTU if group == "jumbo" else LINK_MTU)
+    if group == "startup":
+        measure_startup(peers, results, opts)
+    elif group == "ready":
+        measure_ready(peers, results, opts)
+    elif group == "memory":
+        measure_memory(names, peers, results, opts)
+    elif group == "held":
+        measure_held(peers, results, opts)
+    elif group == "ports":
+        measure_ports(peers, results, opts)
+    elif group == "check":
+        measure_check(usual(peers, opts), results, opts)
+    elif group == "dns":
+        with dns_server(lab):
+            measure_traffic(group, names, peers, results, opts)
+    elif group == "far":
+        measure_traffic(group, names, usual(peers, opts), results, opts)
+    else:
+        measure_traffic(group, names, peers, results, opts)
+
+
+def print_results(peers, results, opts):
     print(f"load at the end {os.getloadavg()[0]:.1f}\n\n"
           f"median ±half the interquartile range  xratio to {opts.baseline} "
           f"(median of the rounds)")
@@ -307,100 +334,3 @@ def measure(lab, opts, results):
         print(f"note: {note}")
     for failure in results.failures:
         print(f"failed: {failure}")
-    return 1 if results.failures else 0
-
-
-def parse_options():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="rows:\n"
-               + "".join(f"  {name:15} {row[1]}\n"
-                         for name, row in ROWS.items())
-               + "\npeers: " + " ".join(k.name for k in PEERS))
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--seconds", type=float, default=2, metavar="S",
-                        help="per measurement (2)")
-    parser.add_argument("--only", metavar="ROW,…", help="these rows; a prefix "
-                        "stands for all that begin with it")
-    parser.add_argument("--against", metavar="PEER,…",
-                        help="podsplice, the baseline and these, or \"all\" "
-                        "(" + " ".join(k.name for k in PEERS if k.default)
-                        + ")")
-    parser.add_argument("--baseline", default="native", metavar="PEER",
-                        choices=[k.name for k in PEERS],
-                        help="what ratios are relative to (native)")
-    parser.add_argument("--congestion", default="cubic", metavar="NAME")
-    parser.add_argument("--connections", type=int, default=5000, metavar="N",
-                        help="of the rows `idle` and `idle-out` (5000)")
-    parser.add_argument("--held", type=int, default=9000, metavar="N",
-                        help="connections of the row `held` (9000)")
-    parser.add_argument("--ports", type=int, default=10000, metavar="N",
-                        help="of the row `ports`, half UDP (10000)")
-    parser.add_argument("--calm", type=float, default=0, metavar="PERCENT",
-                        help="before each measurement wait, a minute at most, "
-                        "until others use no more of the machine; and repeat "
-                        "what they disturb, three times at most (no)")
-    parser.add_argument("--json", metavar="FILE", help="one line a figure")
-    opts = parser.parse_args()
-    only = opts.only.split(",") if opts.only else [""]
-    opts.rows = [r for r in ROWS if any(r.startswith(o) for o in only)]
-    if not opts.rows or opts.rounds < 1 or not 0.1 <= opts.seconds <= 600:
-        parser.error("no such row, or a number out of range")
-    if not 2 <= opts.ports <= 10000 or opts.held < 1 or opts.connections < 1:
-        parser.error("--ports, --held or --connections: out of range")
-    opts.against = opts.against and opts.against.split(",")
-    if set(opts.against or []) - {"all", *(k.name for k in PEERS)}:
-        parser.error("--against: no such peer")
-    opts.calm /= 100
-    opts.binary = os.environ.get("PODSPLICE") or \
-        f"{TOP}/build/setup/podsplice"
-    if not os.access(opts.binary, os.X_OK):
-        parser.error(f"{opts.binary}: not there (set PODSPLICE)")
-    if os.geteuid():
-        parser.error("must be root, to make hosts and an account")
-    return opts
-
-
-def inside(tmp, opts):
-    """Process 1 of the pid namespace: when it ends, all does."""
-    # with default actions pid 1 would not even notice these
-    for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(sig, lambda *_: os._exit(130))
-    try:
-        results = Results(opts.json)
-        return measure(Lab(tmp, opts.binary, opts.congestion), opts, results)
-    except Failed as e:
-        print(f"compare: {e}", file=sys.stderr)
-        return 1
-
-
-def main():
-    opts = parse_options()
-    tmp = tempfile.mkdtemp(prefix="podsplice-bench-")
-    os.chmod(tmp, 0o755)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET):
-        sys.exit(f"compare: unshare: {os.strerror(ctypes.get_errno())}")
-    pid = os.fork()
-    if pid == 0:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        code = 1
-        try:
-            code = inside(tmp, opts)
-        except Exception:  # pylint: disable=broad-except
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-    for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(sig, lambda *_: os.kill(pid, signal.SIGKILL))
-    _, status = os.waitpid(pid, 0)
-    libc.umount2(tmp.encode(), MNT_DETACH)
-    os.rmdir(tmp)
-    sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status)
-             else 130)
-
-
-if __name__ == "__main__":
-    main()
