@@ -172,7 +172,7 @@ class PodspliceForward(Boxed):
 
     name, program = "podsplice-forward", "podsplice"
     has_egress = False
-    relays = {"loopback": "splice", "other": "splice"}
+    relays = {"loopback": "splice", "other": "splice", "udp": "udp"}
     control, flows = Podsplice.control, Podsplice.flows
 
     def forward(self, protocol, port):

@@ -43,12 +43,13 @@ def look_at_way(peer, name, way):
 
 
 def relay_of(peer, name):
-    """What podsplice says of the connection that is open that way."""
+    """What podsplice says of the flow that is open that way."""
     out = name == "egress"
+    protocol = "udp" if name == "udp" else "tcp"
     address = f"{CLIENT4}:{FAR_PORT}" if out else f":{peer.port}"
     paths = {f["path"] for f in peer.flows()
              if f["direction"] == ("egress" if out else "ingress")
-             and f["state"] == "open"
+             and f["proto"] == protocol and f["state"] == "open"
              and (f["remote"] if out else f["host"]).endswith(address)}
     path = paths.pop() if paths else None
     if path != peer.relays[name]:
@@ -136,8 +137,11 @@ def end_held(proc):
 
 
 def describe(facts):
-    seen = "; ".join(f"{way} seen as {facts[f'seen_{way}']}"
-                     for way in WAYS if f"seen_{way}" in facts)
+    seen = "; ".join(
+        f"{way} seen as {facts[f'seen_{way}']}"
+        + (f" (flow: {facts[f'relay_{way}']})" if f"relay_{way}" in facts
+           else "")
+        for way in WAYS if f"seen_{way}" in facts)
     return (f"path: {facts['peer']:12} {facts['version'] or '-'}\n"
             f"      listens: {','.join(facts['listens']) or '-'}; {seen}; "
             f"congestion control: {','.join(facts['congestion'])}\n"
@@ -151,8 +155,11 @@ def look_at_udp(peer):
     if seen != peer.sees["other"]:
         raise Failed(f"UDP: the server sees {seen}, not "
                      f"{peer.sees['other']}: that is another path")
-    return {"peer": peer.name, "seen_other": seen,
-            "listens": sorted(set(peer.listeners("udp").values()))}
+    facts = {"peer": peer.name, "seen_other": seen,
+             "listens": sorted(set(peer.listeners("udp").values()))}
+    if hasattr(peer, "relays"):
+        facts["relay_udp"] = relay_of(peer, "udp")
+    return facts
 
 
 def describe_udp(facts):

@@ -21,7 +21,7 @@ import time
 from lab import CLIENT4, HOST4, Failed, run
 from servers import BenchServer
 
-START_S = 15  # for a peer to come up
+START_S = 30  # for a peer to come up, on a busy machine
 
 
 class Ports:
@@ -255,7 +255,8 @@ class Podsplice(Peer):
     sees = {"loopback": "10.0.2.2", "other": CLIENT4, "egress": HOST4}
     crosses = {"loopback": True, "other": True, "egress": True}
     # as its own `flows` tell; None: it has none that way
-    relays = {"loopback": "splice", "other": "splice", "egress": "splice"}
+    relays = {"loopback": "splice", "other": "splice", "egress": "splice",
+              "udp": "udp"}
 
     def control(self):
         return f"{self.lab.tmp}/run/{self.name}-{self.logs}"

@@ -46,7 +46,7 @@ for figure in p50 p90 p99 p99.9; do
 		"$WANT" "a figure of each that is there: $figure"
 done
 like "$(tr -s ' \n' '  ' <"$T/table")" \
-	'path: podsplice-forward .* other seen as 172\.31\.[0-9]+\.1;' \
+	'path: podsplice-forward .* other seen as 172\.31\.[0-9]+\.1 \(flow: splice\);' \
 	'what was verified is printed'
 
 # Other servers than our own
