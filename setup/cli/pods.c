@@ -162,20 +162,61 @@ static int remove_members(const char *pod)
 	return rc;
 }
 
-/* Return: 0, -EBUSY (it runs), -ENOENT, both not logged, or -errno, logged */
-static int remove_stopped(const char *pod)
+/* One whose supervisor was killed would seem to run while we own it. */
+static int tell_ended(const struct state_own *own, struct state_record *rec)
+{
+	if (rec->finished_ms)
+		return 0;
+	rec->finished_ms = state_now_ms();
+	return state_save(own, rec);
+}
+
+/*
+ * Own a pod that is stopped, so that nobody starts it.
+ * Return: 0, -EBUSY (it runs), -ENOENT, both not logged, or -errno, logged
+ */
+static int own_stopped(const struct state *s, const char *pod,
+		       struct state_own *own)
 {
 	struct state_record rec;
 	int rc = lookup_quietly(pod, STATE_POD, &rec);
 
 	if (!rc && rec.phase != STATE_EXITED)
 		rc = -EBUSY;
-	if (!rc)
-		rc = remove_members(pod);
-	if (!rc)
-		rc = scratch_remove(rec.dir);
 	state_drop(&rec);
-	return rc ? rc : life_remove(pod);
+	if (!rc)
+		rc = state_take(s, pod, own);
+	if (rc)
+		return rc;
+	rc = lookup_quietly(pod, STATE_POD, &rec);
+	if (!rc)
+		rc = tell_ended(own, &rec);
+	state_drop(&rec);
+	if (rc)
+		state_release(own);
+	return rc;
+}
+
+/* Return: as own_stopped() */
+static int remove_stopped(const char *pod)
+{
+	struct state_own own;
+	struct state s;
+	int rc = state_open(&s);
+
+	if (rc)
+		return rc;
+	rc = own_stopped(&s, pod, &own);
+	if (!rc) {
+		rc = remove_members(pod);
+		if (!rc)
+			rc = scratch_remove(own.dir);
+		if (!rc)
+			state_remove(&own);
+		state_release(&own);
+	}
+	state_close(&s);
+	return rc;
 }
 
 int pods_remove(const char *pod, bool force)

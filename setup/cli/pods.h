@@ -53,6 +53,9 @@ int pods_stop(const char *pod, uint64_t seconds);
 /**
  * pods_remove() - the pod and its containers, with their logs
  * @force: stop it first; one that isn't there is fine
+ *
+ * Nobody can start it from when its first container is removed.
+ *
  * Return: 0 or -errno, logged
  */
 int pods_remove(const char *pod, bool force);

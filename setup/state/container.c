@@ -58,7 +58,7 @@ static int take_record(struct container *c, const char *name)
 	int rc = state_take(&c->state, name, &c->own);
 
 	if (rc == -EBUSY)
-		log_error("%s: is running already", name);
+		log_error("%s: is running already, or is being removed", name);
 	else if (rc == -ENOENT)
 		log_error("%s: was removed meanwhile", name);
 	if (rc)

@@ -179,6 +179,33 @@ is "$STATUS|$OUT|$ERR" '0|web|' '... and can be started, over its stale socket'
 verb pod rm -f web
 is "$STATUS|$OUT|$ERR" '0|web|' 'pod rm -f'
 
+# A removal that has begun, and takes its time: somebody has the container
+verb run -d --pod new:web --name inside -- true
+verb pod stop web
+spawn holder "$PY" -c '
+import fcntl, struct, sys, time
+lock = open(sys.argv[1], "r+")
+F_OFD_SETLK = 37
+fcntl.fcntl(lock, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+print("held", flush=True)
+time.sleep(1000)' "$RUNTIME/podsplice/containers/inside/lock"
+HOLDER=$PID
+wait_for "$GUARD" grep -q held "$T/holder.out"
+spawn rm "${AS_USER[@]}" "$PODSPLICE" pod rm web
+RM=$PID
+is_at_it()
+{
+	[ "$(find "/proc/$RM/fd" -lname '*/containers/inside' 2>/dev/null)" ]
+}
+check 'pod rm has come to a container' wait_for "$GUARD" is_at_it
+verb pod start web
+is "$STATUS $ERR" '125 podsplice: web: is running already, or is being removed' 	'... nobody can start the pod any more'
+kill "$HOLDER"
+reap "$RM"
+is "$STATUS|$(cat "$T/rm.out" "$T/rm.err")" '0|web' '... and it is removed'
+is "$(as_user "$PODSPLICE" ps -aq; as_user "$PODSPLICE" pod ls -q)" '' \
+	'... with the container'
+
 # Not everything is shared
 verb pod create --share net,ipc
 is "$(of_json '[k for k, v in j["namespaces"].items() if not v]' \
