@@ -17,7 +17,7 @@ from catalogue import PEERS
 from lab import Failed, Lab
 from machine import describe_machine
 from measure import measure
-from outer import OURS, die, run_inside
+from outer import OURS, Later, die, run_inside
 from progress import Clock
 from results import Results
 from rows import ROWS
@@ -38,6 +38,7 @@ TOOLS = {"ip": "iproute2", "ss": "iproute2", "sysctl": "procps",
          "nsenter": "util-linux", "setpriv": "util-linux",
          "unshare": "util-linux", "mount": "mount"}
 FAR_TOOLS = {"ethtool": "ethtool", "ping": "iputils-ping"}
+PLOT_TOOLS = {"gnuplot": "gnuplot-nox"}
 
 
 def number(name, text, least, most, kind):
@@ -72,7 +73,7 @@ def parse_words(argv):
     """What verb_bench.c hands on: --name=value, and arguments."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("preset", "only", "against", "baseline", "rounds", "seconds",
-                 "calm", "congestion", "json", "report"):
+                 "calm", "congestion", "json", "report", "plot"):
         parser.add_argument(f"--{name}")
     parser.add_argument("arguments", nargs="*")
     return parser.parse_args(argv)
@@ -111,11 +112,24 @@ def fill_in(opts):
         opts.connections = min(opts.connections, opts.held)
 
 
-def check_tools(rows):
-    far = any(r.startswith("far") for r in rows)
-    for tool, package in {**TOOLS, **(FAR_TOOLS if far else {})}.items():
+def check_tools(opts):
+    far = any(r.startswith("far") for r in opts.rows)
+    for tool, package in {**TOOLS, **(FAR_TOOLS if far else {}),
+                          **(PLOT_TOOLS if opts.plot else {})}.items():
         if not shutil.which(tool):
             die(f"{tool}: not found (install the package {package})")
+
+
+def check_outputs(opts):
+    """Before half an hour has gone by for them."""
+    try:
+        if opts.report:
+            with open(opts.report, "a", encoding="utf-8"):
+                pass
+        if opts.plot:
+            os.makedirs(opts.plot, exist_ok=True)
+    except OSError as e:
+        die(f"{e.filename}: {e.strerror}")
 
 
 def inside(opts):
@@ -139,15 +153,20 @@ def other_program(name, *paths):
 
 def run(opts):
     fill_in(opts)
-    check_tools(opts.rows)
+    check_tools(opts)
+    check_outputs(opts)
     opts.machine = describe_machine()
     with tempfile.TemporaryFile() as lines:
-        if opts.report and not opts.json:
+        if (opts.report or opts.plot) and not opts.json:
             opts.json = f"/proc/self/fd/{lines.fileno()}"
+        plotter = Later(lambda: other_program("plot", opts.json, opts.plot)) \
+            if opts.plot else None
         status = run_inside(opts.binary, lambda: inside(opts))
         opts.clock.clear()
         if opts.report:
             status = other_program("report", opts.json, opts.report) or status
+        if plotter:
+            status = plotter.do() or status
     return status
 
 

@@ -325,7 +325,7 @@ def print_results(peers, results, opts):
     for of_costs in (False, True):
         results.table([p.name for p in peers], opts.baseline, of_costs)
     print()
-    results.say_where_behind(opts.baseline)
+    results.say_where_behind()
     if results.others:
         print(f"others used {statistics.median(results.others):.0%} of the "
               f"machine meanwhile (median), at most "

@@ -7,17 +7,33 @@ import json
 import math
 import re
 import statistics
+import sys
 import unicodedata
 from collections import namedtuple
 
 from rows import CPU
 
+EXIT_OURS = 125  # when podsplice itself can't do what it should
 OURS = "podsplice"
+NO_HELPER = ("native", "veth+NAT")  # the latter takes root: no rivals
 MORE_IS_BETTER = ("Gbit/s", "Mbit/s", "1/s")  # of all other units, less
 
 
 class BadFile(Exception):
-    """A file that holds no results; the text is one line that says why."""
+    """A file that is no good, or no program to read it: one line says why."""
+
+
+def attempt(action, *paths):
+    """Do it with these files; the exit status."""
+    try:
+        action(*paths)
+        return 0
+    except BadFile as e:
+        why = str(e)
+    except OSError as e:
+        why = f"{e.filename}: {e.strerror}" if e.filename else e.strerror
+    print(f"podsplice: bench: {clean(why)}", file=sys.stderr, flush=True)
+    return EXIT_OURS
 
 
 class Figures:
@@ -51,13 +67,18 @@ class Figures:
         return first + [p for p in seen if p not in first]
 
     def rivals(self):
-        return [p for p in self.peers() if p not in (OURS, self.baseline())]
+        return [p for p in self.peers() if is_rival(p)]
 
     def shares(self):
         """What others used of the machine, in each measurement."""
         return [raw["others"] for by_peer in self.raws.values()
                 for raws in by_peer.values() for raw in raws.values()
                 if isinstance(raw.get("others"), (int, float))]
+
+
+def is_rival(peer):
+    """Neither podsplice in another mode nor what has no helper."""
+    return not peer.startswith(OURS) and peer not in NO_HELPER
 
 
 # Reading
@@ -84,13 +105,14 @@ def take(figures, record):
         raise ValueError("another schema")
     if "row" in record:
         take_row(figures, record)
-    for key, there in (("path", figures.paths), ("absent", figures.absent),
-                       ("udp_path", figures.udp_paths),
-                       ("note", figures.notes)):
+    if "absent" in record:
+        figures.absent.append(f"{record['absent']}: {record['why']}")
+    if "note" in record:
+        figures.notes.append(str(record["note"]))
+    for key, there in (("path", figures.paths),
+                       ("udp_path", figures.udp_paths)):
         if key in record:
-            there.append(record[key])
-    if "path" in record:
-        record["path"]["peer"].lower()
+            there.append({"peer": record[key]["peer"], **record[key]})
     for key in ("machine", "far"):
         if key in record:
             setattr(figures, key, dict(record[key]))
@@ -112,21 +134,21 @@ def take_row(figures, record):
 
 def read(path):
     """The Figures of a file, or BadFile."""
-    figures, number = Figures(), 0
+    figures, at, name = Figures(), 0, clean(path)
     try:
         with open(path, encoding="utf-8") as f:
-            for number, line in enumerate(f, 1):
+            for at, line in enumerate(f, 1):
                 take(figures, clean(json.loads(line,
                                                parse_constant=no_number)))
     except OSError as e:
-        raise BadFile(f"{path}: {e.strerror}") from e
+        raise BadFile(f"{name}: {e.strerror}") from e
     except UnicodeDecodeError as e:
-        raise BadFile(f"{path}: not a file of results") from e
+        raise BadFile(f"{name}: not a file of results") from e
     except (ValueError, KeyError, TypeError, AttributeError,
             RecursionError) as e:
-        raise BadFile(f"{path}: line {number} is no result") from e
+        raise BadFile(f"{name}: line {at} is no result") from e
     if not figures.machine or not figures.rows:
-        raise BadFile(f"{path}: no results in it")
+        raise BadFile(f"{name}: no results in it")
     return figures
 
 
@@ -176,28 +198,34 @@ def lead(key, by_peer, peer, behind):
                 statistics.median(b for _, b in both))
 
 
-def where_behind(rows, baseline):
+def where_behind(rows):
     """Every Lead of a peer over podsplice, by rows, the greatest first."""
     for key, by_peer in rows.items():
         leads = [lead(key, by_peer, p, OURS) for p in by_peer
-                 if p not in (OURS, baseline)]
+                 if is_rival(p) and OURS in by_peer]
         yield from sorted((x for x in leads if x), key=lambda x: -x.factor)
 
 
-def where_first(rows, baseline):
+def where_first(rows):
     """The Lead of podsplice over the next best, of rows where it is first."""
     for key, by_peer in rows.items():
         leads = [lead(key, by_peer, OURS, p) for p in by_peer
-                 if p not in (OURS, baseline)]
-        if OURS in by_peer and leads and all(leads):
+                 if is_rival(p)]
+        if leads and all(leads):
             yield min(leads, key=lambda x: x.factor)
 
 
 def sentence(x):
-    by = f" by x{x.factor:.2f}" if math.isfinite(x.factor) else ""
+    by = f" by x{times(x.factor)}" if math.isfinite(x.factor) else ""
     return (f"{x.label}: {x.peer} is ahead of {x.behind}{by}, {number(x.a)} "
             f"to {number(x.b)} {x.unit}".rstrip()
             + f" (in {x.ahead} of {x.rounds} rounds)")
+
+
+def times(v):
+    """A ratio; small ones with a digit more, so that they are not zero."""
+    digits = 0 if v >= 100 else 1 if v >= 10 else 2 if v >= 0.1 else 3
+    return f"{v:.{digits}f}"
 
 
 def number(v):
@@ -212,7 +240,6 @@ def number(v):
 
 COUNTED = re.compile(r", (\d+)(?: (?:streams?|clients?|flows?))?"
                      r"(?=$| p\d|, helper$|, machine$)")
-WAY = re.compile(r", [^,]+ -> [^,]+$")
 
 
 def series(figures):
@@ -224,29 +251,8 @@ def series(figures):
             name = label[:at.start()] + label[at.end():]
             found.setdefault((name, unit), {})[int(at.group(1))] = \
                 (label, unit)
-    for (name, unit), by_count in found.items():
-        if 1 not in by_count:
-            one = one_stream(figures, name, unit, by_count)
-            if one:
-                by_count[1] = one
+    for key, by_count in found.items():
+        if key in figures.rows:  # no number is one
+            by_count.setdefault(1, key)
     return {key: dict(sorted(by_count.items()))
             for key, by_count in found.items() if len(by_count) > 1}
-
-
-def told(figures, key):
-    """What the generators said in any one round."""
-    return next((raw for raws in figures.raws[key].values()
-                 for raw in raws.values()), {})
-
-
-def one_stream(figures, name, unit, by_count):
-    """The row of one stream that differs in nothing else from these."""
-    like = told(figures, next(iter(by_count.values())))
-    for key in figures.rows:
-        raw = told(figures, key)
-        if key[1] == unit and WAY.sub("", key[0]) == name and \
-                raw.get("streams") == 1 and raw.get("test") == \
-                like.get("test") and raw.get("direction") == \
-                like.get("direction"):
-            return key
-    return None

@@ -8,7 +8,8 @@ import statistics
 import sys
 import textwrap
 
-from records import Figures, number, ratios, sentence, spread, where_behind
+from records import (Figures, number, ratios, sentence, spread, times,
+                     where_behind)
 from rows import CPU
 
 UNLIMITED = 10000  # columns of what is no terminal
@@ -74,9 +75,9 @@ class Results(Figures):
             text = wrapped(peers, lines, width)
         print("\n".join(text))
 
-    def say_where_behind(self, baseline):
+    def say_where_behind(self):
         """What the table shows against podsplice, in words."""
-        for x in where_behind(self.rows, baseline):
+        for x in where_behind(self.rows):
             print(textwrap.fill(sentence(x), columns(), subsequent_indent="  ",
                                 break_long_words=False))
 
@@ -96,7 +97,7 @@ def cell(by_peer, peer, baseline):
     text = f"{number(middle)} ±{number((q3 - q1) / 2)}"
     own = ratios(by_peer, peer, baseline)
     if peer != baseline and own:
-        text += f"  x{statistics.median(own):.2f}"
+        text += f"  x{times(statistics.median(own))}"
     return text
 
 

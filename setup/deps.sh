@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs the Debian packages that are missing, and says nothing when none
-# is. Usage: sh setup/deps.sh build|demo|package|test...
+# is. Usage: sh setup/deps.sh build|demo|package|test|long...
 #
 # A package name may have alternatives, a|b: any of them will do, the first is
 # installed. Asked of dpkg, not of PATH, so that a half-removed package or a
@@ -22,7 +22,9 @@ iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client systemd
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
 podman buildah runc conmon catatonit netavark aardvark-dns debootstrap
-docker.io passt slirp4netns rootlesskit socat bash-completion zsh fish'
+docker.io passt slirp4netns rootlesskit socat bash-completion zsh fish gnuplot-nox'
+# what only tests/run.sh --long takes: 400 MB
+LONG='chromium'
 
 say()
 {
@@ -62,8 +64,9 @@ for name; do
 	demo) sets="$sets $DEMO" ;;
 	package) sets="$sets $BUILD $PACKAGE" ;;
 	test) sets="$sets $TEST" ;;
+	long) sets="$sets $LONG" ;;
 	*)
-		say "$name: no such set (build, demo, package, test)"
+		say "$name: no such set (build, demo, package, test, long)"
 		exit 2
 		;;
 	esac

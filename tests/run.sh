@@ -171,7 +171,7 @@ build() # DIR ARGS...
 
 stage build
 mkdir -p "$LOGS" || exit 1
-one 'packages' sh setup/deps.sh build package test
+one 'packages' sh setup/deps.sh build package test ${LONG:+long}
 [ "$FAILED" = 0 ] || exit 1
 one 'build' build build -Dtests=true
 [ "$FAILED" = 0 ] || exit 1

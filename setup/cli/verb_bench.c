@@ -32,7 +32,7 @@ struct bench_config {
 	bool quick, full, smoke, list;
 	const char *only, *against, *baseline, *rounds, *seconds, *calm,
 		*congestion;
-	const char *json, *report;
+	const char *json, *plot, *report;
 };
 
 /* A value for bench.py to judge. */
@@ -74,6 +74,10 @@ static const struct opt opts[] = {
 	{ "only", 0, "ROW,...",
 	  "these rows; what is no row's name stands for all that begin with it",
 	  set_only },
+	{ "plot", 0, "DIR",
+	  "write charts by gnuplot there, as SVG and PNG, with their data and "
+	  "scripts",
+	  OPT_PATH(struct bench_config, plot) },
 	{ "quick", 0, NULL,
 	  "four rows and four peers in less than a minute; so it is without "
 	  "--only, too",
@@ -168,6 +172,7 @@ static int add_options(struct words *w, const struct bench_config *cfg)
 		{ "rounds", cfg->rounds },   { "seconds", cfg->seconds },
 		{ "calm", cfg->calm },	     { "congestion", cfg->congestion },
 		{ "json", cfg->json },	     { "report", cfg->report },
+		{ "plot", cfg->plot },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

@@ -5,14 +5,10 @@
 # publish, what it was asked wrongly or can't do is said in a line, and nothing
 # is left of it, whatever ends it. No figure is judged.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/ns/bench_lib.sh
+. "$(dirname "$0")/bench_lib.sh"
 
 GUARD=240 # a run of all rows
-
-# the binary and the programs, as they are in a build directory
-install -d "$T/built/setup" "$T/built/bench"
-install -m 755 "$BINARY" "$T/built/setup/podsplice"
-install -m 644 "$TOP"/build/bench/*.py "$T/built/bench"
-PODSPLICE=$T/built/setup/podsplice
 
 # bench JSON ARGS...: the table in OUT, STATUS
 bench()

@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A report of one run as a page of HTML that needs nothing but itself."""
+
+import json
+import math
+import statistics
+import xml.etree.ElementTree as ET
+
+from charts import (PERCENTILES, Bar, Lane, Line, bars, curves, el, lanes,
+                    percentile_key)
+from records import (MORE_IS_BETTER, NO_HELPER, OURS, attempt, factor, number,
+                     ratios, read, sentence, series, spread, times, where_behind,
+                     where_first)
+from rows import CPU
+from style import STYLE
+
+TONES = 12  # of style.py, for peers
+DISTURBED = 0.1  # of the machine, used by others
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+TIMES = (("", ""), ("connect_", ", until connected"),
+         ("total_", ", until closed"))  # as crr names what it has of these
+
+MACHINE = {"cpu": "Processor", "memory_mib": "Memory, MiB",
+           "load": "Load at the start", "as": "Measured as", "link_mtu": "MTU of the link",
+           "seconds": "Seconds per measurement",
+           "congestion": "Congestion control wanted",
+           "connections": "Idle connections held",
+           "held": "Connections held, other host",
+           "ports": "Ports of the row of many"}
+PATH = {"listens": "Who listens",
+        "seen_loopback": "Server sees loopback as",
+        "seen_other": "Server sees other host as",
+        "seen_egress": "Egress is seen as",
+        "relay_loopback": "Relay of loopback",
+        "relay_other": "Relay of other host", "relay_egress": "Relay of egress",
+        "relay_udp": "Relay",
+        "congestion": "Congestion control"}
+
+HOW = (
+    "Two hosts are made in namespaces of their own, and every peer runs on "
+    "one of them as an ordinary account. A round measures every row with "
+    "every peer before the next round begins, and each round begins with "
+    "another peer, so that what disturbs the machine disturbs all of them.",
+    "Figures are medians of the rounds; the thin line over a bar reaches from "
+    "the lower to the upper quartile. A ratio is computed within each round, "
+    "then its median is taken. The generators check every byte of the "
+    "payload: a run that failed is named below and is no figure.")
+
+GROUPS = (
+    ("Throughput", lambda unit: unit in ("Gbit/s", "Mbit/s")),
+    ("Round trips and requests", lambda unit: unit in ("us", "1/s")),
+    ("Loss", lambda unit: unit == "%"),
+    ("Time to start and to be ready", lambda unit: unit in ("ms", "s")),
+    ("Processor time", lambda unit: unit.startswith(CPU)),
+    ("Memory and descriptors", lambda unit: True))
+
+
+def pretty(text):
+    return text.replace(" -> ", " → ")
+
+
+def pretty_unit(unit):
+    return {"us": "µs", "": "number"}.get(unit, unit)
+
+
+def direction(unit):
+    return "more is better" if unit in MORE_IS_BETTER else "less is better"
+
+
+def grouped(rows):
+    """(title, {key: by_peer}) of those groups that there are."""
+    left = dict(rows)
+    for title, belongs in GROUPS:
+        group = {key: left.pop(key) for key in list(left) if belongs(key[1])}
+        if group:
+            yield title, group
+
+
+class Page:
+    """The parts of a report."""
+
+    def __init__(self, figures):
+        self.figures = figures
+        self.base = figures.baseline()
+        self.peers = figures.peers()
+        others = [p for p in self.peers if p not in (OURS, "native")]
+        self.tones = {OURS: "us", "native": "base",
+                      **{p: f"r{i % TONES}" for i, p in enumerate(others)}}
+
+    def present(self, by_peer):
+        return [p for p in self.peers if by_peer.get(p)]
+
+    def html(self):
+        parts = [("machine", "The machine and its settings", self.machine()),
+                 ("how", "How it was measured", self.how()),
+                 ("first", None, self.verdict()),
+                 ("peers", f"Ratios: {OURS} against its peers", self.against()),
+                 ("ratios", f"Ratios to {self.base}", self.ratio_charts()),
+                 ("figures", "Figures", self.figure_charts()),
+                 ("latency", "How latencies are distributed", self.latency()),
+                 ("scaling", "With more clients and streams", self.scaling()),
+                 ("wrong", "Failures and notes", self.wrong())]
+        parts = [p for p in parts if p[2]]
+        titles = {name: title or "Where it is first, and where not"
+                  for name, title, _ in parts}
+        body = el("body", self.head(), el("nav", el("ul", *(
+            el("li", el("a", title, href=f"#{name}"))
+            for name, title in titles.items())), **{"aria-label": "Parts"}),
+            el("main", *(el("section", el("h2", title) if title else None,
+                            *content, id=name)
+                         for name, title, content in parts)))
+        page = el("html", el(
+            "head", el("meta", charset="utf-8"),
+            el("meta", name="viewport",
+               content="width=device-width, initial-scale=1"),
+            el("meta", content=POLICY,
+               **{"http-equiv": "Content-Security-Policy"}),
+            el("title", "podsplice bench: " + self.subject()),
+            el("style", STYLE)), body, lang="en")
+        return "<!DOCTYPE html>\n" + ET.tostring(page, encoding="unicode",
+                                                 method="html") + "\n"
+
+    # What it is about
+
+    def subject(self):
+        m = self.figures.machine
+        return ", ".join(str(m[k]) for k in ("date", "cpu") if m.get(k))
+
+    def head(self):
+        m = self.figures.machine
+        facts = [self.subject(), f"Linux {m['kernel']}" if "kernel" in m
+                 else "", f"{len(self.peers)} compared"]
+        return el("header", el("h1", "Rootless networking, measured"),
+                  el("p", " · ".join(f for f in facts if f), cls="soft"))
+
+    def machine(self):
+        return [el("dl", *(x for k, v in self.figures.machine.items()
+                           for x in fact(MACHINE.get(k, words(k)), v)))]
+
+    def how(self):
+        shares = self.figures.shares()
+        content = [el("p", text) for text in HOW]
+        if shares:
+            middle = statistics.median(shares)
+            content.append(el(
+                "p", f"Others used {middle:.0%} of the machine meanwhile "
+                f"(median of the measurements), at most {max(shares):.0%}."
+                + (" That is a lot: take small differences for none."
+                   if middle > DISTURBED else ""),
+                cls="warn" if middle > DISTURBED else None))
+        if self.figures.absent:
+            content.append(el("p", "Not compared. " + "; ".join(
+                self.figures.absent)))
+        if self.figures.far:
+            content.append(el("p", "The far leg: " + plain(
+                {k: v for k, v in self.figures.far.items() if k != "line"})))
+        if self.figures.paths:
+            content += [
+                el("h3", "What really was measured"),
+                el("p", "Looked at before: the processes, who listens, and "
+                   "which address is seen at the other end. A peer that "
+                   "isn’t on the path of its name has no figures."),
+                el("div", *self.paths(), cls="cards")]
+        return content
+
+    def paths(self):
+        """A card for each peer: what was found."""
+        found = {}
+        for what, all_facts in (("", self.figures.paths),
+                                ("UDP: ", self.figures.udp_paths)):
+            for facts in all_facts:
+                lines = found.setdefault(facts["peer"], {})
+                for k, v in facts.items():
+                    if k != "peer" and v not in ("", []) and \
+                            not k.startswith("crossed_"):
+                        lines[what + PATH.get(k, words(k))] = v
+        for peer, lines in found.items():
+            yield el("div", el("h4", peer, cls=self.tones.get(peer)),
+                     el("dl", *(x for name, value in lines.items()
+                                for x in fact(name, value))), cls="card")
+
+    # Ratios
+
+    def verdict(self):
+        rows = self.figures.rows
+        behind = list(where_behind(rows))
+        first = list(where_first(rows))
+        if not self.figures.rivals():
+            return None
+        return [el("div", *(
+            el("div", el("h2", title), el("p", intro), *sentences(leads))
+            for title, intro, leads in (
+                (f"Where {OURS} isn’t first", f"{count_rows(behind)} in which "
+                 f"a peer is ahead, by the median of the ratios per round. "
+                 f"What has no helper ({', '.join(NO_HELPER)}) is no peer.",
+                 behind),
+                (f"Where {OURS} is first", f"{count_rows(first)} in which it "
+                 f"is ahead of every peer; named is the next best.", first))),
+            cls="pair")]
+
+    def against(self):
+        rivals = self.figures.rivals()
+        if not rivals:
+            return None
+        content = [el(
+            "p", f"×2 is twice as good as that peer: double the rate, or half "
+            f"the time, the loss, the memory or the processor time. ▲ {OURS} "
+            f"is ahead, ▼ it is behind, = less than 2 % apart. Where one of "
+            f"the two is zero there is no ratio, but {OURS}’s figure and the "
+            f"peer’s.")]
+        for title, group in grouped(self.figures.rows):
+            items = [el("li", el("div", pretty(key[0])), el("ul", *chips,
+                                                            cls="chips"))
+                     for key, by_peer in group.items()
+                     if (chips := list(self.chips(key[1], by_peer, rivals)))]
+            if items:
+                content += [el("h3", title), el("ul", *items, cls="rows")]
+        return content
+
+    def chips(self, unit, by_peer, rivals):
+        ours = by_peer.get(OURS, {})
+        for peer in rivals:
+            both = [(ours[n], v) for n, v in by_peer.get(peer, {}).items()
+                    if n in ours]
+            if both:
+                yield chip(peer, unit, both)
+
+    def ratio_charts(self):
+        content = []
+        for title, group in grouped(self.figures.rows):
+            cards = [card for key, by_peer in group.items()
+                     if (card := self.ratio_card(key, by_peer)) is not None]
+            if cards:
+                content += [el("h3", title), el("div", *cards, cls="cards")]
+        if content:
+            content.insert(0, el(
+                "p", f"1 is {self.base}, in the same round. Of a rate more is "
+                f"better, of all else less."))
+        return content
+
+    def ratio_card(self, key, by_peer):
+        entries, cells = [], []
+        for peer in self.present(by_peer):
+            own = ratios(by_peer, peer, self.base)
+            if peer != self.base and own:
+                middle, low, high = spread(own)
+                entries.append(Bar(peer, self.tones[peer], middle, low, high,
+                                   "×" + times(middle)))
+                cells.append([peer, f"{middle:.3f}",
+                              f"{low:.3f} – {high:.3f}", str(len(own))])
+        if not entries:
+            return None
+        unit = f"× {self.base}, {direction(key[1])}"
+        return card(pretty(key[0]), unit,
+                    bars(entries, described(key[0], unit, entries), 1),
+                    table(["", "ratio", "quartiles", "rounds"], cells))
+
+    # Figures
+
+    def figure_charts(self):
+        content = []
+        for title, group in grouped(self.figures.rows):
+            content += [el("h3", title), el("div", *(
+                self.figure_card(key, by_peer)
+                for key, by_peer in group.items()), cls="cards")]
+        return content
+
+    def figure_card(self, key, by_peer):
+        entries, cells = [], []
+        for peer in self.present(by_peer):
+            values = list(by_peer[peer].values())
+            middle, low, high = spread(values)
+            entries.append(Bar(
+                peer, self.tones[peer], middle, low, high,
+                f"{number(middle)} ±{number((high - low) / 2)}"))
+            cells.append([peer, number(middle),
+                          f"{number(low)} – {number(high)}",
+                          " ".join(map(number, values))])
+        unit = f"{pretty_unit(key[1])}, {direction(key[1])}"
+        return card(pretty(key[0]), unit,
+                    bars(entries, described(key[0], unit, entries)),
+                    table(["", "median", "quartiles", "by round"], cells))
+
+    def latency(self):
+        cards, seen = [], set()
+        for key, by_peer in self.figures.raws.items():
+            label = key[0].split(" p50")[0]
+            if key[1].startswith(CPU) or key[0] != label + " p50" and \
+                    key[1] != "1/s":
+                continue
+            for prefix, what in TIMES:
+                if (label, prefix) not in seen:
+                    seen.add((label, prefix))
+                    cards += self.latency_card(label + what, prefix, by_peer)
+        if not cards:
+            return None
+        return [el("p", "The scale is logarithmic: from one line to the next "
+                   "it is ten times as long, or as its numbers say. Medians "
+                   "of the rounds."),
+                el("div", percentile_key(), cls="key"), el("div", *cards, cls="cards")]
+
+    def latency_card(self, label, prefix, by_peer):
+        """A list of none or one."""
+        entries, cells, names = [], [], []
+        for peer in self.present(by_peer):
+            middles = percentiles(by_peer[peer].values(), prefix)
+            if len(middles) > 1 and (not names or names == list(middles)):
+                names = list(middles)
+                entries.append(Lane(peer, self.tones[peer], middles))
+                cells.append([peer, *map(number, middles.values())])
+        if not entries:
+            return []
+        unit = ", ".join(names) + ", µs"
+        return [card(pretty(label), unit, lanes(
+            entries, f"{label}, {unit}: " + "; ".join(
+                " ".join(c) for c in cells), duration),
+            table([""] + names, cells))]
+
+    def scaling(self):
+        cards = [self.scaling_card(name, by_count)
+                 for name, by_count in series(self.figures).items()]
+        if not cards:
+            return None
+        return [el("div", *cards, cls="cards")]
+
+    def scaling_card(self, name, by_count):
+        label, unit = name
+        entries, cells = [], []
+        for peer in self.peers:
+            points = [(n, *spread(list(self.figures.rows[key][peer]
+                                       .values())))
+                      for n, key in by_count.items()
+                      if self.figures.rows[key].get(peer)]
+            if points:
+                entries.append(Line(peer, self.tones[peer], points))
+                found = {n: number(middle) for n, middle, _, _ in points}
+                cells.append([peer, *(found.get(n, "-") for n in by_count)])
+        what = "streams" if name[1] == "Gbit/s" or "GB" in name[1] \
+            else "clients"
+        unit = f"{pretty_unit(unit)} by {what}, {direction(unit)}"
+        return card(pretty(label), unit, curves(
+            entries, f"{label}, {unit}: " + "; ".join(
+                " ".join(c) for c in cells)),
+            table([what, *map(str, by_count)], cells))
+
+    def wrong(self):
+        f = self.figures
+        items = [f"failed: {x}" for x in f.failures] + [str(n) for n in f.notes]
+        if not items:
+            return [el("p", "None.")]
+        return [el("ul", *(el("li", pretty(x)) for x in items), cls="plain")]
+
+
+def sentences(leads):
+    by_row = {}
+    for x in leads:
+        by_row.setdefault((x.label, x.unit), []).append(x)
+    for title, group in grouped(by_row):
+        yield el("h3", title)
+        yield el("ul", *(el("li", pretty(sentence(x)).replace(" us ", " µs "))
+                         for of_row in group.values() for x in of_row))
+
+
+def chip(peer, unit, both):
+    ratio = statistics.median(factor(unit, a, b) for a, b in both)
+    sign, cls = ("=", None) if abs(ratio - 1) < 0.02 else \
+        ("▲", "good") if ratio > 1 else ("▼", "bad")
+    if 0 < ratio < math.inf:
+        text = f"{sign} ×{times(ratio)}"
+    else:
+        text = f"{sign} {number(statistics.median(a for a, _ in both))} : " \
+               f"{number(statistics.median(b for _, b in both))}"
+    return el("li", el("span", peer), el("b", text), cls=cls)
+
+
+def count_rows(leads):
+    n = len({(x.label, x.unit) for x in leads})
+    return f"{n} row" if n == 1 else f"{n or 'No'} rows"
+
+
+def percentiles(raws, prefix):
+    """{name: median of the rounds, in microseconds}"""
+    found = {}
+    for name in PERCENTILES:
+        key = f"{prefix}{name.replace('.', '')}_ns"
+        values = [raw[key] / 1e3 for raw in raws if raw.get(key)]
+        if values:
+            found[name] = statistics.median(values)
+    return found
+
+
+def duration(us):
+    return f"{us:g} µs" if us < 1000 else f"{us / 1000:g} ms" \
+        if us < 1e6 else f"{us / 1e6:g} s"
+
+
+def described(label, unit, entries):
+    return f"{label}, {unit}: " + ", ".join(f"{x.name} {x.text}"
+                                            for x in entries)
+
+
+def words(key):
+    return str(key).replace("_", " ").capitalize()
+
+
+def plain(x):
+    """A value of the head, whatever it is."""
+    if isinstance(x, dict):
+        return "; ".join(f"{k}: {plain(v)}" for k, v in x.items())
+    if isinstance(x, list):
+        each = [plain(y) for y in x]
+        return ", ".join(y if (n := each.count(y)) == 1 else f"{y} ×{n}"
+                         for y in dict.fromkeys(each))
+    if isinstance(x, bool):
+        return "yes" if x else "no"
+    if isinstance(x, float):
+        return f"{x:.4g}"
+    return "-" if x is None else x if isinstance(x, str) else json.dumps(x)
+
+
+def fact(name, value):
+    return el("dt", name), el("dd", plain(value))
+
+
+def table(head, cells):
+    return el("details", el("summary", "As a table"), el("div", el(
+        "table", el("thead", el("tr", *(el("th", h, scope="col")
+                                        for h in head))),
+        el("tbody", *(el("tr", el("th", cells_[0], scope="row"),
+                         *(el("td", c) for c in cells_[1:]))
+                      for cells_ in cells))), cls="wide", tabindex="0"))
+
+
+def card(title, unit, chart, *below):
+    return el("figure", el("figcaption", el("h4", title), el("p", unit)),
+              chart, *below, cls="card")
+
+
+def report(json_path, html_path):
+    """Write the page; BadFile, or OSError of what can't be written."""
+    text = Page(read(json_path)).html()
+    with open(html_path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def main(json_path, html_path):
+    """Of `bench --report`; the exit status."""
+    return attempt(report, json_path, html_path)
