@@ -66,7 +66,7 @@ like "$OUT" 'cubic wanted, link MTU 1500' 'the link and the congestion control'
 like "$OUT" 'pipe-max-size [0-9]+.* tcp_rmem [0-9]+ [0-9]+ [0-9]+' 'settings'
 like "$OUT" 'podsplice +podsplice [0-9a-f.]+' 'versions'
 like "$OUT" \
-	'listens: podsplice; [a-z0-9. ]*; other seen as 198\.18\.0\.2' \
+	'listens: podsplice; [a-z0-9. ():]*; other seen as 198\.18\.0\.2' \
 	'another host is the client without root'
 like "$OUT" \
 	'path of UDP: podsplice +listens: podsplice; server sees other host as 198\.18\.0\.2' \
