@@ -6,7 +6,9 @@ measured is somebody else's figure. That the right programs run and listen is
 looked at whenever a peer starts (peers.py).
 """
 
+import fcntl
 import json
+import os
 import re
 import select
 import subprocess
@@ -14,6 +16,7 @@ import subprocess
 from lab import CLIENT4, HOST4, Failed, run
 from rows import FAR_PORT, egress, loopback, offers, other_host
 
+PIPE_BYTES = 1 << 20  # what who splices asks for
 LOOK_BYTES = 1 << 20  # far more than what else crosses a device meanwhile
 WAYS = {"loopback": loopback, "other": other_host, "egress": egress}
 
@@ -139,7 +142,7 @@ def end_held(proc):
 def describe(facts):
     seen = "; ".join(
         f"{way} seen as {facts[f'seen_{way}']}"
-        + (f" (flow: {facts[f'relay_{way}']})" if f"relay_{way}" in facts
+        + (f" (flow: {facts[f'relay_{way}'] or 'none'})" if f"relay_{way}" in facts
            else "")
         for way in WAYS if f"seen_{way}" in facts)
     return (f"path: {facts['peer']:12} {facts['version'] or '-'}\n"
@@ -209,3 +212,27 @@ def those_verified(peers, results, group):
             found.append(peer)
         peer.stop()
     return found
+
+
+def gets_pipes(lab):
+    """Does the account still get a pipe of the size that is best?"""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setresgid(lab.uid, lab.uid, lab.uid)
+            os.setresuid(lab.uid, lab.uid, lab.uid)
+            fcntl.fcntl(os.pipe()[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def note_pipes(lab, results, group):
+    """Whoever splices is slower with small ones."""
+    if not gets_pipes(lab):
+        results.note(f"{group}: the account's share of memory for pipes "
+                     "(fs.pipe-user-pages-soft) is used up, by a helper or by "
+                     "what else runs as that user: who splices is slower")

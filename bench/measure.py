@@ -58,7 +58,7 @@ from calm import Others, wait_calm
 from catalogue import chosen
 from check import measure_check
 from lab import FAR4, LINK_MTU, Delay, Failed, run
-from look import congestion_of, those_verified, verified
+from look import congestion_of, note_pipes, those_verified, verified
 from machine import LOCAL, print_machine
 from many import measure_held, measure_memory, measure_ports
 from peers import rotated, with_end
@@ -117,6 +117,7 @@ def measure_traffic(group, names, peers, results, opts):
     up = start_all(peers, results, group, mtu, udp)
     if not up:
         return
+    note_pipes(up[0].lab, results, group)
     line = far_leg(up, results, opts) if group == "far" else None
     first = 1 if opts.smoke or line else 0
     for number in opts.clock.rounds(group, first, opts.rounds, results.note):

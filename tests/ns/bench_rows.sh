@@ -77,6 +77,31 @@ else
 	skip 'iperf3' 'it is not installed'
 fi
 
+# The kernel gives each user's pipes so much memory; the lab's account, of root,
+# has 30001 as its id
+
+cat >"$T/hog.py" <<-END
+	import fcntl, os, time
+	os.setgroups([])
+	os.setresgid(30001, 30001, 30001)
+	os.setresuid(30001, 30001, 30001)
+	try:
+	    pipes = []
+	    while True:
+	        pipes.append(os.pipe())
+	        fcntl.fcntl(pipes[-1][1], fcntl.F_SETPIPE_SZ, 1 << 20)
+	except OSError:
+	    print("full", flush=True)
+	time.sleep(1000)
+END
+spawn hog "$PY" "$T/hog.py"
+wait_for "$GUARD" test -s "$T/hog.out" || bail 'pipes cannot be used up'
+compare hog.json --against native --only rr-lo-1k
+kill -KILL "$PID"
+wait "$PID" 2>/dev/null
+like "$(cat "$T/table")" "note: published: the account's share of memory for pipes" \
+	'pipes that are used up are noted'
+
 # wrong STATEMENT: bench.py with another podsplice, in $T/wrong.py
 wrong()
 {
