@@ -2,11 +2,12 @@
 """What changed between two runs, beyond what their rounds differ anyway.
 
 Compared are the ratios to the baseline within each round, so that a faster
-machine is no change, and the figures where there is none. The baseline's own
-figures tell of the machine, and are no change either. Whether they differ tells an exact rank test (Mann and Whitney's):
-nothing is assumed of how they are distributed, and one wild round decides
-nothing. How much, the median of all quotients of a new and an old one (Hodges
-and Lehmann's).
+machine is no change, and the figures where there is none: of these nobody can
+say that it isn't the machine. The baseline's own figures tell of that only.
+Whether they differ tells an exact rank test (Mann and Whitney's): nothing is
+assumed of how they are distributed, and one wild round decides nothing. How
+much, the median of all quotients of a new and an old one (Hodges and
+Lehmann's).
 """
 
 import itertools
@@ -17,7 +18,8 @@ import sys
 import textwrap
 from collections import namedtuple
 
-from records import MORE_IS_BETTER, attempt, number, read, times
+from records import (DISTURBED, MORE_IS_BETTER, attempt, number, read,
+                     times)
 from results import columns
 
 ALPHA = 0.01
@@ -147,6 +149,14 @@ def differences(old, new):
             yield f"version of {peer}: {version} -> {versions[1][peer]}"
 
 
+def disturbed(old, new):
+    """How much of the machine others used, if it was much."""
+    shares = [statistics.median(f.shares() or [0]) for f in (old, new)]
+    if max(shares) > DISTURBED:
+        yield (f"others used {shares[0]:.0%} of the machine in the old run, "
+               f"{shares[1]:.0%} in the new one")
+
+
 def say(text, indent=""):
     print(textwrap.fill(text, columns(), initial_indent=indent,
                         subsequent_indent=indent + "  ",
@@ -167,12 +177,17 @@ def tell(old, new):
     machine = [x for x in every if x.peer == new.baseline()]
     for x in differences(old, new):
         say(f"warning: not the same {x}")
+    for x in disturbed(old, new):
+        say(f"warning: {x}")
     say_all("the machine itself is another one, or was otherwise busy", [
         told(x) for x in machine if x.verdict in (WORSE, BETTER)])
-    for verdict in (WORSE, BETTER):
-        say_all(f"{verdict}, beyond noise", [
-            f"{told(x)}, p {x.p:.2g}" for x in changes
-            if x.verdict == verdict])
+    for title, own in (("{}, beyond noise", True),
+                       ("{}, or the machine is: there is no baseline to "
+                        "these", False)):
+        for verdict in (WORSE, BETTER):
+            say_all(title.format(verdict), [
+                f"{told(x)}, p {x.p:.2g}" for x in changes
+                if x.verdict == verdict and bool(x.what) == own])
     say_all("perhaps: all rounds agree, but they are too few to tell", [
         told(x) for x in changes if x.verdict == FEW and x.apart])
     say_all("only in the old one", only_in(old, new))
@@ -185,8 +200,12 @@ def summary(changes):
     count = {v: sum(x.verdict == v for x in changes)
              for v in (WORSE, BETTER, SAME, FEW)}
     tested = len(changes) - count[FEW]
+    loose = sum(x.verdict in (WORSE, BETTER) and not x.what for x in changes)
     text = (f"{len(changes)} compared: {count[WORSE]} worse, {count[BETTER]} "
-            f"better, {count[SAME]} the same within noise or {LEAST:.0%}")
+            f"better")
+    if loose:
+        text += f" ({loose} of these without a baseline)"
+    text += f", {count[SAME]} the same within noise or {LEAST:.0%}"
     if count[FEW]:
         text += (f", {count[FEW]} with too few rounds to tell (5 in each run "
                  f"are enough)")

@@ -64,9 +64,10 @@ class Plotter:
         words = re.sub(r"[^a-z0-9]+", "-", f"{key[0]} {key[1]}".lower())
         name = f"{len(self.scripts) + 1:03d}-{kind}-{words[:60].strip('-')}"
         self.scripts.append(name + ".gp")
+        plots = plots.replace("'NAME.dat'", f"'{name}.dat'")
         for end, text in ((".dat", data), (".gp", SCRIPT.format(
                 title=quoted(key[0]), unit=quoted(key[1]), name=name,
-                settings=settings, plots=plots.replace("'NAME.dat'", f"'{name}.dat'")))):
+                settings=settings, plots=plots))):
             with open(os.path.join(self.out_dir, name + end), "w",
                       encoding="utf-8") as f:
                 f.write(text)

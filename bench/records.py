@@ -11,11 +11,10 @@ import sys
 import unicodedata
 from collections import namedtuple
 
-from rows import CPU
-
 EXIT_OURS = 125  # when podsplice itself can't do what it should
 OURS = "podsplice"
 NO_HELPER = ("native", "veth+NAT")  # the latter takes root: no rivals
+DISTURBED = 0.1  # so much of the machine used by others is much
 MORE_IS_BETTER = ("Gbit/s", "Mbit/s", "1/s")  # of all other units, less
 
 

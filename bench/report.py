@@ -8,20 +8,20 @@ import xml.etree.ElementTree as ET
 
 from charts import (PERCENTILES, Bar, Lane, Line, bars, curves, el, lanes,
                     percentile_key)
-from records import (MORE_IS_BETTER, NO_HELPER, OURS, attempt, factor, number,
-                     ratios, read, sentence, series, spread, times, where_behind,
-                     where_first)
+from records import (DISTURBED, MORE_IS_BETTER, NO_HELPER, OURS, attempt,
+                     factor, number, ratios, read, sentence, series, spread,
+                     times, where_behind, where_first)
 from rows import CPU
 from style import STYLE
 
 TONES = 12  # of style.py, for peers
-DISTURBED = 0.1  # of the machine, used by others
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 TIMES = (("", ""), ("connect_", ", until connected"),
          ("total_", ", until closed"))  # as crr names what it has of these
 
 MACHINE = {"cpu": "Processor", "memory_mib": "Memory, MiB",
-           "load": "Load at the start", "as": "Measured as", "link_mtu": "MTU of the link",
+           "load": "Load at the start", "as": "Measured as",
+           "link_mtu": "MTU of the link",
            "seconds": "Seconds per measurement",
            "congestion": "Congestion control wanted",
            "connections": "Idle connections held",
@@ -32,8 +32,8 @@ PATH = {"listens": "Who listens",
         "seen_other": "Server sees other host as",
         "seen_egress": "Egress is seen as",
         "relay_loopback": "Relay of loopback",
-        "relay_other": "Relay of other host", "relay_egress": "Relay of egress",
-        "relay_udp": "Relay",
+        "relay_other": "Relay of other host",
+        "relay_egress": "Relay of egress", "relay_udp": "Relay",
         "congestion": "Congestion control"}
 
 HOW = (
@@ -134,8 +134,12 @@ class Page:
                   el("p", " · ".join(f for f in facts if f), cls="soft"))
 
     def machine(self):
-        return [el("dl", *(x for k, v in self.figures.machine.items()
-                           for x in fact(MACHINE.get(k, words(k)), v)))]
+        facts = self.figures.machine.items()
+        return [el("dl", *(x for k, v in facts if not isinstance(v, dict)
+                           for x in fact(MACHINE.get(k, words(k)), v)))] + [
+            el("div", el("h3", MACHINE.get(k, words(k))), el("dl", *(
+                x for name, value in v.items() for x in fact(name, value))))
+            for k, v in facts if isinstance(v, dict)]
 
     def how(self):
         shares = self.figures.shares()
@@ -297,7 +301,8 @@ class Page:
         return [el("p", "The scale is logarithmic: from one line to the next "
                    "it is ten times as long, or as its numbers say. Medians "
                    "of the rounds."),
-                el("div", percentile_key(), cls="key"), el("div", *cards, cls="cards")]
+                el("div", percentile_key(), cls="key"),
+                el("div", *cards, cls="cards")]
 
     def latency_card(self, label, prefix, by_peer):
         """A list of none or one."""
@@ -345,7 +350,7 @@ class Page:
 
     def wrong(self):
         f = self.figures
-        items = [f"failed: {x}" for x in f.failures] + [str(n) for n in f.notes]
+        items = [f"failed: {x}" for x in f.failures] + f.notes
         if not items:
             return [el("p", "None.")]
         return [el("ul", *(el("li", pretty(x)) for x in items), cls="plain")]

@@ -47,9 +47,9 @@ a:focus-visible, summary:focus-visible { outline: 3px solid var(--us);
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 .pair ul, .plain { margin: .3rem 0; padding-left: 1.1rem; }
 .pair li, .plain li { margin: .25rem 0; }
-dl { display: grid; grid-template-columns: minmax(0, max-content) 1fr;
+dl { display: grid; grid-template-columns: fit-content(52%) 1fr;
   gap: .15rem .9rem; margin: .4rem 0; font-size: .9rem; }
-dt { color: var(--soft); max-width: 11rem; }
+dt { color: var(--soft); }
 dd { margin: 0; }
 svg { display: block; width: 100%; max-width: 27rem; height: auto;
   font-size: 12px; font-variant-numeric: tabular-nums; }
@@ -92,7 +92,7 @@ th { font-weight: 600; }
 .warn { border-left: .3rem solid var(--bad); padding-left: .7rem; }
 @media (min-width: 50rem) {
   body { padding: 1.5rem 2rem; }
-  #machine dl { grid-template-columns: repeat(2, max-content 1fr); }
+  #machine dl { grid-template-columns: repeat(2, fit-content(15rem) 1fr); }
   .rows > li { display: grid; grid-template-columns: 20rem 1fr; gap: 1rem; }
 }
 @media print {
@@ -106,7 +106,7 @@ th { font-weight: 600; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   html { font-size: 9.5pt; }
   body { padding: 0; max-width: none; }
-  #machine dl { grid-template-columns: repeat(2, max-content 1fr); }
+  #machine dl { grid-template-columns: repeat(2, fit-content(15rem) 1fr); }
   nav, details { display: none; }
   .cards { grid-template-columns: repeat(2, 1fr); gap: .4rem; }
   .card, .rows > li, .pair li { break-inside: avoid; }

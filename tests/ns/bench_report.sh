@@ -164,8 +164,10 @@ fi
 
 changes "$REAL" "$REAL"
 is "$STATUS" 0 'a run compared with itself'
-like "$OUT" 'compared: 0 worse, 0 better' 'is the same'
-unlike "$OUT" 'warning|perhaps|only in' 'and of the same machine'
+like "$OUT" 'compared: 0 worse, 0 better, ' 'is the same'
+like "$OUT" 'others used ([0-9]+%) of the machine in the old run, [0-9]+% in' \
+	'of a machine that others used, too'
+unlike "$OUT" 'not the same|perhaps|only in' 'and of the same machine'
 
 results "$T/old.json" <<-'END'
 	bulk;Gbit/s;native;10;11;10;12;10
@@ -194,7 +196,7 @@ the machine itself is another one, or was otherwise busy:
 worse, beyond noise:
   bulk: podsplice: 0.50 -> 0.30 of native (-40 %), p 0.0079
 
-better, beyond noise:
+better, or the machine is: there is no baseline to these:
   trip: podsplice: 12.0 -> 5.00 us (-58 %), p 0.0079
 
 perhaps: all rounds agree, but they are too few to tell:
@@ -206,7 +208,7 @@ only in the old one:
 only in the new one:
   new: podsplice
 
-4 compared: 1 worse, 1 better, 1 the same within noise or 5%, 1 with too few rounds to tell (5 in each run are enough). By chance alone about 0.0 of 3 would look changed (p < 0.01).' \
+4 compared: 1 worse, 1 better (1 of these without a baseline), 1 the same within noise or 5%, 1 with too few rounds to tell (5 in each run are enough). By chance alone about 0.0 of 3 would look changed (p < 0.01).' \
 	'what changed, and what only the machine did'
 
 # bad NAME TEXT WHY
