@@ -10,6 +10,7 @@ import importlib
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -29,7 +30,7 @@ QUICK_PEERS = ("native", "podsplice", "pasta", "slirp4netns")
 PRESETS = {
     None: {"rounds": 5, "seconds": 2, "budget": None},
     "quick": {"rounds": 3, "seconds": 0.5, "budget": 50},
-    "full": {"rounds": 5, "seconds": 1, "budget": 28 * 60},
+    "full": {"rounds": 5, "seconds": 0.5, "budget": 28 * 60},
     "smoke": {"rounds": 1, "seconds": 0.2, "budget": None},
 }
 
@@ -123,8 +124,8 @@ def check_tools(opts):
 def check_outputs(opts):
     """Before half an hour has gone by for them."""
     try:
-        if opts.report:
-            with open(opts.report, "a", encoding="utf-8"):
+        for path in filter(None, (opts.json, opts.report)):
+            with open(path, "a", encoding="utf-8"):
                 pass
         if opts.plot:
             os.makedirs(opts.plot, exist_ok=True)
@@ -134,10 +135,7 @@ def check_outputs(opts):
 
 def inside(opts):
     """In namespaces of its own; the exit status."""
-    try:
-        results = Results(opts.json)
-    except OSError as e:
-        die(f"{opts.json}: {e.strerror}")
+    results = Results(opts.json)
     opts.clock.stay_below()
     try:
         lab = Lab(opts.binary, opts.congestion)
@@ -171,6 +169,7 @@ def run(opts):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # as root has it
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + \
         ":/usr/local/sbin:/usr/sbin:/sbin"

@@ -49,6 +49,7 @@ them to the loopback of one. pasta-tap and pasta-splice are pasta with
 --no-splice and --splice-only, where it has them.
 """
 
+import collections
 import os
 import re
 import statistics
@@ -72,6 +73,7 @@ FAR_LOSS = ["--loss", "0.001"]
 JUMBO_MTU = 9000
 WARM_SECONDS = 0.5  # of round 0, which isn't a figure
 SMOKE_AGAIN_S = 3
+GIVE_UP = 2  # failures in a row: each takes far longer than a figure
 CALM_TRIES = 4  # of a measurement that others disturb
 GENERATOR_S = 0.3  # what a measurement takes beyond its seconds
 FRESH_S = 8  # to measure a helper that was started for that
@@ -120,15 +122,20 @@ def measure_traffic(group, names, peers, results, opts):
     note_pipes(up[0].lab, results, group)
     line = far_leg(up, results, opts) if group == "far" else None
     first = 1 if opts.smoke or line else 0
+    failed = collections.Counter()
     for number in opts.clock.rounds(group, first, opts.rounds, results.note):
         seconds = opts.seconds if number else min(opts.seconds, WARM_SECONDS)
         for name in names:
             for peer in rotated(up, number):
+                if failed[name, peer.name] == GIVE_UP:
+                    continue
                 opts.clock.step(f"{ROWS[name][1]}: {peer.name}")
                 try:
                     measure_living(peer, name, number, results, seconds, opts,
                                    line, (mtu, udp))
+                    failed[name, peer.name] = 0
                 except Failed as e:
+                    failed[name, peer.name] += 1
                     results.fail(ROWS[name][1], peer.name, number,
                                  with_end(peer, e))
     for peer in up:

@@ -77,6 +77,8 @@ def as_init(parent, fn):
         return fn()
     except SystemExit as e:
         return e.code
+    except BrokenPipeError:
+        os._exit(OURS)  # nobody reads on
     except Exception:  # pylint: disable=broad-except
         traceback.print_exc()
         return OURS

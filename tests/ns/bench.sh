@@ -66,7 +66,7 @@ like "$OUT" 'cubic wanted, link MTU 1500' 'the link and the congestion control'
 like "$OUT" 'pipe-max-size [0-9]+.* tcp_rmem [0-9]+ [0-9]+ [0-9]+' 'settings'
 like "$OUT" 'podsplice +podsplice [0-9a-f.]+' 'versions'
 like "$OUT" \
-	'listens: podsplice; [a-z0-9. ():]*; other seen as 198\.18\.0\.2' \
+	'listens: podsplice; [^;]*; other seen as 198\.18\.0\.2' \
 	'another host is the client without root'
 like "$OUT" \
 	'path of UDP: podsplice +listens: podsplice; server sees other host as 198\.18\.0\.2' \
@@ -137,6 +137,7 @@ done <<'END'
 --quick --full | bench: one of --quick, --full, --smoke and --list, not several
 --jsn x | bench: unknown option '--jsn', did you mean '--json'? (see podsplice bench --help)
 --json /nonexistent/f | bench: /nonexistent/f: No such file or directory
+--report /nonexistent/f | bench: /nonexistent/f: No such file or directory
 nonsense | bench nonsense: takes no arguments but 'compare OLD NEW'
 compare | bench compare: two files, OLD and NEW
 compare a | bench compare: two files, OLD and NEW
@@ -169,6 +170,10 @@ verb bench
 refused 'with a /dev/net/tun that is not for everybody' \
 	'/dev/net/tun: not for all users \(sudo chmod 666 /dev/net/tun\)'
 in_host umount /dev/net/tun
+
+guard "${AS_USER[@]}" "$PODSPLICE" bench --smoke --only rr-net \
+	--against native 2>"$T/fg.log" </dev/null | true
+is "$(cat "$T/fg.log")" '' 'when nobody reads what it prints it is silent'
 
 # its end
 
