@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "netstack/base/list.h"
@@ -126,6 +127,18 @@ static int find_self(char buf[PATH_MAX])
 	return 0;
 }
 
+/*
+ * Who made the binary has made that, too? Beside one that somebody copied to a
+ * folder of /tmp, anybody can put what they like.
+ */
+static bool same_owner(const char *self, const char *program)
+{
+	struct stat a, b;
+
+	return stat(self, &a) == 0 && stat(program, &b) == 0 &&
+	       a.st_uid == b.st_uid;
+}
+
 /* Return: 0 or -ENOENT, logged */
 static int find_program(const char *self, char buf[PATH_MAX])
 {
@@ -133,7 +146,7 @@ static int find_program(const char *self, char buf[PATH_MAX])
 	int len = snprintf(buf, PATH_MAX, "%.*s/../bench/" PROGRAM,
 			   (int)(slash - self), self);
 
-	if (len < PATH_MAX && access(buf, R_OK) == 0)
+	if (len < PATH_MAX && access(buf, R_OK) == 0 && same_owner(self, buf))
 		return 0;
 	(void)snprintf(buf, PATH_MAX, "%s", BENCH_DIR "/" PROGRAM);
 	if (access(buf, R_OK) == 0)

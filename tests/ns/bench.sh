@@ -171,6 +171,15 @@ refused 'with a /dev/net/tun that is not for everybody' \
 	'/dev/net/tun: not for all users \(sudo chmod 666 /dev/net/tun\)'
 in_host umount /dev/net/tun
 
+mv "$T/built/bench" "$T/built/ours"
+install -d "$T/built/bench"
+echo 'print("planted")' >"$T/built/bench/bench.py"
+chown "$ACCOUNT" "$T/built/bench/bench.py"
+verb bench --list
+unlike "$OUT" planted 'a program of another than who made the binary is not run'
+rm -r "$T/built/bench"
+mv "$T/built/ours" "$T/built/bench"
+
 guard "${AS_USER[@]}" "$PODSPLICE" bench --smoke --only rr-net \
 	--against native 2>"$T/fg.log" </dev/null | true
 is "$(cat "$T/fg.log")" '' 'when nobody reads what it prints it is silent'
