@@ -140,13 +140,14 @@ def end_held(proc):
 
 
 def describe(facts):
-    seen = "; ".join(
-        f"{way} seen as {facts[f'seen_{way}']}"
-        + (f" (flow: {facts[f'relay_{way}'] or 'none'})" if f"relay_{way}" in facts
-           else "")
-        for way in WAYS if f"seen_{way}" in facts)
+    seen = []
+    for way in (w for w in WAYS if f"seen_{w}" in facts):
+        seen.append(f"{way} seen as {facts[f'seen_{way}']}")
+        if f"relay_{way}" in facts:
+            seen[-1] += f" (flow: {facts[f'relay_{way}'] or 'none'})"
     return (f"path: {facts['peer']:12} {facts['version'] or '-'}\n"
-            f"      listens: {','.join(facts['listens']) or '-'}; {seen}; "
+            f"      listens: {','.join(facts['listens']) or '-'}; "
+            f"{'; '.join(seen)}; "
             f"congestion control: {','.join(facts['congestion'])}\n"
             f"      processes: {','.join(facts['processes']) or '-'}")
 

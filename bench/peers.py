@@ -286,8 +286,8 @@ class PodspliceSlirp(Podsplice):
 
 class Pasta(Peer):
     name = program = "pasta"
-    options = ()
     resolver = "169.254.1.1"  # as podman has it
+    options = ("--dns-forward", resolver)
 
     def binaries(self):
         """It execs the variant that is made for the processor."""
@@ -295,8 +295,8 @@ class Pasta(Peer):
                 for suffix in ("", ".avx2")}
 
     def argv(self, mtu):
-        return ["pasta", "--config-net", "--dns-forward", self.resolver,
-                *self.options] + (["-m", str(mtu)] if mtu else []) \
+        return ["pasta", "--config-net", *self.options] \
+            + (["-m", str(mtu)] if mtu else []) \
             + ["-t", self.ports.text(), "-u", self.ports.text()
                if "udp" in self.ports.protocols else "none",
                "-T", "none", "-U", "none", "--"] + self.serve()
@@ -319,7 +319,7 @@ class PastaOption(Pasta):
 
 
 class PastaTap(PastaOption):
-    name, options = "pasta-tap", ("--no-splice",)
+    name, options = "pasta-tap", ("--no-splice", *Pasta.options)
     crosses = {"loopback": True, "other": True, "egress": True}
 
 
