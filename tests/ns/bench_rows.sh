@@ -102,37 +102,51 @@ wait "$PID" 2>/dev/null
 like "$(cat "$T/table")" "note: published: the account's share of memory for pipes" \
 	'pipes that are used up are noted'
 
-# wrong STATEMENT: bench.py with another podsplice, in $T/wrong.py
+# wrong PEER STATEMENT: bench.py with another class of that name, in $T/wrong.py
 wrong()
 {
 	cat >"$T/wrong.py" <<-END
 		import sys
 		sys.path.insert(0, "$TOP/bench")
 		import catalogue, peers
-		class Podsplice(peers.Podsplice):
-		    $1
-		catalogue.Podsplice = Podsplice
-		catalogue.PEERS = (peers.Native, Podsplice)
+		class $1(peers.$1):
+		    $2
+		catalogue.Podsplice = $1
+		catalogue.PEERS = (peers.Native, $1)
 		import bench
 		sys.exit(bench.main())
 	END
 	COMPARE=$T/wrong.py
 }
 
-# refused NAME REASON
+# refused NAME PEER REASON
 refused()
 {
+	compare wrong.json --only rr-out-1k
 	is "$STATUS" 125 "$1: the run fails"
 	like "$(cat "$T/table")" "failed: [^
-]*path: podsplice, round 0: refused: [^
-]*$2" '... says why'
+]*path: $2, round 0: refused: [^
+]*$3" '... says why'
 	is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" native \
 		'... and has no figure'
 }
 
-wrong 'options = ("--datapath", "slirp")'
-compare wrong.json --only rr-out-1k
-refused '--datapath slirp called podsplice' "egress: its flows tell of nothing"
+wrong Podsplice 'options = ("--datapath", "slirp")'
+refused '--datapath slirp called podsplice' podsplice \
+	'egress: its flows tell of nothing'
+
+wrong Podsplice 'argv = lambda self, mtu: [x.replace("/tcp", "/tcp,source=off")
+		        for x in peers.Podsplice.argv(self, mtu)]'
+refused 'published ports with the gateway as client' podsplice \
+	'other: the server sees 10\.0\.2\.2, not 198\.18\.0\.2'
+
+if command -v pasta >/dev/null; then
+	wrong Pasta 'crosses = peers.PastaTap.crosses'
+	refused 'spliced loopback called the TAP' pasta \
+		'loopback: [0-9]+ of [0-9]+ bytes crossed'
+else
+	skip 'spliced loopback called the TAP' "pasta isn't installed"
+fi
 
 # another program under that name
 cat >"$T/bash" <<-END
