@@ -53,6 +53,10 @@ void idmap_read_own(const char *path, struct idmap *map)
 	(void)fclose(f); /* read only: nothing to lose */
 }
 
+/*
+ * All ids that there are is what programs (runc, crun, systemd) take for the
+ * sign of being in no user namespace; so the pod of the superuser lacks one.
+ */
 static int write_identity(pid_t pid, const char *own, const char *file)
 {
 	char text[IDMAP_ROWS_MAX * 40];
@@ -61,9 +65,10 @@ static int write_identity(pid_t pid, const char *own, const char *file)
 
 	idmap_read_own(own, &map);
 	for (size_t i = 0; i < map.n; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-					"%lu %lu %lu\n", map.rows[i].inside,
-					map.rows[i].inside, map.rows[i].count);
+		len += (size_t)snprintf(
+			text + len, sizeof(text) - len, "%lu %lu %lu\n",
+			map.rows[i].inside, map.rows[i].inside,
+			map.rows[i].count - (map.rows[i].count == UINT32_MAX));
 	return write_map(pid, file, text);
 }
 
