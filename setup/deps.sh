@@ -21,7 +21,7 @@ dnsmasq-base curl iproute2 nftables iptables busybox-static|busybox python3
 iputils-ping procps util-linux passwd dnsutils|bind9-dnsutils libcap2-bin
 ethtool tcpdump python3-pyte python3-prometheus-client systemd
 cppcheck clang clang-tidy clang-format libclang-rt-14-dev shellcheck
-podman buildah runc conmon catatonit netavark aardvark-dns debootstrap
+podman buildah runc crun conmon catatonit netavark aardvark-dns debootstrap
 docker.io passt slirp4netns rootlesskit socat bash-completion zsh fish gnuplot-nox'
 # what only tests/run.sh --long takes: 400 MB
 LONG='chromium'

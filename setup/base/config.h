@@ -76,6 +76,9 @@ struct run_config {
 	const char *image;	  /* what that is called, or NULL */
 	enum root_mode root_mode; /* with a rootfs */
 	bool read_only;		  /* all of /, with some tmpfs in it */
+	const char *bundle_dir;	  /* an OCI bundle, or NULL */
+	const char *runtime;	  /* for it: a name or path; NULL: any */
+	struct bundle *bundle;	  /* what is in it, by run_main(); owned */
 	struct tmpfs *tmpfs;	  /* owned by the config */
 	size_t n_tmpfs;
 	const char *user; /* USER[:GROUP] to look up; NULL: user 0 */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the command sees as files: --rootfs, --read-only, --tmpfs, --volume.
+ * What the command sees as files: --rootfs, --bundle, --read-only, --tmpfs,
+ * --volume.
  *
  * A directory's name may have colons in it, so --rootfs takes as a mode only
  * what is one; a path that ends in such a word needs a '/' behind it.
@@ -18,6 +19,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
 #include "setup/base/sys_mount.h"
+#include "setup/bundle/bundle.h"
 #include "setup/cli/config_net.h"
 #include "setup/cli/opt.h"
 #include "setup/pod/tmpfs.h"
@@ -287,7 +289,19 @@ static int set_image(void *target, const char *value)
 	return 0;
 }
 
+static int set_runtime(void *target, const char *value)
+{
+	struct run_config *cfg = target;
+
+	cfg->runtime = value;
+	return opt_path("--runtime", value);
+}
+
 static const struct opt files_opts[] = {
+	{ "bundle", 0, "DIR",
+	  "run the OCI bundle there through crun or runc (its COMMAND unless "
+	  "one is given)",
+	  OPT_PATH(struct run_config, bundle_dir) },
 	{ "image", 0, "NAME",
 	  "what podsplice kube generate is to call DIR of --rootfs (DIR)",
 	  set_image },
@@ -299,6 +313,9 @@ static const struct opt files_opts[] = {
 	  "directory to be the command's / (it sees the user's files); :ro "
 	  "read-only, :O changes are kept in memory and go away with the pod",
 	  set_rootfs },
+	{ "runtime", 0, "NAME|PATH",
+	  "with --bundle: what runs it (crun, else runc)", set_runtime,
+	  "crun runc" },
 	{ "tmpfs", 0, "DIR[:OPTION,...]",
 	  "an empty directory in memory (ro, exec, size=64m, mode=755); may be "
 	  "repeated",
@@ -311,8 +328,39 @@ static const struct opt files_opts[] = {
 const struct opt_table config_files_opts = { "Files", files_opts,
 					     ARRAY_SIZE(files_opts) };
 
+/* What config.json says, and says better. */
+static int check_bundle(const struct run_config *cfg)
+{
+	const struct {
+		const char *opt, *field;
+		bool given;
+	} refused[] = {
+		{ "--rootfs", "root.path", cfg->rootfs },
+		{ "--read-only", "root.readonly", cfg->read_only },
+		{ "--tmpfs", "mounts", cfg->n_tmpfs },
+		{ "--cap-add", "process.capabilities", cfg->caps.add },
+		{ "--cap-drop", "process.capabilities", cfg->caps.drop },
+	};
+
+	if (!cfg->bundle_dir && cfg->runtime) {
+		log_error("--runtime %.64s: of which bundle? (--bundle DIR)",
+			  cfg->runtime);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refused) && cfg->bundle_dir; i++) {
+		if (!refused[i].given)
+			continue;
+		log_error("%s: not with --bundle (%s of its config.json)",
+			  refused[i].opt, refused[i].field);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int config_files_finish(struct run_config *cfg)
 {
+	if (check_bundle(cfg))
+		return -EINVAL;
 	if (cfg->image && !cfg->rootfs) {
 		log_error("--image %.200s: in which directory? (--rootfs DIR)",
 			  cfg->image);
@@ -335,4 +383,5 @@ void config_files_free(struct run_config *cfg)
 	free(cfg->volumes);
 	free(cfg->tmpfs);
 	free(cfg->rootfs_owned);
+	cfg->bundle = bundle_free(cfg->bundle);
 }

@@ -384,7 +384,7 @@ int config_run_parse(struct run_config *cfg, char **argv)
 	rc = opt_parse(&cmd, argv, &rest);
 	if (!rc)
 		rc = check_pod(cfg, n_net);
-	if (!rc && !*rest) {
+	if (!rc && !*rest && !cfg->bundle_dir) {
 		log_error("run: no command given (see podsplice run --help)");
 		rc = -EINVAL;
 	}

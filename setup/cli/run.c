@@ -11,6 +11,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/msg.h"
 #include "setup/base/exit.h"
+#include "setup/bundle/bundle.h"
 #include "setup/cli/config_pod.h"
 #include "setup/cli/lookup.h"
 #include "setup/cli/opt.h"
@@ -128,6 +129,8 @@ int run_main(struct run_config *cfg)
 	struct background b;
 	int rc;
 
+	if (cfg->bundle_dir && bundle_load(cfg))
+		return EXIT_OURS;
 	if (manager_take(&cfg->net.manager))
 		return EXIT_OURS;
 	if (cfg->pod)

@@ -48,12 +48,15 @@ static int joiner_1_enter(const struct joiner_config *cfg)
 }
 
 /*
- * After this: where the pod shares none, namespaces of our own.
- * Return: a descriptor of that of the mounts, or -errno, logged
+ * After this: where the pod shares none, namespaces of our own. What a bundle's
+ * runtime makes has mounts of its own, but keeps the one of cgroups.
+ * Return: a descriptor of that which only the container's processes have, or
+ * -errno, logged
  */
 static int joiner_2_own(const struct joiner_config *cfg)
 {
-	int flags = CLONE_NEWNS;
+	bool bundle = cfg->runner.run->bundle;
+	int flags = CLONE_NEWNS | (bundle ? CLONE_NEWCGROUP : 0);
 	int rc;
 
 	for (int i = INFRA_NS_IPC; i <= INFRA_NS_UTS; i++)
@@ -64,7 +67,7 @@ static int joiner_2_own(const struct joiner_config *cfg)
 		return log_errno(
 			-rc,
 			"container: can't make its namespaces (sysctl user.max_mnt_namespaces)");
-	return sys_open_ns(0, "mnt");
+	return sys_open_ns(0, bundle ? "cgroup" : "mnt");
 }
 
 static int joiner_main(struct joiner_config *cfg, int ctl, int runner)

@@ -22,7 +22,8 @@ struct joiner_config {
  * @runner: the runner's end of its control socket; stays the caller's
  * @init: set to the container's first process, a child of the caller, also on
  *	  failure: end and reap it. 0: there is none
- * @mounts: set to a descriptor of its mount namespace, the caller's
+ * @mounts: set to a descriptor of its mount namespace, or what strays_kill() is
+ *	    to have instead, the caller's
  *
  * Return: 0 or -errno, logged
  */

@@ -104,8 +104,10 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
  */
 static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 {
+	/* a runtime's view of cgroups: mounts.c */
 	int flags = cfg->infra ? INFRA_NAMESPACES | cfg->infra->share
-			       : POD_NAMESPACES;
+		    : cfg->runner.run->bundle ? POD_NAMESPACES | CLONE_NEWCGROUP
+					      : POD_NAMESPACES;
 	int mapped[2];
 	int32_t pid;
 	int rc;

@@ -242,6 +242,7 @@ static int member_2_fork(struct member *e)
 			.resolv_conf = e->resolv_text,
 			.hosts = e->hosts_text,
 			.runtime_dir = state_runtime_dir(dir),
+			.shared_pids = shares_pids(e),
 			.output = { -1, -1 },
 		},
 	};

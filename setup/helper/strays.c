@@ -2,16 +2,19 @@
 /*
  * A pid namespace that only one container has ends with its first process, and
  * the kernel ends all others. In one that is shared nobody does; but the mount
- * namespace is the container's alone, and the pod's owner may look at that of
- * each of its processes.
+ * namespace is the container's alone (or that of cgroups, see joiner.c), and
+ * the pod's owner may look at that of each of its processes.
  */
 #include "setup/helper/strays.h"
 
 #include <dirent.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
@@ -19,32 +22,40 @@
 
 #define PASSES_MAX 1000 /* against one that forks faster than we look */
 
-static bool is_in(pid_t pid, const struct stat *mounts)
+/* The namespace. */
+struct own {
+	const char *name; /* in /proc/PID/ns */
+	struct stat st;
+};
+
+static bool is_in(pid_t pid, const struct own *own)
 {
 	char path[64];
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	return stat(path, &st) == 0 && st.st_ino == mounts->st_ino &&
-	       st.st_dev == mounts->st_dev;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid,
+		       own->name);
+	return stat(path, &st) == 0 && st.st_ino == own->st.st_ino &&
+	       st.st_dev == own->st.st_dev;
 }
 
 /* Return: was it one that is to end? */
-static bool end(pid_t pid, const struct stat *mounts)
+static bool end(pid_t pid, const struct own *own)
 {
-	scoped_fd fd = pid > 0 && is_in(pid, mounts) ? pidfd_open(pid, 0) : -1;
+	scoped_fd fd = pid > 0 && is_in(pid, own) ? pidfd_open(pid, 0) : -1;
 
 	/* what has the number while we hold the descriptor keeps it */
-	if (fd < 0 || !is_in(pid, mounts))
+	if (fd < 0 || !is_in(pid, own))
 		return false;
 	(void)pidfd_send_signal(fd, SIGKILL, NULL, 0); /* ESRCH: has ended */
 	return true;
 }
 
-void strays_kill(int mounts)
+void strays_kill(int ns)
 {
-	struct stat st;
-	bool any = fstat(mounts, &st) == 0;
+	bool cgroup = ioctl(ns, NS_GET_NSTYPE) == CLONE_NEWCGROUP;
+	struct own own = { .name = cgroup ? "cgroup" : "mnt" };
+	bool any = fstat(ns, &own.st) == 0;
 
 	for (int i = 0; i < PASSES_MAX && any; i++) {
 		DIR *proc = opendir("/proc");
@@ -52,7 +63,7 @@ void strays_kill(int mounts)
 
 		any = false;
 		while (proc && (e = readdir(proc)))
-			any |= end((pid_t)strtol(e->d_name, NULL, 10), &st);
+			any |= end((pid_t)strtol(e->d_name, NULL, 10), &own);
 		if (proc)
 			(void)closedir(proc);
 	}

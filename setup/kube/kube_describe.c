@@ -389,12 +389,17 @@ static void describe_restart(struct kube_pod *pod, const struct run_config *cfg,
 int kube_describe_container(struct kube_pod *out, const struct kube_made *pod,
 			    const struct kube_made *made, const char *scratch)
 {
-	struct kube_container *all =
-		config_grow(out->containers, out->n_containers, sizeof(*all));
 	struct unsaid u = { 0 };
-	struct kube_container *c;
+	struct kube_container *all, *c;
 	int rc;
 
+	if (made->cfg->bundle_dir) {
+		log_error("%s: is made of a bundle, which no file can say "
+			  "(--bundle)",
+			  made->name);
+		return -EINVAL;
+	}
+	all = config_grow(out->containers, out->n_containers, sizeof(*all));
 	if (!all)
 		return -ENOMEM;
 	out->containers = all;

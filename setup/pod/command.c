@@ -27,6 +27,7 @@
 #include "netstack/base/log.h"
 #include "setup/base/exit.h"
 #include "setup/base/sys_mount.h"
+#include "setup/bundle/bundle.h"
 #include "setup/pod/caps.h"
 #include "setup/pod/env.h"
 #include "setup/pod/identity.h"
@@ -242,7 +243,7 @@ static bool cut_words(const struct runner_exec *what, char *text, size_t len,
 static int read_words(const struct command_words *w, struct run_config *run)
 {
 	size_t n = 2 + (size_t)w->what.n_args + w->what.n_env, len;
-	char *text, **list;
+	char *text, **list, **env;
 	struct stat st;
 
 	if (fstat(w->file, &st))
@@ -265,7 +266,9 @@ static int read_words(const struct command_words *w, struct run_config *run)
 		run->user = list[0];
 	run->workdir = list[1][0] ? list[1] : NULL;
 	run->argv = list + 2;
-	return join_env(run, list + 3 + w->what.n_args, w->what.n_env);
+	env = list + 3 + w->what.n_args;
+	return run->bundle ? bundle_exec(run, env, w->what.n_env)
+			   : join_env(run, env, w->what.n_env);
 }
 
 /* After this: 0, 1, 2 are those of the verb, and so is what is logged. */

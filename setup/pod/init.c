@@ -28,6 +28,7 @@
 #include "netstack/base/msg.h"
 #include "netstack/loop.h"
 #include "setup/base/exit.h"
+#include "setup/bundle/bundle.h"
 #include "setup/pod/caps.h"
 #include "setup/pod/command.h"
 #include "setup/pod/session.h"
@@ -37,10 +38,11 @@ enum { REAP_BATCH = 256 };
 struct init {
 	const struct init_config *cfg;
 	struct loop loop;
-	struct loop_source ctl, sig, started, etc;
+	struct loop_source ctl, sig, started, files;
 	struct loop_job reap;
 	struct sessions sessions;
 	pid_t command; /* 0: not started, or reaped */
+	bool told;     /* that it was executed */
 };
 
 int init_status(int wstatus)
@@ -65,7 +67,8 @@ static void on_started(struct loop_source *src, uint32_t revents)
 	char failed;
 
 	(void)revents;
-	if (read(src->fd, &failed, 1) == 0)
+	/* of a bundle that was only the runtime */
+	if (read(src->fd, &failed, 1) == 0 && !in->cfg->runner->run->bundle)
 		tell(in, RUNNER_STARTED, NULL, 0);
 	loop_close(&in->loop, src);
 }
@@ -234,12 +237,17 @@ static void on_signal(struct loop_source *src, uint32_t revents)
 	}
 }
 
-static void on_etc(struct loop_source *src, uint32_t revents)
+static void on_files(struct loop_source *src, uint32_t revents)
 {
-	struct init *in = container_of(src, struct init, etc);
+	struct init *in = container_of(src, struct init, files);
+	const struct bundle *bundle = in->cfg->runner->run->bundle;
 
 	(void)revents;
 	mounts_mend(in->cfg->mounts);
+	if (!bundle || in->told || !bundle_runs(bundle))
+		return;
+	in->told = true;
+	tell(in, RUNNER_STARTED, NULL, 0);
 }
 
 static int watch(struct init *in)
@@ -258,10 +266,10 @@ static int watch(struct init *in)
 		rc = loop_add(&in->loop, &in->ctl);
 	if (rc || in->cfg->mounts->notify < 0)
 		return rc;
-	in->etc = (struct loop_source){ .fd = in->cfg->mounts->notify,
-					.events = EPOLLIN,
-					.fn = on_etc };
-	return loop_add(&in->loop, &in->etc);
+	in->files = (struct loop_source){ .fd = in->cfg->mounts->notify,
+					  .events = EPOLLIN,
+					  .fn = on_files };
+	return loop_add(&in->loop, &in->files);
 }
 
 int init_run(const struct init_config *cfg)
@@ -272,7 +280,7 @@ int init_run(const struct init_config *cfg)
 		.ctl = LOOP_SOURCE_NULL,
 		.sig = LOOP_SOURCE_NULL,
 		.started = LOOP_SOURCE_NULL,
-		.etc = LOOP_SOURCE_NULL,
+		.files = LOOP_SOURCE_NULL,
 		.reap.fn = on_reap,
 	};
 	int status;
@@ -282,6 +290,9 @@ int init_run(const struct init_config *cfg)
 	if (loop_init(&in.loop) || watch(&in))
 		return EXIT_OURS;
 	status = loop_run(&in.loop);
+	if (status > 0 && cfg->runner->run->bundle)
+		status = bundle_status(cfg->runner->run->bundle, status,
+				       cfg->runner->output[1] >= 0);
 	/* no clean-up: the caller exits, and the kernel ends the pod */
 	return status < 0 ? EXIT_OURS : status;
 }

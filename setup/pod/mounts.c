@@ -33,6 +33,8 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "setup/base/sys_mount.h"
+#include "setup/bundle/bundle.h"
+#include "setup/bundle/bundle_config.h"
 #include "setup/pod/agents.h"
 #include "setup/pod/devices.h"
 #include "setup/pod/rootfs.h"
@@ -82,6 +84,26 @@ static int fresh_or_bound(int *out, const char *type, const char *path,
 	return rc ? log_errno(-rc, "bind %s", path) : 0;
 }
 
+/*
+ * A runtime wants to see cgroups, and gives up the thought of having some when
+ * nothing can be written there: a view of the one it is in, whatever the host
+ * has, or has covered.
+ */
+static int collect_cgroup(int *out, bool bundle)
+{
+	static const char dir[] = "/sys/fs/cgroup";
+	int rc;
+
+	if (!bundle) {
+		/* no cgroups on this machine: none in the pod */
+		(void)sys_mount_clone(out, AT_FDCWD, dir);
+		return 0;
+	}
+	rc = sys_mount_new(out, "cgroup2", NULL,
+			   SYS_MOUNT_INERT | MOUNT_ATTR_RDONLY);
+	return rc ? log_errno(-rc, "mount %s", dir) : 0;
+}
+
 static int collect(struct plan *p, const struct runner_config *cfg)
 {
 	static const struct sys_fs_opt stage_opts[] = {
@@ -122,9 +144,7 @@ static int collect(struct plan *p, const struct runner_config *cfg)
 		rc = devices_collect(&p->dev, cfg->may_setgroups);
 		return rc ? rc : rootfs_collect(&p->root, run);
 	}
-	/* no cgroups on this machine: none in the pod */
-	(void)sys_mount_clone(&p->cgroup, AT_FDCWD, "/sys/fs/cgroup");
-	return 0;
+	return collect_cgroup(&p->cgroup, run->bundle);
 }
 
 static int place_dir(int mnt, const char *path, bool make)
@@ -222,7 +242,7 @@ static int hide(void *arg, const char *path)
 	return rc ? log_errno(-rc, "hide %s", path) : 0;
 }
 
-static int hide_runtime_dir(const char *path)
+static int hide_dir(const char *path)
 {
 	static const struct sys_fs_opt opts[] = {
 		{ "mode", "0700" },
@@ -256,8 +276,47 @@ static int hide_agents(int stage, const char *runtime_dir)
 		rc = agents_known(environ, hide, &stage);
 	/* last, so that sockets in it needn't be found first */
 	if (!rc && runtime_dir)
-		rc = hide_runtime_dir(runtime_dir);
+		rc = hide_dir(runtime_dir);
 	return rc;
+}
+
+/*
+ * What the runtime is to have, in a tmpfs over what our user has there. It
+ * takes the texts from there, so whatever is written to them later is seen.
+ */
+static int place_bundle(struct mounts *m, const struct runner_config *cfg)
+{
+	const struct bundle *b = cfg->run->bundle;
+	const char *const all[MOUNTS_N_TEXTS] = {
+		[MOUNTS_RESOLV] = cfg->resolv_conf,
+		[MOUNTS_HOSTS] = cfg->hosts,
+	};
+	scoped_free char *config = NULL;
+	scoped_fd home = -1, file = -1;
+	int rc = hide_dir(b->home);
+
+	if (!rc)
+		home = open(b->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rc || home < 0)
+		return rc ? rc : log_errno(errno, "open %s", b->home);
+	for (size_t i = 0; i < MOUNTS_N_TEXTS; i++) {
+		m->texts[i].fd = stage_file(home, texts[i].name, all[i]);
+		if (m->texts[i].fd < 0)
+			return m->texts[i].fd;
+	}
+	bundle_adapt(b->config, cfg->shared_pids, !cfg->may_setgroups);
+	config = json_dumps(b->config, JSON_COMPACT);
+	if (!config)
+		return log_errno(ENOMEM, "config.json");
+	file = stage_file(home, "config.json", config);
+	if (file < 0)
+		return file;
+	/* bundle_runs() may have news then */
+	m->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (m->notify < 0 ||
+	    inotify_add_watch(m->notify, b->home, IN_CREATE | IN_MOVED_TO) < 0)
+		return log_errno(errno, "inotify (sysctl fs.inotify)");
+	return 0;
 }
 
 /* Is what the name in /etc names our file? */
@@ -296,6 +355,8 @@ static int place_files(struct mounts *m, struct plan *p,
 	if (rc)
 		return rc;
 	m->stage = fd_take(&p->stage);
+	if (cfg->run->bundle)
+		return place_bundle(m, cfg);
 	m->read_only = rootfs_read_only(cfg->run);
 	rc = place_text(m, MOUNTS_RESOLV, cfg->resolv_conf, own_root);
 	if (!rc)
@@ -325,7 +386,7 @@ static int place(struct mounts *m, struct plan *p,
 		rc = volumes_place(p->volumes, run->volumes, p->n_volumes);
 	if (!rc && run->rootfs)
 		rc = rootfs_finish(p->root, run);
-	if (!rc)
+	if (!rc && !run->bundle)
 		watch_texts(m);
 	return rc;
 }
@@ -384,7 +445,7 @@ void mounts_mend(struct mounts *m)
 {
 	char events[4096];
 
-	/* what they say is looked up below, so that none can be missed */
+	/* what they say is looked up, so that none can be missed */
 	while (read(m->notify, events, sizeof(events)) > 0)
 		continue;
 	for (size_t i = 0; i < MOUNTS_N_TEXTS; i++) {

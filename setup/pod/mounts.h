@@ -16,8 +16,9 @@ struct mounts_text {
 };
 
 struct mounts {
-	int stage;  /* tmpfs with our files, below /proc, seen by nobody */
-	int notify; /* inotify: names in /etc came and went; -1: not watched */
+	int stage; /* tmpfs with our files, below /proc, seen by nobody */
+	/* inotify: names came, in /etc or a bundle's home; -1: not watched */
+	int notify;
 	struct mounts_text texts[MOUNTS_N_TEXTS];
 	bool read_only; /* they are so for the container */
 };

@@ -23,6 +23,7 @@
 #include "netstack/base/msg.h"
 #include "setup/base/exit.h"
 #include "setup/base/sys.h"
+#include "setup/bundle/bundle.h"
 #include "setup/pod/init.h"
 #include "setup/pod/log_here.h"
 #include "setup/pod/mounts.h"
@@ -67,22 +68,27 @@ static int ready(int ctl, struct pty *pty)
 	return rc;
 }
 
-_Noreturn void runner_main(struct runner_config *cfg, int ctl)
+_Noreturn void runner_main(struct runner_config *given, int ctl)
 {
 	struct mounts mounts = MOUNTS_NULL;
 	struct pty pty = PTY_NULL;
 	/* modes of mount points are ours to say, those of files the caller's */
 	mode_t mask = umask(022);
+	struct run_config run = *given->run;
+	struct runner_config cfg;
 
 	log_here(STDERR_FILENO);
 	log_role("init");
-	stage_1_let_go(cfg, &ctl);
-	if (stage_2_identity(cfg) || mounts_make(&mounts, cfg) ||
-	    (cfg->run->tty && pty_open(&pty)) || ready(ctl, &pty))
+	stage_1_let_go(given, &ctl);
+	cfg = *given;
+	cfg.run = &run;
+	if ((run.bundle && bundle_runtime(&run)) || stage_2_identity(&cfg) ||
+	    mounts_make(&mounts, &cfg) || (run.tty && pty_open(&pty)) ||
+	    ready(ctl, &pty))
 		_exit(EXIT_OURS);
 
 	const struct init_config init = {
-		.runner = cfg,
+		.runner = &cfg,
 		.mounts = &mounts,
 		.ctl = ctl,
 		.slave = pty.slave,

@@ -23,6 +23,7 @@
 #include "netstack/base/log.h"
 #include "netstack/base/msg.h"
 #include "setup/base/exit.h"
+#include "setup/bundle/bundle.h"
 #include "setup/pod/command.h"
 #include "setup/pod/init.h"
 #include "setup/pod/pty.h"
@@ -88,6 +89,8 @@ static void abandon(struct session *s)
 		return;
 	}
 	loop_close(s->all->loop, &s->conn);
+	if (s->all->cfg->run->bundle)
+		bundle_kill_exec(s->pid);
 	if (kill(-s->pid, SIGKILL))
 		log_debug("end %d: %s", (int)s->pid, strerror(errno));
 }

@@ -108,7 +108,8 @@ static int make_record(struct container *c, const struct run_config *cfg)
 
 int container_register(struct container *c, const struct run_config *cfg)
 {
-	bool must = cfg->detach || cfg->name || cfg->pod;
+	/* a bundle needs the directory, too */
+	bool must = cfg->detach || cfg->name || cfg->pod || cfg->bundle;
 	char why[512];
 	int rc;
 

@@ -87,7 +87,7 @@ static void check_net(const struct net_config *net)
 
 static void check_run(const struct run_config *cfg)
 {
-	check(cfg->argv && cfg->argv[0]);
+	check(cfg->argv && (cfg->argv[0] || cfg->bundle_dir));
 	check(!cfg->workdir || cfg->workdir[0] == '/');
 	for (size_t i = 0; i < cfg->n_env; i++)
 		check(strchr(cfg->env[i], '=') > cfg->env[i]);

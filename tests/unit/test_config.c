@@ -239,6 +239,14 @@ static void config_takes_what_the_container_is_to_be(void **state)
 	assert_int_equal(c->root_mode, ROOT_READ_ONLY);
 	assert_true(c->read_only);
 	line_drop(&l);
+	line_good(&l, "--bundle /b");
+	assert_string_equal(c->bundle_dir, "/b");
+	assert_null(c->argv[0]);
+	line_drop(&l);
+	line_good(&l, "--bundle b --runtime runc -e A=1 -v /a:/a x");
+	assert_string_equal(c->runtime, "runc");
+	assert_string_equal(c->argv[0], "x");
+	line_drop(&l);
 	line_good(&l, "--rootfs /a:o x");
 	assert_string_equal(c->rootfs, "/a:o");
 	assert_int_equal(c->root_mode, ROOT_PLAIN);
@@ -466,6 +474,9 @@ static const struct {
 	{ "--rootfs :ro x", "--rootfs: the path is empty" },
 	{ "--rootfs :O x", "--rootfs: the path is empty" },
 	{ "--rootfs /r:O --read-only x", "no sense with --rootfs /r:O" },
+	{ "--bundle /b --rootfs /r", "--rootfs: not with --bundle (root.path" },
+	{ "--bundle= x", "--bundle: the path is empty" },
+	{ "--runtime crun x", "--runtime crun: of which bundle?" },
 	{ "--read-only=1 x", "option '--read-only' takes no value" },
 	{ "-u= x", "--user : not USER or USER:GROUP" },
 	{ "-u a: x", "--user a:: not USER or USER:GROUP" },
