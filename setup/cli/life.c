@@ -33,6 +33,8 @@
 #include "setup/state/recipe.h"
 
 #define AFTER_KILL_MS 5000
+#define AFTER_END_MS  5000
+#define TURN_MS	      20
 #define RESTARTS_MAX  8 /* somebody starts again what we stop */
 
 /* ---- stop ---- */
@@ -80,7 +82,10 @@ static bool kill_all(const char *name, int supervisor)
 	return ends_within(supervisor, AFTER_KILL_MS);
 }
 
-/* Return: 0 when the one that @rec shows has ended, or -errno, logged */
+/*
+ * Return: 0 when the supervisor that @rec shows has ended, -ESRCH, not logged:
+ * it isn't there, or -errno, logged
+ */
 static int end(const struct state_record *rec, uint64_t seconds)
 {
 	scoped_fd supervisor = state_pidfd(&rec->supervisor);
@@ -113,6 +118,42 @@ static bool still_there(const struct state_record *was)
 	return same;
 }
 
+/*
+ * A supervisor that was killed may just have forked: its child has its lock,
+ * too, for a moment. Return: has nothing of it the lock any more?
+ */
+static bool lets_go(const struct state_record *rec)
+{
+	struct mono end = mono_add(mono_now(), mono_ms(AFTER_END_MS));
+
+	while (still_there(rec)) {
+		if (!mono_before(mono_now(), end))
+			return false;
+		(void)poll(NULL, 0, TURN_MS);
+	}
+	return true;
+}
+
+/* Return: 0 when nothing of what runs is left, or -errno, logged */
+static int end_all(const struct state_record *rec, uint64_t seconds)
+{
+	int rc = end(rec, seconds);
+
+	if (rc && rc != -ESRCH)
+		return rc;
+	if (lets_go(rec))
+		return 0;
+	if (rc)
+		log_error("%s: its processes can't be seen from here (another "
+			  "pid namespace)",
+			  rec->name);
+	else
+		log_error("%s: its supervisor has ended, and something of it "
+			  "hasn't",
+			  rec->name);
+	return -ESRCH;
+}
+
 int life_stop(const char *name, enum state_kind kind, uint64_t seconds)
 {
 	struct state_record rec;
@@ -121,13 +162,7 @@ int life_stop(const char *name, enum state_kind kind, uint64_t seconds)
 	if (rc)
 		return rc;
 	if (rec.phase != STATE_EXITED)
-		rc = end(&rec, seconds);
-	if (rc == -ESRCH && still_there(&rec))
-		log_error("%s: its processes can't be seen from here (another "
-			  "pid namespace)",
-			  name);
-	else if (rc == -ESRCH)
-		rc = 0; /* it has just ended */
+		rc = end_all(&rec, seconds);
 	state_drop(&rec);
 	return rc;
 }

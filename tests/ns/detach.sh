@@ -347,6 +347,38 @@ kill "$VICTIM"
 verb rm -f reused
 is "$STATUS" 0 '... removed when its supervisor has ended'
 
+# A supervisor that is killed as it forks: its child has the lock, too, for a
+# moment. Nobody has reaped it yet, or somebody has.
+cat >"$T/lock.py" <<'END'
+import ctypes, os, signal, sys, time
+way, lock, run = sys.argv[1], os.stat(sys.argv[2]).st_ino, int(sys.argv[3])
+libc = ctypes.CDLL(None)
+pidfd = os.pidfd_open(run)
+held = [libc.syscall(438, pidfd, int(fd), 0) # pidfd_getfd
+        for fd in os.listdir(f'/proc/{run}/fd')
+        if os.stat(f'/proc/{run}/fd/{fd}').st_ino == lock]
+assert held and min(held) >= 0
+if way == 'zombie':
+    libc.ptrace(0x4206, run, 0, 0) # SEIZE: who traces it has to reap it
+os.kill(run, signal.SIGKILL)
+print('held', flush=True)
+time.sleep(1000)
+END
+for way in zombie reaped; do
+	verb run -d --name locked -- sleep 1000
+	spawn "$way" "$PY" "$T/lock.py" "$way" \
+		"$STORE/locked/lock" "$(supervisor locked)"
+	HOLDER=$PID
+	wait_for "$GUARD" grep -q held "$T/$way.out"
+	spawn rm "${AS_USER[@]}" "$PODSPLICE" rm -f locked
+	check "killed as it forks ($way): rm -f waits" \
+		eval "! wait_for 1 gone $PID"
+	RM=$PID
+	kill "$HOLDER"
+	reap "$RM"
+	is "$STATUS|$(cat "$T/rm.out" "$T/rm.err")" '0|locked' '... and removes it'
+done
+
 # Twenty at once
 for i in $(seq 20); do
 	spawn "many-$i" "${AS_USER[@]}" "$PODSPLICE" run -d -- sleep 1000
