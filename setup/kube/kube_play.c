@@ -4,8 +4,9 @@
  * its own: run_main() returns twice, and takes the process for granted.
  *
  * Signals that end us are blocked until all is made or undone, and noticed
- * while somebody works for us, who is told to end then: a terminal has told him
- * already.
+ * while somebody works for us. An init container is told to end then: a
+ * terminal has told it already. The others are soon done, and never broken off:
+ * of what is half made nobody knows whether it is ours, or is still to come.
  */
 #include "setup/kube/kube_play.h"
 
@@ -53,10 +54,11 @@ static _Noreturn void step_main(const struct play *p, enum step step,
 	struct run_config cfg;
 	int rc;
 
-	(void)sigprocmask(SIG_SETMASK, &p->mask, NULL); /* can't fail */
 	/* stdout is for our result */
 	if (step == STEP_INIT && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		_exit(EXIT_OURS);
+	if (step == STEP_INIT) /* can't fail */
+		(void)sigprocmask(SIG_SETMASK, &p->mask, NULL);
 	rc = step == STEP_POD ? config_pod_parse(&cfg, words->all)
 			      : config_run_parse(&cfg, words->all);
 	if (rc)
@@ -65,7 +67,7 @@ static _Noreturn void step_main(const struct play *p, enum step step,
 	_exit(run_main(&cfg));
 }
 
-static void pass_signal(struct play *p, int pidfd)
+static void take_signal(struct play *p, enum step step, int pidfd)
 {
 	struct signalfd_siginfo si;
 
@@ -73,12 +75,12 @@ static void pass_signal(struct play *p, int pidfd)
 		return;
 	p->told = true;
 	/* ESRCH: it has ended */
-	if (si.ssi_code != SI_KERNEL)
+	if (step == STEP_INIT && si.ssi_code != SI_KERNEL)
 		(void)pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
 }
 
 /* Return: its exit status, or -errno, logged */
-static int wait_step(struct play *p, pid_t pid)
+static int wait_step(struct play *p, enum step step, pid_t pid)
 {
 	scoped_fd pidfd = pidfd_open(pid, 0);
 	struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
@@ -87,7 +89,7 @@ static int wait_step(struct play *p, pid_t pid)
 
 	while (pidfd >= 0 && !fds[0].revents) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) > 0 && fds[1].revents)
-			pass_signal(p, pidfd);
+			take_signal(p, step, pidfd);
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -105,7 +107,7 @@ static int run_step(struct play *p, enum step step, struct kube_texts *words)
 	pid = fork();
 	if (pid == 0)
 		step_main(p, step, words);
-	rc = pid < 0 ? log_errno(errno, "fork") : wait_step(p, pid);
+	rc = pid < 0 ? log_errno(errno, "fork") : wait_step(p, step, pid);
 	kube_texts_drop(words);
 	return rc;
 }

@@ -312,6 +312,19 @@ for sig in TERM INT HUP; do
 	nothing_is_left '... keeps no pod'
 done
 
+# ... at any moment: all is there, or nothing
+files "$(pod_file one "$SLEEPS")" "$(pod_file two "$SLEEPS")"
+for ms in 5 10 15 20 25 30 40 50 60 80 100 120; do
+	caught timeout --foreground --preserve-status "0.$(printf %03d $ms)" \
+		"${AS_USER[@]}" "$PODSPLICE" kube play "$FILE"
+	THERE=$(as_user "$PODSPLICE" pod ls -q | sort | tr '\n' ' ')
+	case $STATUS$OUT in
+	125 | 143) is "$THERE" '' "SIGTERM after $ms ms keeps no pod" ;;
+	*) is "$THERE" 'one two ' "SIGTERM after $ms ms: too late" ;;
+	esac
+	verb kube down "$FILE"
+done
+
 # What is not supported
 files "$(pod_file one "$SLEEPS" 'hostNetwork: true')" \
 	"---
