@@ -269,30 +269,48 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 
-int life_start(const char *name, enum state_kind kind, bool tell)
+/* Return: 0 or -errno, logged; but for -EIO when it runs meanwhile */
+static int start_again(const struct state_record *rec, bool tell)
 {
-	struct state_record rec;
 	struct recipe r;
 	pid_t pid;
-	int rc = lookup_find(name, kind, &rec);
+	int rc = recipe_load(rec->dir, &r);
 
-	if (rc)
-		return rc;
-	if (rec.phase != STATE_EXITED) {
-		state_drop(&rec);
-		if (tell)
-			(void)printf("%s\n", name);
-		return 0; /* as podman has it */
-	}
-	rc = recipe_load(rec.dir, &r);
-	state_drop(&rec);
 	if (rc)
 		return rc;
 	(void)fflush(stdout); /* not twice */
 	pid = fork();
 	if (pid == 0)
-		_exit(run_again(name, kind, &r, tell));
+		_exit(run_again(rec->name, rec->kind, &r, tell));
 	rc = pid < 0 ? log_errno(errno, "fork") : wait_for(pid);
 	recipe_drop(&r);
 	return rc;
+}
+
+static bool runs(const char *name)
+{
+	struct state_record rec;
+	bool it_does = !lookup_try(name, &rec) && rec.phase != STATE_EXITED;
+
+	state_drop(&rec);
+	return it_does;
+}
+
+int life_start(const char *name, enum state_kind kind, bool tell)
+{
+	struct state_record rec;
+	int rc = lookup_find(name, kind, &rec);
+	bool running;
+
+	if (rc)
+		return rc;
+	running = rec.phase != STATE_EXITED;
+	if (!running)
+		rc = start_again(&rec, tell);
+	state_drop(&rec);
+	if (rc == -EIO) /* others may have been faster */
+		running = runs(name);
+	if (running && tell)
+		(void)printf("%s\n", name);
+	return running ? 0 : rc; /* as podman has it */
 }

@@ -51,6 +51,20 @@ static json_t *command_json(char *const *argv)
 	return list;
 }
 
+/* Somebody else was faster. */
+static void tell_busy(const struct container *c, const char *name)
+{
+	struct state_record now;
+
+	if (state_find(&c->state, name, &now))
+		return;
+	if (now.phase == STATE_EXITED)
+		log_error("%s: is being removed", name);
+	else
+		log_info("%s: is running already", name);
+	state_drop(&now);
+}
+
 /* One that ran before keeps its log, and when it was made. */
 static int take_record(struct container *c, const char *name)
 {
@@ -58,7 +72,7 @@ static int take_record(struct container *c, const char *name)
 	int rc = state_take(&c->state, name, &c->own);
 
 	if (rc == -EBUSY)
-		log_error("%s: is running already, or is being removed", name);
+		tell_busy(c, name);
 	else if (rc == -ENOENT)
 		log_error("%s: was removed meanwhile", name);
 	if (rc)

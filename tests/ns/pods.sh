@@ -199,7 +199,7 @@ is_at_it()
 }
 check 'pod rm has come to a container' wait_for "$GUARD" is_at_it
 verb pod start web
-is "$STATUS $ERR" '125 podsplice: web: is running already, or is being removed' 	'... nobody can start the pod any more'
+is "$STATUS $ERR" '125 podsplice: web: is being removed' 	'... nobody can start the pod any more'
 kill "$HOLDER"
 reap "$RM"
 is "$STATUS|$(cat "$T/rm.out" "$T/rm.err")" '0|web' '... and it is removed'

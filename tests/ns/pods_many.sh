@@ -139,6 +139,25 @@ is "$STATUS$ERR" 0 '... it can be removed'
 is "$(as_user "$PODSPLICE" ps -aq)" '' '... and no container is left'
 leftovers 'all verbs at once'
 
+# 20 times started at once: it runs, which is all that each of them wants
+for words in 'pod create --name web' 'run -d --pod web --name a -- sleep 1000' \
+	'run -d --pod web --name b -p 9090:90 -- sleep 1000'; do
+	# shellcheck disable=SC2086 # words
+	verb $words
+done
+verb pod stop -t 0 web
+for i in $(seq 20); do
+	spawn "start-$i" "${AS_USER[@]}" "$PODSPLICE" pod start web
+	MANY[i]=$PID
+done
+all_end 20 start
+is "$WON $(cat "$T"/start-*.out "$T"/start-*.err | sort -u)" '20 web' \
+	'20 times started at once'
+is "$(about web '[c["state"] for c in j["containers"]]')" \
+	"['running', 'running']" '... its containers run'
+verb pod rm -f web
+leftovers 'started at once'
+
 # The caller is killed before the name was told: nothing, or all of it
 for ms in 1 5 10 20 40 80; do
 	as_user timeout --foreground -s KILL "0.$(printf %03d $ms)" \
