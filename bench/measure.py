@@ -71,12 +71,13 @@ from starts import measure_ready, measure_startup
 FAR_LINE = ["--delay-ms", "10"]
 FAR_LOSS = ["--loss", "0.001"]
 JUMBO_MTU = 9000
-WARM_SECONDS = 0.5  # of round 0, which isn't a figure
+WARM_SHARE = 0.25  # of the time, in round 0, which isn't a figure
 SMOKE_AGAIN_S = 3
 GIVE_UP = 2  # failures in a row: each takes far longer than a figure
 CALM_TRIES = 4  # of a measurement that others disturb
-GENERATOR_S = 0.3  # what a measurement takes beyond its seconds
-FRESH_S = 8  # to measure a helper that was started for that
+GENERATOR_S = 0.2  # what a measurement takes beyond its seconds
+# to measure a helper that was started for that
+FRESH_S = {"ready": 2, "memory": 4, "held": 4, "ports": 6, "check": 5}
 
 
 def start_all(peers, results, group, mtu=None, udp=False):
@@ -124,7 +125,7 @@ def measure_traffic(group, names, peers, results, opts):
     first = 1 if opts.smoke or line else 0
     failed = collections.Counter()
     for number in opts.clock.rounds(group, first, opts.rounds, results.note):
-        seconds = opts.seconds if number else min(opts.seconds, WARM_SECONDS)
+        seconds = opts.seconds * (1 if number else WARM_SHARE)
         for name in names:
             for peer in rotated(up, number):
                 if failed[name, peer.name] == GIVE_UP:
@@ -239,17 +240,17 @@ def expect_groups(groups, peers, opts):
     """About how long each of them takes."""
     n = len(peers)
     for group, names in groups.items():
-        rounds, one = opts.rounds, opts.seconds + GENERATOR_S
+        rounds, each = opts.rounds, opts.seconds + GENERATOR_S
         if group == "startup":
-            rounds, seconds = opts.starts, 0.2 * n
-        elif group in ("memory", "held", "ports", "ready", "check"):
-            seconds = FRESH_S * n * len(names)
+            rounds, each = opts.starts, 0.2
         elif group == "far":
-            seconds = (opts.far_seconds + 1) * len(names) * \
-                len(usual(peers, opts))
-        else:
-            seconds = one * n * len(names)
-        opts.clock.expect(group, rounds, seconds + SETUP_S * n / rounds)
+            each = (opts.far_seconds + 1) * len(usual(peers, opts)) / n
+        elif group in FRESH_S:
+            each = FRESH_S[group]
+        elif not opts.smoke:
+            each += each * WARM_SHARE / rounds
+        opts.clock.expect(group, rounds,
+                          each * n * len(names) + SETUP_S * n / rounds)
 
 
 def describe(lab, peers, opts):
