@@ -12,7 +12,7 @@ from collections import namedtuple
 WIDTH = 340
 STEP = 26  # from bar to bar
 THICK = 14
-CHAR = 7.3  # width of one at the charts' size, at most
+CHAR, BOLD = 7.3, 8.4  # widths of one at the charts' size, at most
 NAME_CHARS = 17
 PLOT = 170  # height of what has two axes
 GAP = 8
@@ -64,8 +64,12 @@ def short(name, most=NAME_CHARS):
     return name if len(name) <= most else name[:most - 1] + "…"
 
 
+def wide(words, tone):
+    return len(words) * (BOLD if tone == "us" else CHAR)
+
+
 def names_width(entries):
-    return max(len(short(x.name)) for x in entries) * CHAR + GAP
+    return max(wide(short(x.name), x.tone) for x in entries) + GAP
 
 
 def label(entry, y):
@@ -78,7 +82,7 @@ def label(entry, y):
 
 def bars(entries, describe, reference=None):
     left = names_width(entries)
-    right = WIDTH - max(len(x.text) for x in entries) * CHAR - GAP
+    right = WIDTH - max(wide(x.text, x.tone) for x in entries) - GAP
     known = [v for x in entries for v in (x.middle, x.low, x.high)] \
         + [0] + ([reference] if reference else [])
     low, high = min(known), max(known)
@@ -203,12 +207,12 @@ def curve_keys(entries, y):
     """The names below, as many beside each other as fit; and the end."""
     drawn, x = [], 0
     for e in entries:
-        wide = len(short(e.name)) * CHAR + 24
-        if x and x + wide > WIDTH:
+        step = wide(short(e.name), e.tone) + 24
+        if x and x + step > WIDTH:
             x, y = 0, y + 20
         drawn += [mark(x + 6, y - 4, e.tone),
                   text(x + 16, y, short(e.name), "name " + e.tone)]
-        x += wide
+        x += step
     return drawn, y + 6
 
 

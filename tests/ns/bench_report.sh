@@ -280,6 +280,12 @@ frame() # PAGE WIDTH
 		    const box = t.getBBox(), all = t.ownerSVGElement.viewBox.baseVal;
 		    if (box.x < -1 || box.x + box.width > all.width + 1)
 		      wrong.push("outside of its chart: " + t.textContent);
+		    for (const e of t.ownerSVGElement.querySelectorAll("rect, .spread")) {
+		      const bar = e.getBBox();
+		      if (t.matches(".value") ? bar.x + bar.width > box.x :
+		          t.matches(".name") && box.x + box.width > bar.x)
+		        wrong.push("on a bar: " + t.textContent);
+		    }
 		  }
 		  const seen = d.querySelectorAll("figure").length;
 		  document.title = w.innerWidth + " wide, " +
