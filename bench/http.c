@@ -8,7 +8,8 @@
  *	CONNECT (until EPOLLOUT) -> HEAD (until the empty line) -> BODY -> HEAD
  *	   \________________________________________________________/ --close
  *
- * What isn't as it should be ends the run, without a figure.
+ * What isn't as it should be ends the run, without a figure. So does a client
+ * that had no answer at all: the others would tell of a shorter queue.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ struct http_client {
 	struct http *http;
 	enum http_state state;
 	struct mono started;
+	bool served; /* once, at least */
 	size_t n_head;
 	uint64_t n_body;
 	char head[HEAD_MAX]; /* and a zero */
@@ -111,6 +113,7 @@ static void client_answered(struct http_client *c)
 	struct http *h = c->http;
 
 	h->n_answers++;
+	c->served = true;
 	latency_add(&h->lat, c->started, mono_now());
 	if (!h->run.cfg->close) {
 		client_ask(c);
@@ -227,6 +230,20 @@ static int http_start(struct http *h)
 	return 0;
 }
 
+/* Return: 0 or 1, logged */
+static int all_served(struct http *h)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < h->run.cfg->conns; i++)
+		n += h->clients[i].served;
+	if (n == h->run.cfg->conns)
+		return 0;
+	run_fail(&h->run, "only %llu of the clients had an answer",
+		 (unsigned long long)n);
+	return 1;
+}
+
 static void http_print(const struct http *h)
 {
 	const struct load_config *cfg = h->run.cfg;
@@ -254,6 +271,8 @@ int load_http(const struct load_config *cfg)
 		rc = http_start(h);
 	if (!rc)
 		rc = latency_run(&h->lat);
+	if (!rc)
+		rc = all_served(h);
 	if (!rc)
 		http_print(h);
 	for (uint64_t i = 0; h->clients && i < cfg->conns; i++)

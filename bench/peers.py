@@ -58,6 +58,7 @@ class Peer:
     has_egress = True
     has_other = True  # other hosts reach what it publishes
     has_udp = True
+    most_streams = 256  # that its ports take at once
     holds_many = True  # many connections at once are worth a try
     has_ranges = True  # thousands of ports are, too
     resolver = CLIENT4  # where the server's namespace asks for names
@@ -377,7 +378,8 @@ class InHolder(Peer):
 class Slirp4netns(InHolder):
     name = program = "slirp4netns"
     default = True
-    holds_many = False  # stands still below a hundred: its backlog is 1
+    most_streams = 4  # its ports' backlog is 1
+    holds_many = False  # likewise: stands still below a hundred
     has_ranges = False  # one request each, and a scan of all for each event
     resolver = "10.0.2.3"
     sees = {"loopback": "10.0.2.2", "other": CLIENT4, "egress": HOST4}

@@ -83,9 +83,16 @@ def costs(peer, got, amount, unit, far=False):
         yield ", machine", CPU + unit, got["busy_s"] / amount, got
 
 
+def too_many(peer, way, count):
+    """Connections at once, for what it publishes?"""
+    return way in (loopback, other_host) and count > peer.most_streams
+
+
 def bulk(way, reverse=False, streams=1, far=False):
     def figures(peer, at, seconds):
         where, target, port = at
+        if too_many(peer, way, streams):
+            return
         got = load_with_cost(peer, where, [
             "bulk", "--seconds", f"{seconds:g}", "--streams", str(streams),
             *(["--reverse"] if reverse else []), target, str(port)])
@@ -126,6 +133,8 @@ def exchanges(way, generator, clients, *args):
     """So many a second, how long each takes, and what they cost."""
     def figures(peer, at, seconds):
         where, target, port = at
+        if generator == "http" and too_many(peer, way, clients):
+            return
         got = load_with_cost(peer, where, [
             generator, "--seconds", f"{seconds:g}", "--clients", str(clients),
             *args, target, str(port)])

@@ -223,6 +223,22 @@ static void an_answer_that_is_wrong_is_no_figure(void **state)
 	}
 }
 
+/* The server has one connection at a time. */
+static void a_client_without_an_answer_is_no_figure(void **state)
+{
+	static const struct web web = { OK_HEAD("3000"), BODY, BODY, false };
+	char out[OUTPUT_MAX], port[8];
+	pid_t server = web_start(&web, port, sizeof(port));
+
+	(void)state;
+	assert_int_equal(RUN(out, "http", "--seconds", "0.2", "--clients", "2",
+			     "--size", "3000", "127.0.0.1", port),
+			 125);
+	assert_string_equal(out, "");
+	(void)kill(server, SIGKILL);
+	(void)waitpid(server, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +248,7 @@ int main(void)
 		cmocka_unit_test(names_are_asked_and_counted),
 		cmocka_unit_test(files_are_fetched_and_counted),
 		cmocka_unit_test(an_answer_that_is_wrong_is_no_figure),
+		cmocka_unit_test(a_client_without_an_answer_is_no_figure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
