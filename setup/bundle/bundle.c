@@ -193,6 +193,8 @@ static int load(struct bundle *b, struct run_config *cfg, const char *dir)
 	if (rc)
 		return rc;
 	b->home[strlen(b->home) - 1] = '\0'; /* its last '/' */
+	if (snprintf(b->shm, sizeof(b->shm), "%s/shm", b->home) >= PATH_MAX)
+		return log_errno(ENAMETOOLONG, "bundle");
 	b->config = read_config(dir);
 	if (!b->config)
 		return -EINVAL;

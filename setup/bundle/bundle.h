@@ -26,6 +26,7 @@ struct bundle {
 	 * processes see a tmpfs, so all of it goes away with them.
 	 */
 	char home[PATH_MAX];
+	char shm[PATH_MAX]; /* there, the pod's /dev/shm */
 };
 
 /**

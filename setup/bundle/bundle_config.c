@@ -502,16 +502,40 @@ static void drop_gid(json_t *options)
 			(void)json_array_remove(options, i);
 }
 
-void bundle_adapt(json_t *config, bool shared_pids, bool one_id)
+/* The memory that the pod's containers share, in place of one of its own. */
+static int share_shm(json_t *mount, const char *shm)
+{
+	const char *dst =
+		json_string_value(json_object_get(mount, "destination"));
+	json_t *now;
+	int rc;
+
+	if (!shm || strcmp(dst, "/dev/shm") != 0 || is_bind(mount))
+		return 0;
+	now = json_pack("{sssss[ssss]}", "type", "bind", "source", shm,
+			"options", "rbind", "nosuid", "nodev", "noexec");
+	rc = json_object_update(mount, now);
+	json_decref(now);
+	return rc ? log_errno(ENOMEM, "config.json") : 0;
+}
+
+int bundle_adapt(json_t *config, const struct bundle_facts *f)
 {
 	json_t *all =
 		json_object_get(json_object_get(config, "linux"), "namespaces");
 	json_t *m;
 	size_t i;
+	int rc = 0;
 
-	for (i = json_array_size(all); shared_pids && i--;)
+	for (i = json_array_size(all); f->shared_pids && i--;)
 		if (is_namespace(json_array_get(all, i), "pid"))
 			(void)json_array_remove(all, i);
-	json_array_foreach(json_object_get(config, "mounts"), i, m) if (one_id)
-		drop_gid(json_object_get(m, "options"));
+	json_array_foreach(json_object_get(config, "mounts"), i, m)
+	{
+		if (f->one_id)
+			drop_gid(json_object_get(m, "options"));
+		if (!rc)
+			rc = share_shm(m, f->shm);
+	}
+	return rc;
 }

@@ -37,10 +37,16 @@ int bundle_rewrite(json_t *config, const struct bundle_want *want);
 /** bundle_hostname() - the one it names, or NULL; borrowed */
 const char *bundle_hostname(const json_t *config);
 
+/* What only shows when the container's namespaces are there. */
+struct bundle_facts {
+	bool shared_pids; /* it sees the processes of the pod's others */
+	bool one_id;	  /* no group but one is mapped */
+	const char *shm;  /* where the pod's /dev/shm is; NULL: it has none */
+};
+
 /**
- * bundle_adapt() - what only shows when the container's namespaces are there
- * @config:	 from bundle_rewrite()
- * @shared_pids: it sees the processes of the pod's others
- * @one_id:	 no group but one is mapped
+ * bundle_adapt() - for these
+ * @config: from bundle_rewrite()
+ * Return: 0 or -errno, logged
  */
-void bundle_adapt(json_t *config, bool shared_pids, bool one_id);
+int bundle_adapt(json_t *config, const struct bundle_facts *f);

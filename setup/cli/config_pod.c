@@ -18,7 +18,7 @@
 /* Return: the flag of the namespace called @word (@len bytes), or 0 */
 static int share_flag(const char *word, size_t len)
 {
-	for (int i = INFRA_NS_NET; i < INFRA_NS_N; i++)
+	for (int i = INFRA_NS_NET; i < INFRA_NS_MNT; i++)
 		if (strlen(infra_ns_names[i].name) == len &&
 		    strncmp(infra_ns_names[i].name, word, len) == 0)
 			return infra_ns_names[i].flag;

@@ -78,7 +78,7 @@ static json_t *namespaces_json(const struct control_facts *f)
 {
 	json_t *all = json_object();
 
-	for (int i = 0; i < INFRA_NS_N; i++) {
+	for (int i = 0; i < INFRA_NS_MNT; i++) {
 		struct stat st = { 0 };
 		bool known = f->namespaces && !fstat(f->namespaces[i], &st);
 

@@ -11,9 +11,11 @@
 #include "setup/helper/joiner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "netstack/base/fd.h"
@@ -23,9 +25,11 @@
 #include "setup/base/exit.h"
 #include "setup/base/idmap.h"
 #include "setup/base/sys.h"
+#include "setup/base/sys_mount.h"
 #include "setup/helper/child.h"
 
 #define JOINER_STARTED 1 /* int32_t: pid; fd: its mount namespace */
+#define JOINER_SHM     2 /* fd: a detached mount */
 
 /*
  * After this: root of the pod's user namespace, in those of the pod's others
@@ -39,7 +43,7 @@ static int joiner_1_enter(const struct joiner_config *cfg)
 	rc = sys_enter_user(cfg->namespaces[INFRA_NS_USER]);
 	/* the new credentials have cleared it */
 	sys_sever();
-	for (int i = INFRA_NS_USER + 1; i < INFRA_NS_N && !rc; i++)
+	for (int i = INFRA_NS_USER + 1; i < INFRA_NS_MNT && !rc; i++)
 		if (cfg->namespaces[i] >= 0)
 			rc = sys_setns(cfg->namespaces[i],
 				       infra_ns_names[i].flag);
@@ -70,6 +74,51 @@ static int joiner_2_own(const struct joiner_config *cfg)
 	return sys_open_ns(0, bundle ? "cgroup" : "mnt");
 }
 
+/* In a child: there is no way back from there. */
+static int send_shm(const struct joiner_config *cfg, int to)
+{
+	scoped_fd shm = -1;
+	int rc = sys_setns(cfg->namespaces[INFRA_NS_MNT], CLONE_NEWNS);
+
+	if (!rc)
+		rc = sys_mount_clone(&shm, AT_FDCWD, "/");
+	if (rc)
+		return log_errno(-rc, "the pod's /dev/shm");
+	return msg_must_send(to, "the joiner", JOINER_SHM, NULL, 0, &shm, 1);
+}
+
+/*
+ * After this: a view of the pod's /dev/shm is here, if there is one, to be
+ * attached once.
+ */
+static int joiner_3_shm(struct joiner_config *cfg)
+{
+	int pair[2], status = 0, rc;
+	struct msg m;
+	pid_t pid;
+
+	cfg->runner.shm = -1;
+	if (cfg->namespaces[INFRA_NS_MNT] < 0)
+		return 0;
+	rc = msg_pair(pair);
+	if (rc)
+		return rc;
+	pid = sys_clone(0);
+	if (pid == 0)
+		_exit(send_shm(cfg, pair[1]) ? EXIT_OURS : 0);
+	fd_drop(&pair[1]);
+	/* nothing comes: it has said why */
+	rc = pid < 0 ? log_errno(-pid, "fork") : msg_recv(pair[0], &m);
+	fd_drop(&pair[0]);
+	if (rc == 1) {
+		cfg->runner.shm = msg_take_fd(&m, 0);
+		msg_drop(&m);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return rc == 1 ? 0 : -EIO;
+}
+
 static int joiner_main(struct joiner_config *cfg, int ctl, int runner)
 {
 	int mounts;
@@ -79,6 +128,8 @@ static int joiner_main(struct joiner_config *cfg, int ctl, int runner)
 		return EXIT_OURS;
 	mounts = joiner_2_own(cfg);
 	if (mounts < 0)
+		return EXIT_OURS;
+	if (joiner_3_shm(cfg))
 		return EXIT_OURS;
 	cfg->runner.may_setgroups = idmap_may_setgroups();
 	pid = sys_clone(CLONE_PARENT |

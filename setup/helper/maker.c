@@ -105,7 +105,8 @@ static _Noreturn void pod_process(struct maker_config *cfg, int runner,
 static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 {
 	/* a runtime's view of cgroups: mounts.c */
-	int flags = cfg->infra ? INFRA_NAMESPACES | cfg->infra->share
+	int flags = cfg->infra ? INFRA_NAMESPACES | cfg->infra->share |
+					 infra_shm(cfg->infra->share)
 		    : cfg->runner.run->bundle ? POD_NAMESPACES | CLONE_NEWCGROUP
 					      : POD_NAMESPACES;
 	int mapped[2];
@@ -115,6 +116,7 @@ static int maker_2_pod(struct maker_config *cfg, int ctl, int runner)
 	if (pipe2(mapped, O_CLOEXEC))
 		return log_errno(errno, "pipe");
 	cfg->runner.may_setgroups = idmap_may_setgroups();
+	cfg->runner.shm = -1;
 	pid = sys_clone(flags | CLONE_PARENT);
 	if (pid == 0)
 		pod_process(cfg, runner, mapped);

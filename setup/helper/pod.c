@@ -83,9 +83,10 @@ static int pod_2_fork(struct pod *p)
 	int rc = network_2_fork(&p->net, &maker, &p->infra, &p->infra_ctl);
 
 	for (int i = 0; i < INFRA_NS_N && !rc; i++) {
-		int always = CLONE_NEWUSER | CLONE_NEWPID;
+		int wanted = CLONE_NEWUSER | CLONE_NEWPID | infra.share |
+			     infra_shm(infra.share);
 
-		if (!(infra_ns_names[i].flag & (always | infra.share)))
+		if (!(infra_ns_names[i].flag & wanted))
 			continue;
 		p->namespaces[i] =
 			sys_open_ns(p->infra, infra_ns_names[i].name);

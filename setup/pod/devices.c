@@ -69,6 +69,17 @@ static int clone_nodes(struct devices *d)
 	return 0;
 }
 
+int devices_shm(int *out)
+{
+	static const struct sys_fs_opt opts[] = {
+		{ "mode", "1777" },
+		{ "size", "65536k" },
+		{ NULL, NULL },
+	};
+
+	return make(out, "tmpfs", opts, SYS_MOUNT_INERT);
+}
+
 int devices_collect(struct devices *out, bool gid_tty)
 {
 	static const struct sys_fs_opt dev_opts[] = {
@@ -76,17 +87,12 @@ int devices_collect(struct devices *out, bool gid_tty)
 		{ "size", "65536k" },
 		{ NULL, NULL },
 	};
-	static const struct sys_fs_opt shm_opts[] = {
-		{ "mode", "1777" },
-		{ "size", "65536k" },
-		{ NULL, NULL },
-	};
 	int rc = make(&out->dev, "tmpfs", dev_opts, MOUNT_ATTR_NOSUID);
 
 	if (!rc)
 		rc = make_pts(&out->pts, gid_tty);
-	if (!rc)
-		rc = make(&out->shm, "tmpfs", shm_opts, SYS_MOUNT_INERT);
+	if (!rc && out->shm < 0)
+		rc = devices_shm(&out->shm);
 	if (!rc)
 		rc = make(&out->mqueue, "mqueue", NULL, SYS_MOUNT_INERT);
 	if (!rc)

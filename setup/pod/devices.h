@@ -14,9 +14,13 @@ struct devices {
 #define DEVICES_NULL                                                           \
 	((struct devices){ -1, -1, -1, -1, { -1, -1, -1, -1, -1, -1 } })
 
+/** devices_shm() - a fresh /dev/shm, detached; Return: 0 or -errno, logged */
+int devices_shm(int *out);
+
 /**
  * devices_collect() - clone the host's nodes, make the filesystems
- * @out:     DEVICES_NULL before; devices_drop() it also after a failure
+ * @out:     DEVICES_NULL before, but for a /dev/shm that is there already;
+ *	     devices_drop() it also after a failure
  * @gid_tty: group 5 is mapped and may own the terminals
  *
  * Return: 0 or -errno, logged

@@ -10,6 +10,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #include "netstack/base/msg.h"
 #include "setup/base/exit.h"
 #include "setup/base/sys.h"
+#include "setup/base/sys_mount.h"
+#include "setup/pod/devices.h"
 #include "setup/pod/log_here.h"
 #include "setup/pod/runner.h"
 
@@ -31,7 +34,27 @@ const struct infra_ns_name infra_ns_names[INFRA_NS_N] = {
 	[INFRA_NS_IPC] = { "ipc", CLONE_NEWIPC },
 	[INFRA_NS_UTS] = { "uts", CLONE_NEWUTS },
 	[INFRA_NS_PID] = { "pid", CLONE_NEWPID },
+	[INFRA_NS_MNT] = { "mnt", CLONE_NEWNS },
 };
+
+/*
+ * After this: the root is what containers get a view of as their /dev/shm, and
+ * nothing of the host's files is mounted here.
+ */
+static int make_shm(void)
+{
+	scoped_fd shm = -1, target = -1;
+	int rc = devices_shm(&shm);
+
+	if (rc)
+		return rc;
+	/* any directory that is there */
+	target = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = target < 0 ? -errno : sys_mount_attach(shm, target);
+	if (!rc)
+		rc = sys_root_pivot(shm);
+	return rc ? log_errno(-rc, "pod: /dev/shm") : 0;
+}
 
 /* After this: user 0, dead when the supervisor is, nothing of the helper's. */
 static int stage_1_identity(const struct infra_config *cfg)
@@ -45,6 +68,8 @@ static int stage_1_identity(const struct infra_config *cfg)
 	(void)setsid(); /* can't fail in a fresh process */
 	if (chdir("/"))
 		return log_errno(errno, "chdir /");
+	if (infra_shm(cfg->share) && make_shm())
+		return -EIO;
 	if ((cfg->share & CLONE_NEWUTS) && sethostname(name, strlen(name)))
 		return log_errno(errno, "hostname %s", name);
 	/* orphans of a shared pid namespace reap themselves */

@@ -50,7 +50,7 @@ static const struct {
 
 /* Detached mounts, each -1 when there is none. */
 struct plan {
-	int root, stage, proc, sys, cgroup;
+	int root, stage, proc, sys, cgroup, shm;
 	struct devices dev;
 	int *volumes;
 	size_t n_volumes;
@@ -63,6 +63,7 @@ static void plan_drop(struct plan *p)
 	fd_drop(&p->proc);
 	fd_drop(&p->sys);
 	fd_drop(&p->cgroup);
+	fd_drop(&p->shm);
 	devices_drop(&p->dev);
 	p->volumes = volumes_drop(p->volumes, p->n_volumes);
 }
@@ -141,6 +142,7 @@ static int collect(struct plan *p, const struct runner_config *cfg)
 	if (rc)
 		return rc;
 	if (run->rootfs) {
+		p->dev.shm = fd_take(&p->shm);
 		rc = devices_collect(&p->dev, cfg->may_setgroups);
 		return rc ? rc : rootfs_collect(&p->root, run);
 	}
@@ -153,6 +155,18 @@ static int place_dir(int mnt, const char *path, bool make)
 	int rc = target < 0 ? target : sys_mount_attach(mnt, target);
 
 	return rc ? log_errno(-rc, "mount %s", path) : 0;
+}
+
+/*
+ * With the user's files: the pod's, as its other containers have it. Not
+ * fatal: whoever has none has no use for it.
+ */
+static int place_shm(int shm)
+{
+	scoped_fd target = mount_point("/dev/shm", true, false);
+	int rc = target < 0 ? 0 : sys_mount_attach(shm, target);
+
+	return rc ? log_errno(-rc, "mount /dev/shm") : 0;
 }
 
 /* A file in the stage; Return: a descriptor of it or -errno, logged */
@@ -280,13 +294,31 @@ static int hide_agents(int stage, const char *runtime_dir)
 	return rc;
 }
 
+static int place_home_shm(int home, int *shm)
+{
+	scoped_fd mnt = fd_take(shm), dir = -1;
+	int rc;
+
+	if (mkdirat(home, "shm", 0755))
+		return log_errno(errno, "mkdir shm");
+	dir = openat(home, "shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = dir < 0 ? -errno : sys_mount_attach(mnt, dir);
+	return rc ? log_errno(-rc, "mount shm") : 0;
+}
+
 /*
  * What the runtime is to have, in a tmpfs over what our user has there. It
  * takes the texts from there, so whatever is written to them later is seen.
  */
-static int place_bundle(struct mounts *m, const struct runner_config *cfg)
+static int place_bundle(struct mounts *m, int *shm,
+			const struct runner_config *cfg)
 {
 	const struct bundle *b = cfg->run->bundle;
+	const struct bundle_facts facts = {
+		.shared_pids = cfg->shared_pids,
+		.one_id = !cfg->may_setgroups,
+		.shm = *shm >= 0 ? b->shm : NULL,
+	};
 	const char *const all[MOUNTS_N_TEXTS] = {
 		[MOUNTS_RESOLV] = cfg->resolv_conf,
 		[MOUNTS_HOSTS] = cfg->hosts,
@@ -304,7 +336,11 @@ static int place_bundle(struct mounts *m, const struct runner_config *cfg)
 		if (m->texts[i].fd < 0)
 			return m->texts[i].fd;
 	}
-	bundle_adapt(b->config, cfg->shared_pids, !cfg->may_setgroups);
+	rc = facts.shm ? place_home_shm(home, shm) : 0;
+	if (!rc)
+		rc = bundle_adapt(b->config, &facts);
+	if (rc)
+		return rc;
 	config = json_dumps(b->config, JSON_COMPACT);
 	if (!config)
 		return log_errno(ENOMEM, "config.json");
@@ -356,7 +392,7 @@ static int place_files(struct mounts *m, struct plan *p,
 		return rc;
 	m->stage = fd_take(&p->stage);
 	if (cfg->run->bundle)
-		return place_bundle(m, cfg);
+		return place_bundle(m, &p->shm, cfg);
 	m->read_only = rootfs_read_only(cfg->run);
 	rc = place_text(m, MOUNTS_RESOLV, cfg->resolv_conf, own_root);
 	if (!rc)
@@ -380,8 +416,10 @@ static int place(struct mounts *m, struct plan *p,
 		rc = devices_place(&p->dev);
 	if (!rc)
 		rc = place_dir(p->proc, "/proc", false);
+	if (!rc && p->shm >= 0)
+		rc = place_shm(p->shm);
 	if (!rc)
-		rc = tmpfs_place(run);
+		rc = tmpfs_place(run, cfg->shm >= 0);
 	if (!rc)
 		rc = volumes_place(p->volumes, run->volumes, p->n_volumes);
 	if (!rc && run->rootfs)
@@ -408,7 +446,7 @@ static int enter_workdir(const struct run_config *run, const char *cwd)
 
 int mounts_make(struct mounts *m, const struct runner_config *cfg)
 {
-	struct plan p = { -1, -1, -1, -1, -1, DEVICES_NULL, NULL, 0 };
+	struct plan p = { -1, -1, -1, -1, -1, cfg->shm, DEVICES_NULL, NULL, 0 };
 	char cwd[PATH_MAX];
 	int rc;
 

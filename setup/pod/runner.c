@@ -32,7 +32,8 @@
 /* After this: nothing of the helper's is open here but what is @cfg's. */
 static void stage_1_let_go(struct runner_config *cfg, int *ctl)
 {
-	int *const keep[] = { ctl, &cfg->output[0], &cfg->output[1] };
+	int *const keep[] = { ctl, &cfg->output[0], &cfg->output[1],
+			      &cfg->shm };
 
 	sys_keep_fds(keep, ARRAY_SIZE(keep));
 	log_file(-1);

@@ -55,6 +55,7 @@ struct runner_config {
 	const char *runtime_dir;
 	struct rlimit nofile; /* the caller's, restored for the command */
 	bool may_setgroups;   /* false with a single-id map */
+	int shm;	      /* the pod's /dev/shm, detached; -1: none */
 	bool shared_pids;     /* its pid namespace is others', too */
 	int output[2]; /* the command's stdout and stderr; -1: as it is */
 };

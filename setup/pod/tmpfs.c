@@ -45,7 +45,7 @@ bool tmpfs_named(const struct run_config *run, const char *dst)
 	return named;
 }
 
-static int place_scratch(const struct run_config *run)
+static int place_scratch(const struct run_config *run, bool shm)
 {
 	static const struct {
 		const char *dst, *mode;
@@ -65,16 +65,16 @@ static int place_scratch(const struct run_config *run)
 		};
 
 		if (tmpfs_named(run, dirs[i].dst) ||
-		    (run->rootfs && !dirs[i].with_rootfs))
+		    ((run->rootfs || shm) && !dirs[i].with_rootfs))
 			continue;
 		rc = place(&t, dirs[i].dst, run->rootfs);
 	}
 	return rc;
 }
 
-int tmpfs_place(const struct run_config *run)
+int tmpfs_place(const struct run_config *run, bool shm)
 {
-	int rc = run->read_only ? place_scratch(run) : 0;
+	int rc = run->read_only ? place_scratch(run, shm) : 0;
 
 	for (size_t i = 0; i < run->n_tmpfs && !rc; i++)
 		rc = place(&run->tmpfs[i], run->tmpfs[i].dst, true);

@@ -11,7 +11,8 @@ bool tmpfs_named(const struct run_config *run, const char *dst);
 
 /**
  * tmpfs_place() - mount them in what is "/" now
+ * @shm: /dev/shm is the pod's, not to be covered unasked
  * Missing mount points are made where something is asked for by name.
  * Return: 0 or -errno, logged
  */
-int tmpfs_place(const struct run_config *run);
+int tmpfs_place(const struct run_config *run, bool shm);

@@ -95,7 +95,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(why[0]);
 	} else {
 		check(!why[0]);
-		bundle_adapt(config, given & 64, given & 128);
+		const struct bundle_facts facts = {
+			.shared_pids = given & 64,
+			.one_id = given & 128,
+			.shm = given & 128 ? "/home/shm" : NULL,
+		};
+
+		check(bundle_adapt(config, &facts) == 0);
 		check_out(config, given & 64);
 	}
 	log_hold(NULL, 0);

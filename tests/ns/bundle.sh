@@ -249,6 +249,9 @@ c["hostname"] = "its-own"'
 	done
 	like "$(as_user "$PODSPLICE" exec front -- cat /etc/hosts | paste -sd' ')" \
 		'shop.*stock.*front' "$r: its hosts has the others' names"
+	as_user "$PODSPLICE" exec stock -- sh -c 'echo shared >/dev/shm/text'
+	is "$(as_user "$PODSPLICE" exec front -- cat /dev/shm/text)" shared \
+		"$r: /dev/shm is shared"
 	run -d --pod shop --name brief --bundle "$B" -- true
 	check "$r: ... and changes with them" wait_for 20 eval \
 		'! as_user "$PODSPLICE" exec front -- grep -q brief /etc/hosts'

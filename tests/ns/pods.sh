@@ -24,11 +24,11 @@ for ns in user net ipc uts pid; do
 	is "$(stat -Lc %i "/proc/$INFRA/ns/$ns")" \
 		"$(about web "j['namespaces']['$ns']")" "... $ns is infra's"
 done
-for ns in mnt cgroup; do
-	is "$(stat -Lc %i "/proc/$INFRA/ns/$ns")" \
-		"$(stat -Lc %i "/proc/$(pid_of web supervisor)/ns/$ns")" \
-		"... which has no $ns namespace of its own"
-done
+is "$(stat -Lc %i "/proc/$INFRA/ns/cgroup")" \
+	"$(stat -Lc %i "/proc/$(pid_of web supervisor)/ns/cgroup")" \
+	'... which has no namespace of cgroups of its own'
+is "$(awk '{ print $5, $(NF - 2) }' "/proc/$INFRA/mountinfo")" '/ tmpfs' \
+	'... and no file system but that of shared memory'
 is "$(nsenter -t "$INFRA" -u hostname)" web 'its host name is its name'
 PRIVATE=$(awk '/^Private/ { n += $2 } END { print n }' "/proc/$INFRA/smaps_rollup")
 note "infra: $PRIVATE KiB private"

@@ -217,6 +217,23 @@ is "$OUT|$ERR" "the image
 web
 2
 None 127.0.0.1|" '--rootfs in a pod'
+verb run -d --pod web --name boxed --rootfs "$T/root" -- sleep 1000
+verb exec front -- "$PY" -c 'from multiprocessing.shared_memory import SharedMemory as S
+s = S("made", True, 5)
+s.buf[:5] = b"there"
+from multiprocessing.resource_tracker import unregister
+unregister("/made", "shared_memory")'
+is "$STATUS|$ERR" '0|' 'POSIX shared memory'
+is "$(as_user "$PODSPLICE" exec boxed -- head -c 5 /dev/shm/made)" there \
+	'... is there in a container with a root of its own'
+verb run --pod web --rootfs "$T/root:ro" -- sh -c \
+	'head -c 5 /dev/shm/made; rm /dev/shm/made; ls /dev/shm; grep -c shm /proc/mounts'
+is "$STATUS|$OUT" $'0|there1' '... and in another one, which removes it'
+verb run --pod web --read-only --tmpfs /dev/shm -- ls /dev/shm
+is "$STATUS|$OUT" '0|' '... unless it asks for one of its own'
+verb exec back -- ls /dev/shm
+is "$STATUS|$OUT" '0|' '... then it is gone everywhere'
+verb rm -f boxed
 verb run --pod web --rootfs "$T/root:O" --tmpfs /data -v "$T/back.py:/b:ro" \
 	-- sh -c 'touch /x; touch /data/x && test -s /b && echo fine'
 is "$OUT|$ERR" 'fine|' '... with its options'
@@ -382,6 +399,11 @@ for ns in ipc uts; do
 	unlike "$(inode one $ns)" "^$(inode two $ns)\$" "--share net: $ns is not"
 done
 is "$(inode one net)" "$(inode two net)" '... net is'
+verb run --pod bare --name three --rootfs "$T/root" -- sh -c \
+	'echo x >/dev/shm/mine; cat /dev/shm/mine'
+is "$OUT" x '... /dev/shm is its own'
+verb run --pod bare --name three --rootfs "$T/root" -- ls /dev/shm
+is "$STATUS|$OUT" '0|' '... so nobody sees it'
 is "$(as_user "$PODSPLICE" exec one hostname) $(as_user "$PODSPLICE" exec two hostname)" \
 	'one box' '... each has a host name'
 is "$(hosts_of one)" 'bare box localhost one two' '... which hosts has'

@@ -317,16 +317,27 @@ static void bundle_adapts_to_the_pod(void **state)
 {
 	static const char text[] =
 		WITH("'mounts':[{'destination':'/dev/pts','type':'devpts',"
-		     "'options':['mode=620','gid=5','ro']}],"
+		     "'options':['mode=620','gid=5','ro']},"
+		     "{'destination':'/dev/shm','type':'tmpfs',"
+		     "'source':'shm','options':['size=1m']}],"
 		     "'linux':{'namespaces':[{'type':'pid'},"
 		     "{'type':'mount'}]}");
+	static const struct bundle_facts alone, shared = {
+		.shared_pids = true,
+		.one_id = true,
+		.shm = "/home/shm",
+	};
 	json_t *config = rewritten(text, &plain);
 
 	(void)state;
-	bundle_adapt(config, false, false);
+	assert_int_equal(bundle_adapt(config, &alone), 0);
 	is(config, "mounts.0.options", "['mode=620','gid=5','ro']");
 	is(config, "linux.namespaces", "[{'type':'pid'},{'type':'mount'}]");
-	bundle_adapt(config, true, true);
+	is(config, "mounts.1.type", "'tmpfs'");
+	assert_int_equal(bundle_adapt(config, &shared), 0);
+	is(config, "mounts.1",
+	   "{'destination':'/dev/shm','type':'bind','source':'/home/shm',"
+	   "'options':['rbind','nosuid','nodev','noexec']}");
 	is(config, "mounts.0.options", "['mode=620','ro']");
 	is(config, "linux.namespaces", "[{'type':'mount'}]");
 	json_decref(config);
