@@ -251,5 +251,6 @@ int main(void)
 		cmocka_unit_test(a_client_without_an_answer_is_no_figure),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,5 +355,6 @@ int main(void)
 	};
 
 	log_init(LOG_WARN, STDERR_FILENO);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

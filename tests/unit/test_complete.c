@@ -133,7 +133,7 @@ static void every_placeholder_is_known(void **state)
 	static const char known[] =
 		" A.B.C.0/N ADDR ADDR|IFACE BYTES CAP DIR DIR[:OPTION,...] "
 		"DIR[:ro|:O] DOMAIN FILE HOST[:POD] LEVEL LINES MAC N NAME "
-		"NAME=DIR NAME[=VALUE] NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
+		"NAME=DIR NAME[=VALUE] NAME|PATH NAMESPACE,... P::/64 PATH SECONDS SPEC SRC:DST[:ro] "
 		"PEER PEER,... PERCENT ROW,... S "
 		"USER[:GROUP] WHEN [new:]POD pod ";
 

@@ -139,5 +139,6 @@ int main(void)
 		cmocka_unit_test(forward_refuses_what_makes_no_sense),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
