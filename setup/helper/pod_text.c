@@ -61,12 +61,13 @@ void pod_text_hosts(const struct network *n, const char *names,
 	(void)snprintf(buf, POD_HOSTS_MAX,
 		       "127.0.0.1\tlocalhost\n"
 		       "::1\tlocalhost ip6-localhost ip6-loopback\n");
+	/* there may be more names than have room */
+	if (n->cfg->host_loopback || n->cfg->host_ports.n)
+		add_name(buf, &p->gw4, p->has_ipv6 ? &p->gw6 : NULL, host,
+			 strlen(host));
 	for (size_t len; *names; names += len + (names[len] == ' ')) {
 		len = strcspn(names, " ");
 		add_name(buf, &p->pod4, p->has_ipv6 ? &p->pod6 : NULL, names,
 			 len);
 	}
-	if (n->cfg->host_loopback || n->cfg->host_ports.n)
-		add_name(buf, &p->gw4, p->has_ipv6 ? &p->gw6 : NULL, host,
-			 strlen(host));
 }
