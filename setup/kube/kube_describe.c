@@ -132,7 +132,10 @@ int kube_describe_pod(struct kube_pod *out, const struct kube_made *pod)
 	out->name = strdup(pod->name);
 	if (!out->name)
 		return no_memory(out);
-	if (cfg->hostname) {
+	/* a file's has no dots, and is in lower case */
+	if (cfg->hostname && !kube_label_ok(cfg->hostname)) {
+		add_unsaid(&u, "hostname");
+	} else if (cfg->hostname) {
 		out->hostname = strdup(cfg->hostname);
 		if (!out->hostname)
 			return no_memory(out);

@@ -16,7 +16,7 @@
 
 #define FILE_MAX (1U << 20)
 
-/* Return: bytes, -E2BIG: more than @cap, or -errno, both not logged */
+/* Return: bytes, -EFBIG: as many as @cap or more, or -errno, both not logged */
 static ssize_t read_all(int fd, char *buf, size_t cap)
 {
 	size_t len = 0;
@@ -24,7 +24,7 @@ static ssize_t read_all(int fd, char *buf, size_t cap)
 
 	do {
 		if (len == cap)
-			return -E2BIG;
+			return -EFBIG;
 		n = read(fd, buf + len, cap - len);
 		if (n > 0)
 			len += (size_t)n;

@@ -373,7 +373,7 @@ nothing_is_left '... keeps no pod'
 
 # One that was made by hand
 verb pod create --name hand -p 8081:81 -p 8082-8083:82-83/udp,idle=5 \
-	--mtu 1400 --dns 192.0.2.53 --share net,ipc,uts,pid
+	--mtu 1400 --dns 192.0.2.53 --share net,ipc,uts,pid -h Hand.example
 # shellcheck disable=SC2016 # for a file
 verb run -d --pod hand --name hand_one --rootfs "$WORK/box:O" --cap-drop ALL \
 	-e 'A=$(B) $5 $$' -w /tmp -- sleep 1000
@@ -382,7 +382,7 @@ verb run -d --rm --pod hand --name brief -- sleep 1000
 verb kube generate hand
 is "$STATUS" 0 'a pod that was made by hand'
 is "$ERR" "podsplice: brief: not in the file, as it doesn't stay
-podsplice: hand: not in the file: --mtu
+podsplice: hand: not in the file: --hostname --mtu
 podsplice: hand: --publish 8082-8083:82-83/udp,idle=5: not all of it is in the file
 podsplice: hand_one: not in the file: --rootfs :ro, :O --cap-drop" \
 	'... what a file can not say is told'
@@ -449,5 +449,9 @@ for words in 'kube' 'kube play' 'kube play a b' 'kube down' 'kube generate' \
 	verb $words
 	like "$STATUS|$OUT|$ERR" '^125\|\|podsplice: [^[:cntrl:]]+$' "$words"
 done
+truncate -s 2M "$WORK/large.yaml"
+verb kube play "$WORK/large.yaml"
+is "$STATUS|$OUT|$ERR" "125||podsplice: $WORK/large.yaml: File too large" \
+	'a file of 2 MiB'
 leftovers 'pods from files'
 finish
