@@ -156,6 +156,14 @@ guard "${AS_USER[@]}" env PATH="$T" "$PODSPLICE" bench >"$T/fg.out" 2>&1
 is "$? $(cat "$T/fg.out")" \
 	'125 podsplice: bench: python3: No such file or directory (install the package python3)' \
 	'without python3'
+# shellcheck disable=SC2016 # for the inner shell
+guard "${AS_USER[@]}" unshare --user --map-root-user --map-auto sh -c '
+	echo 0 >/proc/sys/user/max_user_namespaces
+	exec setpriv --reuid=1 --regid=1 --clear-groups -- "$@"' \
+	sh "$PODSPLICE" bench >"$T/fg.out" 2>"$T/fg.log" </dev/null
+STATUS=$? OUT=$(cat "$T/fg.out") ERR=$(cat "$T/fg.log")
+refused 'without user namespaces' \
+	'user namespaces: .*\(sudo sysctl -w user.max_user_namespaces=15000\)'
 in_host sh -c ': >/etc/subuid'
 verb bench
 refused 'without subordinate ids' 'subordinate ids: .*\(sudo .*usermod .*\)'
