@@ -63,7 +63,7 @@ from look import congestion_of, note_pipes, those_verified, verified
 from machine import LOCAL, print_machine
 from many import measure_held, measure_memory, measure_ports
 from peers import rotated, with_end
-from progress import SETUP_S
+from progress import SETUP_S, group_name
 from rows import FAR_PORT, ROWS, far_in, far_out
 from servers import Nginx, dns_server, missing
 from starts import measure_ready, measure_startup
@@ -291,7 +291,7 @@ def measure(lab, opts, results):
         groups.setdefault(ROWS[name][0], []).append(name)
     expect_groups(groups, peers, opts)
     for group, names in groups.items():
-        opts.clock.step(f"{group}: beginning")
+        opts.clock.step(f"{group_name(group)}: beginning")
         if missing(lab, group):
             results.note(f"{' '.join(names)}: left out, "
                          f"{missing(lab, group)} is not installed")

@@ -7,6 +7,10 @@ import time
 SETUP_S = 2  # of a peer, once for each group of rows
 
 
+def group_name(group):
+    return f"MTU {group}" if isinstance(group, int) else group
+
+
 class Clock:
     """A plan of groups of rows, each with its rounds, and the time it takes.
 
@@ -40,7 +44,7 @@ class Clock:
         for number in range(first, last + 1):
             began = time.monotonic()
             if until and number > 1 and began + longest > until:
-                note(f"{group}: {number - 1} of {last} rounds: "
+                note(f"{group_name(group)}: {number - 1} of {last} rounds: "
                      "no time for more")
                 break
             self.group_ends = began + (last - number + 1) * each * self.pace()
