@@ -133,6 +133,10 @@ int run_main(struct run_config *cfg)
 		return EXIT_OURS;
 	if (manager_take(&cfg->net.manager))
 		return EXIT_OURS;
+	/* a lock, say, or a pipe, whose end somebody waits for */
+	if ((cfg->detach || cfg->new_pod) &&
+	    manager_keep(&cfg->net.manager, NULL, 0))
+		return EXIT_OURS;
 	if (cfg->pod)
 		return run_in_pod(cfg);
 	if (!cfg->detach)

@@ -347,6 +347,19 @@ kill "$VICTIM"
 verb rm -f reused
 is "$STATUS" 0 '... removed when its supervisor has ended'
 
+# What the caller has open is not kept: a lock, say
+for words in 'run -d --name keeps sleep 1000' 'pod create --name pod' \
+	'run -d --pod pod --name inside sleep 1000' \
+	'run --pod new:brief true'; do
+	# shellcheck disable=SC2016,SC2086 # for the inner shell; words
+	caught "${AS_USER[@]}" sh -c 'exec 9>"$0" && flock 9 && "$@"' \
+		"$WORK/lock" "$PODSPLICE" $words
+	check "${words% --name*}: does not keep the caller's lock" \
+		as_user flock -n "$WORK/lock" true
+done
+verb rm -f keeps
+verb pod rm -f pod brief
+
 # A supervisor that is killed as it forks: its child has the lock, too, for a
 # moment. Nobody has reaped it yet, or somebody has.
 cat >"$T/lock.py" <<'END'
