@@ -139,6 +139,7 @@ def measure_traffic(group, names, peers, results, opts):
                     failed[name, peer.name] += 1
                     results.fail(ROWS[name][1], peer.name, number,
                                  with_end(peer, e))
+                    peer.stop()  # what it can't do may have spoilt it
     for peer in up:
         peer.stop()
     if line:
@@ -146,7 +147,7 @@ def measure_traffic(group, names, peers, results, opts):
 
 
 def measure_living(peer, name, number, results, seconds, opts, line, start):
-    """One that has ended is started again; a moment may be too short."""
+    """One that isn't up is started again; a moment may be too short."""
     if not peer.alive():
         peer.stop()
         peer.start(*start, peer.serving)

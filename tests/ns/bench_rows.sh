@@ -148,6 +148,26 @@ else
 	skip 'spliced loopback called the TAP' "pasta isn't installed"
 fi
 
+# a row that spoils the pod's network: the next one is measured all the same
+cat >"$T/wrong.py" <<-END
+	import sys
+	sys.path.insert(0, "$TOP/bench")
+	import lab, rows
+	*words, row = rows.ROWS["rr-out"]
+	def spoiling(peer, seconds):
+	    if peer.program:
+	        lab.run(peer.lab.ns(peer.server, ["ip", "route", "flush", "all"]))
+	    yield from row(peer, seconds)
+	rows.ROWS["rr-out"] = (*words, spoiling)
+	import bench
+	sys.exit(bench.main())
+END
+compare spoilt.json --against native --only rr-out,rr-out-1k
+is "$(peers_of spoilt.json 'egress, round trip, 1 byte p50')" native \
+	'a row that fails has no figure'
+is "$(peers_of spoilt.json 'egress, round trip, 1 KiB p50')" 'native podsplice' \
+	'... the next one has'
+
 # another program under that name
 cat >"$T/bash" <<-END
 	#!/bin/sh
