@@ -181,7 +181,8 @@ is "$STATUS|$OUT|$ERR" '0|web|' 'pod rm -f'
 
 # A removal that has begun, and takes its time: somebody has the container
 verb run -d --pod new:web --name inside -- true
-verb pod stop web
+kill -KILL "$(pid_of web supervisor)"
+check 'supervisor killed: the pod is stopped' wait_for 20 pod_is web stopped
 spawn holder "$PY" -c '
 import fcntl, struct, sys, time
 lock = open(sys.argv[1], "r+")
@@ -198,6 +199,7 @@ is_at_it()
 	[ "$(find "/proc/$RM/fd" -lname '*/containers/inside' 2>/dev/null)" ]
 }
 check 'pod rm has come to a container' wait_for "$GUARD" is_at_it
+check '... the pod is stopped as before' pod_is web stopped
 verb pod start web
 is "$STATUS $ERR" '125 podsplice: web: is being removed' 	'... nobody can start the pod any more'
 kill "$HOLDER"
