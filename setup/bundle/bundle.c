@@ -323,8 +323,9 @@ int bundle_exec(struct run_config *run, char *const *env, size_t n_env)
 	if (run->workdir)
 		word(&w, "--cwd=%s", run->workdir);
 	/* with one more crun forgets those it has, and runc doesn't mind */
-	json_array_foreach(all_env(run->bundle), i, var) if (n_env)
-		word(&w, "--env=%s", json_string_value(var));
+	json_array_foreach (all_env(run->bundle), i, var)
+		if (n_env)
+			word(&w, "--env=%s", json_string_value(var));
 	for (i = 0; i < n_env; i++)
 		word(&w, "--env=%s", env[i]);
 	word(&w, ID);
@@ -392,10 +393,9 @@ static const char *path_of(const struct bundle *b)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(env, i,
-			   v) if (strncmp(json_string_value(v), "PATH=", 5) ==
-				  0) return json_string_value(v) +
-		5;
+	json_array_foreach (env, i, v)
+		if (strncmp(json_string_value(v), "PATH=", 5) == 0)
+			return json_string_value(v) + 5;
 	return "";
 }
 

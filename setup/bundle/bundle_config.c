@@ -102,11 +102,10 @@ static int check_all(const struct bundle_want *w, const json_t *list,
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i,
-			   v) if (json_typeof(v) !=
-				  type) return refuse(w, path,
-						      "holds what is not %s",
-						      type_name(type));
+	json_array_foreach (list, i, v)
+		if (json_typeof(v) != type)
+			return refuse(w, path, "holds what is not %s",
+				      type_name(type));
 	return 0;
 }
 
@@ -155,11 +154,9 @@ static int add_env(const struct bundle_want *w, json_t *env, const char *var)
 
 	if (rc)
 		return rc;
-	json_array_foreach(env, i,
-			   old) if (strncmp(json_string_value(old), var, len) ==
-				    0) return json_array_set_new(env, i, v)
-		? no_memory(w)
-		: 0;
+	json_array_foreach (env, i, old)
+		if (strncmp(json_string_value(old), var, len) == 0)
+			return json_array_set_new(env, i, v) ? no_memory(w) : 0;
 	return json_array_append_new(env, v) ? no_memory(w) : 0;
 }
 
@@ -269,9 +266,9 @@ static bool is_bind(const json_t *mount)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(json_object_get(mount, "options"), i, v) bind |=
-		strcmp(json_string_value(v), "bind") == 0 ||
-		strcmp(json_string_value(v), "rbind") == 0;
+	json_array_foreach (json_object_get(mount, "options"), i, v)
+		bind |= strcmp(json_string_value(v), "bind") == 0 ||
+			strcmp(json_string_value(v), "rbind") == 0;
 	return bind;
 }
 
@@ -308,8 +305,7 @@ static bool is_mounted(const json_t *mounts, const char *dst)
 	size_t i;
 	json_t *m;
 
-	json_array_foreach(mounts, i, m)
-	{
+	json_array_foreach (mounts, i, m) {
 		json_t *v = json_object_get(m, "destination");
 
 		if (strcmp(json_string_value(v), dst) == 0)
@@ -429,11 +425,11 @@ static int drop_cgroups(const struct bundle_want *w, json_t *linux_)
 
 	if (rc)
 		return rc;
-	json_object_foreach(resources, key,
-			    v) if (strcmp(key, "devices") != 0 &&
-				   len < sizeof(names)) len +=
-		(size_t)snprintf(names + len, sizeof(names) - len, "%s%.32s",
-				 len ? ", " : "", key);
+	json_object_foreach (resources, key, v)
+		if (strcmp(key, "devices") != 0 && len < sizeof(names))
+			len += (size_t)snprintf(names + len,
+						sizeof(names) - len, "%s%.32s",
+						len ? ", " : "", key);
 	if (len)
 		log_warn("%.200s/config.json: linux.resources: %s: not limited "
 			 "(a pod has no cgroup)",
@@ -530,8 +526,7 @@ int bundle_adapt(json_t *config, const struct bundle_facts *f)
 	for (i = json_array_size(all); f->shared_pids && i--;)
 		if (is_namespace(json_array_get(all, i), "pid"))
 			(void)json_array_remove(all, i);
-	json_array_foreach(json_object_get(config, "mounts"), i, m)
-	{
+	json_array_foreach (json_object_get(config, "mounts"), i, m) {
 		if (f->one_id)
 			drop_gid(json_object_get(m, "options"));
 		if (!rc)

@@ -137,8 +137,9 @@ void rows_print(const struct rows *r)
 		table_json(stdout, doc, JSON_COMPACT);
 		json_decref(doc);
 	} else if (r->names) {
-		json_array_foreach(r->all, i, row)(void)
-			puts(json_string_value(json_object_get(row, "name")));
+		json_array_foreach (r->all, i, row)
+			(void)puts(json_string_value(
+				json_object_get(row, "name")));
 	} else {
 		table_print(stdout, r->columns, r->n_columns, r->all, r->cell);
 	}

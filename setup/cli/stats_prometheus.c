@@ -71,8 +71,7 @@ static void print_family(FILE *f, const struct family *fam, const json_t *all,
 
 	if (fam->type)
 		head(f, fam->name, fam->type, fam->help);
-	json_object_foreach(section, key, member)
-	{
+	json_object_foreach (section, key, member) {
 		const json_t *n =
 			fam->key ? json_object_get(member, fam->key) : member;
 

@@ -118,8 +118,7 @@ void stats_rates(FILE *f, const json_t *now, const json_t *before,
 
 	(void)fprintf(f, "%-8s %12s %12s %12s\n", "PATH", "IN BIT/S",
 		      "OUT BIT/S", "NEW/S");
-	json_object_foreach(traffic, path, t)
-	{
+	json_object_foreach (traffic, path, t) {
 		const json_t *b = json_object_get(was, path);
 		const json_t *flows =
 			json_object_get(json_object_get(now, "flows"), path);

@@ -74,8 +74,7 @@ static void take_names(const struct ls *ls)
 	json_t *row, *names;
 	size_t i;
 
-	json_array_foreach(ls->rows.all, i, row)
-	{
+	json_array_foreach (ls->rows.all, i, row) {
 		names = json_object_get(
 			ls->containers,
 			json_string_value(json_object_get(row, "name")));

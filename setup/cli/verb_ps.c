@@ -84,8 +84,7 @@ static void take_ports(const struct ps *ps)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(ps->rows.all, i, row)
-	{
+	json_array_foreach (ps->rows.all, i, row) {
 		const char *pod = text_at(row, "pod");
 		json_t *ports = pod ? json_object_get(ps->ports, pod) : NULL;
 

@@ -131,8 +131,7 @@ static void dump(const char *what, json_t *all)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(all, key, value)
-	{
+	json_object_foreach (all, key, value) {
 		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
 		log_warn("state: %s: %s: %s", what, key, text ? text : "?");

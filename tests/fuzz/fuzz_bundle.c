@@ -24,8 +24,7 @@ static void check_process(const json_t *config)
 	json_t *v;
 
 	check(json_array_size(args) > 0);
-	json_array_foreach(args, i, v)
-	{
+	json_array_foreach (args, i, v) {
 		check(json_is_string(v));
 	}
 	check(text_of(process, "cwd")[0] == '/');
@@ -38,8 +37,7 @@ static void check_lists(const json_t *config, bool shared_pids)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(json_object_get(linux_, "namespaces"), i, v)
-	{
+	json_array_foreach (json_object_get(linux_, "namespaces"), i, v) {
 		check(strcmp(text_of(v, "type"), "network") != 0);
 		check(strcmp(text_of(v, "type"), "user") != 0);
 		check(!shared_pids || strcmp(text_of(v, "type"), "pid") != 0);
@@ -47,8 +45,7 @@ static void check_lists(const json_t *config, bool shared_pids)
 	}
 	check(!json_object_get(linux_, "resources"));
 	check(json_array_size(json_object_get(config, "mounts")) >= 2);
-	json_array_foreach(json_object_get(config, "mounts"), i, v)
-	{
+	json_array_foreach (json_object_get(config, "mounts"), i, v) {
 		check(text_of(v, "destination") != NULL);
 	}
 }
