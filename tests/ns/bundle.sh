@@ -333,6 +333,14 @@ guard "${AS_USER[@]}" PATH=/bin-of-none "$PODSPLICE" run --bundle "$B" -- \
 	echo "found anyway" >"$T/fg.out" 2>&1
 like "$?:$(cat "$T/fg.out")" '^(0:found anyway|125:.*neither crun nor runc is on PATH .apt-get install crun.)$' \
 	'PATH without a runtime'
+# One id is all there is: no group 5 for terminals
+in_host sh -c "sed -i '/^$ACCOUNT:/d' /etc/subuid /etc/subgid"
+for r in $RUNTIMES; do
+	verb run --runtime "$r" --bundle "$B" -- sh -c 'wc -l </proc/self/uid_map
+		ls -d /dev/pts/ptmx'
+	is "$STATUS|$OUT|$ERR" $'0|1\n/dev/pts/ptmx|' \
+		"$r: without subordinate ids"
+done
 check 'no config.json was changed' sha256sum --quiet -c "$T/sums"
 
 stop_spawned
