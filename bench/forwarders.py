@@ -154,6 +154,7 @@ class DockerProxy(Boxed):
 class Socat(Boxed):
     name = program = "socat"
     has_egress = False
+    most_streams = 16  # its backlog is 5
     holds_many = False  # a process for each
 
     def version(self):
