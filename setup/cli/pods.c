@@ -219,6 +219,22 @@ static int remove_stopped(const char *pod)
 	return rc;
 }
 
+static void tell_busy(const char *pod, bool force)
+{
+	struct state_record rec;
+	bool stopped = !lookup_try(pod, &rec) && rec.phase == STATE_EXITED;
+
+	state_drop(&rec);
+	if (stopped)
+		log_error("%s: is being removed", pod);
+	else if (force)
+		log_error("%s: is started again and again", pod);
+	else
+		log_error("%s: is running (podsplice pod stop %s, or pod rm "
+			  "-f)",
+			  pod, pod);
+}
+
 int pods_remove(const char *pod, bool force)
 {
 	int rc = remove_stopped(pod);
@@ -228,12 +244,8 @@ int pods_remove(const char *pod, bool force)
 		if (!rc)
 			rc = remove_stopped(pod);
 	}
-	if (rc == -EBUSY && force)
-		log_error("%s: is started again and again", pod);
-	else if (rc == -EBUSY)
-		log_error("%s: is running (podsplice pod stop %s, or pod rm "
-			  "-f)",
-			  pod, pod);
+	if (rc == -EBUSY)
+		tell_busy(pod, force);
 	if (rc == -ENOENT)
 		return force ? 0 : lookup_none(pod, STATE_POD);
 	return rc;

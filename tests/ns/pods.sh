@@ -202,6 +202,9 @@ check 'pod rm has come to a container' wait_for "$GUARD" is_at_it
 check '... the pod is stopped as before' pod_is web stopped
 verb pod start web
 is "$STATUS $ERR" '125 podsplice: web: is being removed' 	'... nobody can start the pod any more'
+verb pod rm web
+is "$STATUS $ERR" '125 podsplice: web: is being removed' \
+	'... or remove it, too'
 kill "$HOLDER"
 reap "$RM"
 is "$STATUS|$(cat "$T/rm.out" "$T/rm.err")" '0|web' '... and it is removed'
