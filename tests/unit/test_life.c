@@ -141,7 +141,7 @@ static void rm_by_force_tells_of_one_that_never_goes(void **state)
 			    "podsplice: brief: is started again and again\n");
 }
 
-static void pod_rm_by_force_tells_of_one_that_never_goes(void **state)
+static void pod_rm_by_force_tells_of_one_that_is_being_removed(void **state)
 {
 	char option[] = "-f", err[256];
 
@@ -149,7 +149,7 @@ static void pod_rm_by_force_tells_of_one_that_never_goes(void **state)
 	stays = TO_THE_END;
 	assert_string_equal(
 		call(verb_pod_rm, option, EXIT_OURS, err, sizeof(err)),
-		"podsplice: brief: is started again and again\n");
+		"podsplice: brief: is being removed\n");
 }
 
 static void rm_tells_once_of_one_that_went_away(void **state)
@@ -186,7 +186,7 @@ int main(void)
 		TEST(rm_by_force_is_silent_about_one_that_went_away),
 		TEST(rm_by_force_tells_of_one_that_never_goes),
 		cmocka_unit_test_setup_teardown(
-			pod_rm_by_force_tells_of_one_that_never_goes,
+			pod_rm_by_force_tells_of_one_that_is_being_removed,
 			set_up_pod, tear_down),
 		TEST(rm_tells_once_of_one_that_went_away),
 		TEST(rm_tells_once_of_one_that_goes_away),
