@@ -11,6 +11,7 @@ install -d -o "$OWNER" "$T/dest"
 setpriv "--reuid=$OWNER" "--regid=$(stat -c %g "$BUILD")" --clear-groups \
 	meson install -C "$BUILD" --no-rebuild --destdir "$T/dest" \
 	>"$T/install.out" 2>"$T/install.err" || bail 'meson install'
+chown -R 0:0 "$T/dest" # as sudo would; zsh trusts no third user's files
 PREFIX=$T/dest/usr/local
 is "$(cd "$PREFIX" && find . ! -type d | sort)" "./bin/podsplice
 ./libexec/podsplice/rootlessport
