@@ -17,13 +17,10 @@ int fd_nonblock(int fd)
 	return 0;
 }
 
-ssize_t fd_read_text(const char *path, char *buf, size_t cap)
+ssize_t fd_read_all(int fd, char *buf, size_t cap)
 {
-	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t len = 0;
 
-	if (fd < 0)
-		return -errno;
 	while (len < cap) {
 		ssize_t n = read(fd, buf + len, cap - len);
 
@@ -38,6 +35,13 @@ ssize_t fd_read_text(const char *path, char *buf, size_t cap)
 		len += (size_t)n;
 	}
 	return -E2BIG;
+}
+
+ssize_t fd_read_text(const char *path, char *buf, size_t cap)
+{
+	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd_read_all(fd, buf, cap);
 }
 
 static int write_once(int fd, const char *text)

@@ -36,6 +36,13 @@ static inline void free_drop(void *p)
 int fd_nonblock(int fd);
 
 /**
+ * fd_read_all() - read to the end
+ * @buf: NUL-terminated on success
+ * Return: bytes read, or -errno (-E2BIG when it doesn't fit), not logged
+ */
+ssize_t fd_read_all(int fd, char *buf, size_t cap);
+
+/**
  * fd_read_text() - read a small text file whole
  * @buf: NUL-terminated on success
  * Return: bytes read, or -errno (-E2BIG when it doesn't fit), not logged

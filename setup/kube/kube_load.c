@@ -16,22 +16,6 @@
 
 #define FILE_MAX (1U << 20)
 
-/* Return: bytes, -EFBIG: as many as @cap or more, or -errno, both not logged */
-static ssize_t read_all(int fd, char *buf, size_t cap)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	do {
-		if (len == cap)
-			return -EFBIG;
-		n = read(fd, buf + len, cap - len);
-		if (n > 0)
-			len += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : (ssize_t)len;
-}
-
 /* Return: the content, the caller's to free; NULL: logged */
 static char *load(const char *path, size_t *len)
 {
@@ -42,12 +26,12 @@ static char *load(const char *path, size_t *len)
 	ssize_t n = fd < 0 ? -errno : -ENOMEM;
 
 	if (text)
-		n = read_all(fd, text, FILE_MAX);
+		n = fd_read_all(fd, text, FILE_MAX);
 	if (n >= 0) {
 		*len = (size_t)n;
 		return text;
 	}
-	(void)log_errno((int)-n, "%s", path);
+	(void)log_errno(n == -E2BIG ? EFBIG : (int)-n, "%s", path);
 	free(text);
 	return NULL;
 }

@@ -46,31 +46,6 @@ struct rootlessport {
 
 /* ---- what it was told ---- */
 
-/* Return: 0 or -errno, not logged */
-static int read_all(int fd, char **out, size_t *len)
-{
-	size_t cap = 0;
-	ssize_t n;
-
-	do {
-		if (*len == cap) {
-			char *more;
-
-			cap = cap ? 2 * cap : 4096;
-			if (cap > CONFIG_MAX)
-				return -E2BIG;
-			more = realloc(*out, cap);
-			if (!more)
-				return -ENOMEM;
-			*out = more;
-		}
-		n = read(fd, *out + *len, cap - *len);
-		if (n > 0)
-			*len += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : 0;
-}
-
 /* A pipe or a socket: what has another end that can be closed. */
 static bool has_end(int fd)
 {
@@ -101,15 +76,16 @@ static int check_config(struct rootlessport *r, char *err)
 
 static int configure(struct rootlessport *r, char *err)
 {
-	scoped_free char *text = NULL;
-	size_t len = 0;
-	int rc = read_all(STDIN_FILENO, &text, &len);
+	scoped_free char *text = malloc(CONFIG_MAX);
+	ssize_t len =
+		text ? fd_read_all(STDIN_FILENO, text, CONFIG_MAX) : -ENOMEM;
+	int rc = len < 0 ? (int)len : 0;
 
 	if (rc)
 		(void)snprintf(err, ROOTLESSPORT_ERR_MAX, "configuration: %s",
 			       strerror(-rc));
-	if (!rc)
-		rc = rootlessport_config_parse(&r->cfg, text, len, err);
+	else
+		rc = rootlessport_config_parse(&r->cfg, text, (size_t)len, err);
 	return rc ? rc : check_config(r, err);
 }
 
