@@ -25,6 +25,7 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "setup/base/exit.h"
+#include "setup/base/path.h"
 #include "setup/bundle/bundle_config.h"
 #include "setup/pod/caps.h"
 #include "setup/pod/command.h"
@@ -77,19 +78,12 @@ static char *find_program(const char *name)
 	static const char fallback[] = "/usr/local/sbin:/usr/sbin:/sbin";
 	const char *lists[] = { getenv("PATH"), fallback };
 
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		for (const char *p = lists[i]; p && *p; p += *p == ':') {
-			size_t len = strcspn(p, ":");
-			char file[PATH_MAX];
+	char file[PATH_MAX];
 
-			if ((size_t)snprintf(file, sizeof(file), "%.*s/%s",
-					     (int)len, p,
-					     name) < sizeof(file) &&
-			    is_program(file))
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		while (path_next(&lists[i], name, file))
+			if (is_program(file))
 				return strdup(file);
-			p += len;
-		}
-	}
 	return NULL;
 }
 
@@ -409,21 +403,15 @@ static int try_command(const char *path)
 /* Is it the command's fault? */
 static int blame(const struct bundle *b)
 {
-	const char *name = b->args[0];
+	const char *name = b->args[0], *path = path_of(b);
 	int status = COMMAND_NOT_FOUND;
+	char file[PATH_MAX];
 
 	if (strchr(name, '/'))
 		return try_command(name);
-	for (const char *p = path_of(b); *p; p += *p == ':') {
-		size_t len = strcspn(p, ":");
-		char file[PATH_MAX];
-		int rc;
+	while (path_next(&path, name, file)) {
+		int rc = try_command(file);
 
-		p += len;
-		if ((size_t)snprintf(file, sizeof(file), "%.*s/%s", (int)len,
-				     p - len, name) >= sizeof(file))
-			continue;
-		rc = try_command(file);
 		if (rc == EXIT_OURS)
 			return rc;
 		if (rc == COMMAND_NOT_EXECUTABLE)

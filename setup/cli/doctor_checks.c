@@ -27,6 +27,7 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "setup/base/idmap.h"
+#include "setup/base/path.h"
 #include "setup/base/sys.h"
 #include "setup/cli/config_net.h"
 #include "setup/net/hop.h"
@@ -401,19 +402,16 @@ static void runtime_dir(struct doctor *d)
 
 /* ---- other programs ---- */
 
-static bool on_path(const char *prog, char *out, size_t cap)
+static bool on_path(const char *prog)
 {
 	const char *path = getenv("PATH");
+	char file[PATH_MAX];
 
-	for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
-		size_t len = strcspn(p, ":");
-
-		if ((size_t)snprintf(out, cap, "%.*s/%s", (int)len, p, prog) <
-			    cap &&
-		    access(out, X_OK) == 0)
+	if (!path)
+		path = "/usr/bin:/bin";
+	while (path_next(&path, prog, file))
+		if (access(file, X_OK) == 0)
 			return true;
-		p += len + (p[len] == ':');
-	}
 	return false;
 }
 
@@ -422,11 +420,11 @@ static void programs(struct doctor *d)
 	static const char *const peers[] = { "slirp4netns",  "pasta",
 					     "rootlesskit",  "podman",
 					     "docker-proxy", "socat" };
-	char path[256], list[200] = "";
+	char list[200] = "";
 	size_t len = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
-		if (on_path(peers[i], path, sizeof(path)))
+		if (on_path(peers[i]))
 			len += (size_t)snprintf(list + len, sizeof(list) - len,
 						"%s%s", len ? ", " : "",
 						peers[i]);

@@ -26,6 +26,7 @@
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
 #include "setup/base/exit.h"
+#include "setup/base/path.h"
 #include "setup/base/sys_mount.h"
 #include "setup/bundle/bundle.h"
 #include "setup/pod/caps.h"
@@ -141,15 +142,9 @@ static bool in_path(const char *cmd)
 	char file[PATH_MAX];
 	struct stat st;
 
-	for (const char *p = path; p && *p; p += *p == ':') {
-		size_t len = strcspn(p, ":");
-
-		if ((size_t)snprintf(file, sizeof(file), "%.*s/%s", (int)len, p,
-				     cmd) < sizeof(file) &&
-		    stat(file, &st) == 0)
+	while (path_next(&path, cmd, file))
+		if (stat(file, &st) == 0)
 			return true;
-		p += len;
-	}
 	return false;
 }
 
