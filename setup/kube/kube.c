@@ -2,8 +2,12 @@
 /* See kube.h. */
 #include "setup/kube/kube.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "netstack/base/log.h"
+#include "setup/cli/config_net.h"
 
 const char *const kube_path_words[KUBE_PATH_N] = {
 	[KUBE_PATH_ANY] = "",
@@ -27,6 +31,22 @@ bool kube_label_ok(const char *s)
 
 	return len && len <= KUBE_LABEL_MAX && strspn(s, inner) == len &&
 	       s[0] != '-' && s[len - 1] != '-';
+}
+
+int kube_texts_take(struct kube_texts *t, char *text)
+{
+	char **all;
+
+	if (!text)
+		return log_errno(ENOMEM, "kube");
+	all = config_grow(t->all, t->n, sizeof(*all));
+	if (!all) {
+		free(text);
+		return -ENOMEM;
+	}
+	t->all = all;
+	all[t->n++] = text;
+	return 0;
 }
 
 void kube_texts_drop(struct kube_texts *t)

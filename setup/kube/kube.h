@@ -101,6 +101,13 @@ extern const char *const kube_restart_words[KUBE_RESTART_N];
 /** kube_label_ok() - a DNS label: what containers and volumes are called */
 bool kube_label_ok(const char *s);
 
+/**
+ * kube_texts_take() - one more
+ * @text: becomes @t's, also on failure; NULL: there was no memory for it
+ * Return: 0 or -ENOMEM, logged
+ */
+int kube_texts_take(struct kube_texts *t, char *text);
+
 /** kube_texts_drop() - free what it owns; idempotent */
 void kube_texts_drop(struct kube_texts *t);
 

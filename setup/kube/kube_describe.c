@@ -23,22 +23,6 @@ static int no_memory(const struct kube_pod *pod)
 	return log_errno(ENOMEM, "%s", pod->name ? pod->name : "pod");
 }
 
-/* @value: owned, NULL: there was no memory */
-static int take_text(const struct kube_pod *pod, struct kube_texts *t,
-		     char *value)
-{
-	char **all = config_grow(t->all, t->n, sizeof(*all));
-
-	if (all)
-		t->all = all;
-	if (!all || !value) {
-		free(value);
-		return no_memory(pod);
-	}
-	all[t->n++] = value;
-	return 0;
-}
-
 /* ---- what a file can't say ---- */
 
 /* Options that have a field, and those that mean nothing there. */
@@ -115,10 +99,10 @@ static int describe_dns(struct kube_pod *out, const struct net_config *net)
 	int rc = 0;
 
 	for (size_t i = 0; i < net->n_dns && !rc; i++)
-		rc = take_text(out, &out->nameservers,
-			       strdup(ip_format(&net->dns[i], text)));
+		rc = kube_texts_take(&out->nameservers,
+				     strdup(ip_format(&net->dns[i], text)));
 	for (size_t i = 0; i < net->n_search && !rc; i++)
-		rc = take_text(out, &out->searches, strdup(net->search[i]));
+		rc = kube_texts_take(&out->searches, strdup(net->search[i]));
 	return rc;
 }
 
@@ -232,7 +216,7 @@ static int describe_command(const struct kube_pod *pod,
 		rc = c->workdir ? 0 : no_memory(pod);
 	}
 	for (char *const *word = cfg->argv; *word && !rc; word++)
-		rc = take_text(pod, &c->command, escape(*word));
+		rc = kube_texts_take(&c->command, escape(*word));
 	c->in = cfg->interactive;
 	c->tty = cfg->tty;
 	return rc;

@@ -17,24 +17,9 @@
 
 /* ---- lists of words ---- */
 
-/* @word: owned, NULL: there was no memory */
-static int take(struct kube_texts *t, char *word)
-{
-	char **all = config_grow(t->all, t->n, sizeof(*all));
-
-	if (all)
-		t->all = all;
-	if (!all || !word) {
-		free(word);
-		return log_errno(ENOMEM, "words of a container");
-	}
-	all[t->n++] = word;
-	return 0;
-}
-
 static int add(struct kube_texts *t, const char *word)
 {
-	return take(t, strdup(word));
+	return kube_texts_take(t, strdup(word));
 }
 
 static int add_option(struct kube_texts *t, const char *option,
@@ -57,7 +42,7 @@ static int add_format(struct kube_texts *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vasprintf(&word, fmt, ap);
 	va_end(ap);
-	return take(t, n < 0 ? NULL : word);
+	return kube_texts_take(t, n < 0 ? NULL : word);
 }
 
 /* The NULL behind the last one, for who takes it for an argv. */
@@ -139,7 +124,7 @@ static int make_vars(struct kube_texts *vars, const struct kube_container *c)
 
 		if (asprintf(&name, "%s=", c->env[i].name) < 0)
 			return log_errno(ENOMEM, "words of a container");
-		rc = take(vars, expand(vars, name, c->env[i].value));
+		rc = kube_texts_take(vars, expand(vars, name, c->env[i].value));
 		free(name);
 	}
 	return rc;
@@ -151,7 +136,7 @@ static int add_expanded(struct kube_texts *out, const struct kube_texts *vars,
 	int rc = 0;
 
 	for (size_t i = 0; i < texts->n && !rc; i++)
-		rc = take(out, expand(vars, "", texts->all[i]));
+		rc = kube_texts_take(out, expand(vars, "", texts->all[i]));
 	return rc;
 }
 

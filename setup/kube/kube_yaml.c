@@ -18,7 +18,6 @@
 #include "netstack/base/list.h"
 #include "netstack/base/log.h"
 #include "netstack/base/parse.h"
-#include "setup/cli/config_net.h"
 #include "setup/kube/kube.h"
 
 #define VALUES_MAX 65536
@@ -244,14 +243,10 @@ int kube_yaml_text(struct kube_yaml *y, const yaml_node_t *node, void *at)
 
 int kube_yaml_add_text(struct kube_yaml *y, const yaml_node_t *node, void *at)
 {
-	struct kube_texts *t = at;
-	char **all = config_grow(t->all, t->n, sizeof(*all));
+	char *text = NULL;
+	int rc = kube_yaml_text(y, node, &text);
 
-	if (!all)
-		return -ENOMEM;
-	t->all = all;
-	all[t->n] = NULL;
-	return kube_yaml_text(y, node, &all[t->n++]);
+	return rc ? rc : kube_texts_take(at, text);
 }
 
 int kube_yaml_texts(struct kube_yaml *y, const yaml_node_t *node, void *at)
