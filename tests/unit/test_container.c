@@ -17,9 +17,10 @@
 
 #include "setup/state/background.h"
 #include "tests/unit/capture.h"
+#include "tests/unit/state_dir.h"
 
 struct fixture {
-	char dir[64];
+	struct state_dir dir;
 	struct container c;
 };
 
@@ -35,8 +36,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	*state = f;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/podsplice-unit.XXXXXX");
-	if (!mkdtemp(f->dir) || setenv("XDG_RUNTIME_DIR", f->dir, 1))
+	if (state_dir_make(&f->dir))
 		return -1;
 	return container_register(&f->c, &cfg);
 }
@@ -71,14 +71,10 @@ static bool stays(void)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
 	int rc;
 
 	container_ended(&f->c, -1);
-	(void)snprintf(path, sizeof(path), "%s/podsplice/containers", f->dir);
-	rc = rmdir(path); /* also: nothing was left in it */
-	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
-	rc = rmdir(path) || rmdir(f->dir) || rc;
+	rc = state_dir_remove(&f->dir);
 	free(f);
 	return rc;
 }

@@ -23,6 +23,7 @@
 #include "setup/cli/verb_pod.h"
 #include "setup/state/state.h"
 #include "tests/unit/capture.h"
+#include "tests/unit/state_dir.h"
 
 int __real_state_find(const struct state *s, const char *name,
 		      struct state_record *rec);
@@ -57,7 +58,7 @@ int __wrap_state_take(const struct state *s, const char *name,
 }
 
 struct fixture {
-	char dir[64];
+	struct state_dir dir;
 	struct state s;
 };
 
@@ -71,8 +72,7 @@ static int set_up_a(enum state_kind kind, void **state)
 				    .finished_ms = 1 };
 
 	*state = f;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/podsplice-unit.XXXXXX");
-	if (!mkdtemp(f->dir) || setenv("XDG_RUNTIME_DIR", f->dir, 1) ||
+	if (state_dir_make(&f->dir) ||
 	    state_proc_of(getpid(), &rec.supervisor) || state_open(&f->s))
 		return -1;
 	stays = UNTIL_FOUND;
@@ -92,16 +92,12 @@ static int set_up_pod(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
 	int rc;
 
 	if (own.dir >= 0)
 		state_remove(&own);
 	state_close(&f->s);
-	(void)snprintf(path, sizeof(path), "%s/podsplice/containers", f->dir);
-	rc = rmdir(path); /* also: nothing was left in it */
-	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
-	rc = rmdir(path) || rmdir(f->dir) || rc;
+	rc = state_dir_remove(&f->dir);
 	free(f);
 	return rc;
 }

@@ -20,9 +20,10 @@
 #include "netstack/base/fd.h"
 #include "setup/state/state.h"
 #include "tests/unit/capture.h"
+#include "tests/unit/state_dir.h"
 
 struct fixture {
-	char dir[64];
+	struct state_dir dir;
 	struct state s;
 };
 
@@ -31,8 +32,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	*state = f;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/podsplice-unit.XXXXXX");
-	if (!mkdtemp(f->dir) || setenv("XDG_RUNTIME_DIR", f->dir, 1))
+	if (state_dir_make(&f->dir))
 		return -1;
 	f->s = (struct state)STATE_NULL;
 	return state_open(&f->s);
@@ -51,15 +51,11 @@ static int remove_one(void *arg, struct state_record *rec)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
 	int rc;
 
 	(void)state_each(&f->s, remove_one, f);
 	state_close(&f->s);
-	(void)snprintf(path, sizeof(path), "%s/podsplice/containers", f->dir);
-	rc = rmdir(path); /* also: nothing was left in it */
-	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
-	rc = rmdir(path) || rmdir(f->dir) || rc;
+	rc = state_dir_remove(&f->dir);
 	free(f);
 	return rc;
 }
@@ -493,13 +489,13 @@ static void a_directory_open_to_others_is_refused(void **state)
 	struct fixture *f = *state;
 	char path[128];
 
-	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir.path);
 	assert_int_equal(chmod(path, 0770), 0);
 	refused("open to others");
 	assert_int_equal(chmod(path, 0700), 0);
-	assert_int_equal(chmod(f->dir, 0777), 0);
+	assert_int_equal(chmod(f->dir.path, 0777), 0);
 	refused("open to others");
-	assert_int_equal(chmod(f->dir, 0700), 0);
+	assert_int_equal(chmod(f->dir.path, 0700), 0);
 }
 
 static void a_symlink_is_refused(void **state)
@@ -507,8 +503,8 @@ static void a_symlink_is_refused(void **state)
 	struct fixture *f = *state;
 	char path[128], away[128];
 
-	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
-	(void)snprintf(away, sizeof(away), "%s/elsewhere", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir.path);
+	(void)snprintf(away, sizeof(away), "%s/elsewhere", f->dir.path);
 	assert_int_equal(rename(path, away), 0);
 	assert_int_equal(symlink(away, path), 0);
 	refused("podsplice");
@@ -523,13 +519,13 @@ static void another_users_directory_is_refused(void **state)
 
 	if (geteuid() != 0)
 		skip(); /* only root can give a directory away */
-	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/podsplice", f->dir.path);
 	assert_int_equal(chown(path, 1, (gid_t)-1), 0);
 	refused("another user");
 	assert_int_equal(chown(path, 0, (gid_t)-1), 0);
-	assert_int_equal(chown(f->dir, 1, (gid_t)-1), 0);
+	assert_int_equal(chown(f->dir.path, 1, (gid_t)-1), 0);
 	refused("another user");
-	assert_int_equal(chown(f->dir, 0, (gid_t)-1), 0);
+	assert_int_equal(chown(f->dir.path, 0, (gid_t)-1), 0);
 }
 
 static void what_is_no_record_is_left_alone(void **state)
