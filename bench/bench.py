@@ -113,10 +113,8 @@ def fill_in(opts):
         opts.connections = min(opts.connections, opts.held)
 
 
-def check_tools(opts):
-    far = any(r.startswith("far") for r in opts.rows)
-    for tool, package in {**TOOLS, **(FAR_TOOLS if far else {}),
-                          **(PLOT_TOOLS if opts.plot else {})}.items():
+def check_tools(tools):
+    for tool, package in tools.items():
         if not shutil.which(tool):
             die(f"{tool}: not found (install the package {package})")
 
@@ -151,7 +149,9 @@ def other_program(name, *paths):
 
 def run(opts):
     fill_in(opts)
-    check_tools(opts)
+    far = any(r.startswith("far") for r in opts.rows)
+    check_tools({**TOOLS, **(FAR_TOOLS if far else {}),
+                 **(PLOT_TOOLS if opts.plot else {})})
     check_outputs(opts)
     opts.machine = describe_machine()
     with tempfile.TemporaryFile() as lines:
@@ -168,15 +168,30 @@ def run(opts):
     return status
 
 
+def tell(opts):
+    """What was measured before; the exit status."""
+    verb, *paths = opts.arguments
+    if verb == "compare":
+        return other_program("changes", *paths)
+    check_tools(PLOT_TOOLS if opts.plot else {})
+    check_outputs(opts)
+    status = other_program("tables", *paths)
+    if opts.report and not status:
+        status = other_program("report", *paths, opts.report)
+    if opts.plot and not status:
+        status = other_program("plot", *paths, opts.plot)
+    return status
+
+
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # as root has it
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + \
         ":/usr/local/sbin:/usr/sbin:/sbin"
     opts = parse_words(sys.argv[1:])
-    opts.binary = os.environ["PODSPLICE"]
     if opts.arguments:
-        return other_program("changes", *opts.arguments[1:])
+        return tell(opts)
+    opts.binary = os.environ["PODSPLICE"]
     if opts.preset == "list":
         print("rows:", *(f"  {name:15} {row[1]}" for name, row in ROWS.items()),
               f"\npeers: {' '.join(kind.name for kind in PEERS)}", sep="\n")

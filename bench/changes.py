@@ -12,15 +12,13 @@ Lehmann's).
 
 import itertools
 import math
-import os
 import statistics
-import sys
 import textwrap
 from collections import namedtuple
 
 from records import (DISTURBED, MORE_IS_BETTER, attempt, number, read,
                      times)
-from results import columns
+from tables import columns
 
 ALPHA = 0.01
 LEAST = 0.05  # part of a figure that is worth a word
@@ -216,13 +214,7 @@ def summary(changes):
 
 
 def compare(old_path, new_path):
-    old, new = read(old_path), read(new_path)
-    try:
-        tell(old, new)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # nobody reads on; nothing more to flush at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    tell(read(old_path), read(new_path))
 
 
 def main(old_path, new_path):

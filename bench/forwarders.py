@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 
-from lab import CLIENT4, HOST4, Failed, run
+from lab import CLIENT4, HOST4, Refused, run
 from peers import InHolder, Peer, Podsplice
 
 
@@ -133,7 +133,7 @@ class VethNat(Boxed):
     def check_programs(self):
         with self.in_use():
             if self.listeners():
-                raise Failed("somebody listens where the kernel translates")
+                raise Refused("somebody listens where the kernel translates")
 
 
 class DockerProxy(Boxed):

@@ -29,6 +29,16 @@ class Failed(Exception):
     """A measurement that gave no figure; the text says why."""
 
 
+REFUSED = "refused: "  # what that text begins with
+
+
+class Refused(Failed):
+    """A peer that isn't, or can't be shown to be, what its name promises."""
+
+    def __init__(self, why):
+        super().__init__(REFUSED + str(why))
+
+
 def run(argv, timeout=60, **kw):
     """Run to the end; its stdout, or Failed with its last line of stderr."""
     try:

@@ -13,7 +13,8 @@ import re
 import select
 import subprocess
 
-from lab import CLIENT4, HOST4, Failed, run
+from lab import CLIENT4, HOST4, Failed, Refused, run
+from progress import group_name
 from rows import FAR_PORT, egress, loopback, offers, other_host
 
 PIPE_BYTES = 1 << 20  # what who splices asks for
@@ -189,10 +190,10 @@ def verified(peer, results, group):
             if "udp" in peer.ports.protocols:
                 udp = look_at_udp(peer)
     except Failed as e:
-        results.fail(f"{group}, path", peer.name, 0, f"refused: {e}")
+        results.fail(f"{group_name(group)}, path", peer.name, 0, Refused(e))
         return False
     if facts["congestion"] != [peer.lab.congestion]:
-        results.note(f"{group}: {peer.name} has connections under "
+        results.note(f"{group_name(group)}: {peer.name} has connections under "
                      f"{','.join(facts['congestion'])}")
     tell(results, "path", facts, describe(facts))
     if udp:
@@ -207,7 +208,7 @@ def those_verified(peers, results, group):
         try:
             peer.start()
         except Failed as e:
-            results.fail(f"{group}", peer.name, 0, e)
+            results.fail(group_name(group), peer.name, 0, e)
             continue
         if verified(peer, results, group):
             found.append(peer)
@@ -234,6 +235,6 @@ def gets_pipes(lab):
 def note_pipes(lab, results, group):
     """Whoever splices is slower with small ones."""
     if not gets_pipes(lab):
-        results.note(f"{group}: the account's share of memory for pipes "
+        results.note(f"{group_name(group)}: the account's share of memory for pipes "
                      "(fs.pipe-user-pages-soft) is used up, by a helper or by "
                      "what else runs as that user: who splices is slower")

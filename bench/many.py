@@ -69,34 +69,35 @@ def measure_idle(peer, results, number, name, count):
                        {"count": count, "before": before, "after": after})
 
 
+def measure_rest(peer, name, number, results, opts):
+    """One row, of a fresh helper: nothing is left from traffic before."""
+    if name == "idle" and not peer.holds_many or \
+            name == "idle-out" and not peer.has_egress:
+        return
+    peer.start()
+    time.sleep(1)
+    if name != "memory":
+        measure_idle(peer, results, number, name, opts.connections)
+        return
+    got = memory_of(peer)
+    _, label, unit, _ = ROWS[name]
+    results.add(label, unit, peer.name, number, got["private_bytes"] / 1024,
+                got)
+
+
 def measure_memory(names, peers, results, opts):
-    """A fresh helper each time: nothing left from traffic before."""
-    _, label, unit, _ = ROWS["memory"]
     peers = those_verified([p for p in peers if p.program], results, "memory")
     for number in opts.clock.rounds("memory", 1, min(opts.rounds, 3),
                                     results.note):
-        for peer in rotated(peers, number):
-            opts.clock.step(f"memory: {peer.name}")
-            try:
-                peer.start()
-                time.sleep(1)
-                got = memory_of(peer)
-                if "memory" in names:
-                    results.add(label, unit, peer.name, number,
-                                got["private_bytes"] / 1024, got)
-                if "idle" in names and peer.holds_many:
-                    measure_idle(peer, results, number, "idle",
-                                 opts.connections)
-                if "idle-out" in names and peer.has_egress:
+        for name in names:
+            for peer in rotated(peers, number):
+                opts.clock.step(f"{ROWS[name][1]}: {peer.name}")
+                try:
+                    measure_rest(peer, name, number, results, opts)
+                except Failed as e:
+                    results.fail(ROWS[name][1], peer.name, number, e)
+                finally:
                     peer.stop()
-                    peer.start()
-                    time.sleep(1)
-                    measure_idle(peer, results, number, "idle-out",
-                                 opts.connections)
-            except Failed as e:
-                results.fail(label, peer.name, number, e)
-            finally:
-                peer.stop()
 
 
 def measure_held(peers, results, opts):
@@ -114,8 +115,8 @@ def measure_held(peers, results, opts):
                                    {"count": opts.held, "before": before,
                                     "after": after})
             except Failed as e:
-                results.fail(f"{opts.held} connections", peer.name, number,
-                             with_end(peer, e))
+                results.fail(ROWS["held"][1], peer.name, number,
+                             f"{opts.held} connections: {with_end(peer, e)}")
             finally:
                 peer.stop()
 
@@ -225,7 +226,7 @@ def measure_ports(peers, results, opts):
                     wait_calm(opts.calm)
                 others = Others()
                 seconds, got = bring_up_ports(peer, ports)
-                results.others.append(others.share())
+                got["others"] = round(others.share(), 3)
                 results.add(label + ", ready", unit, peer.name, number,
                             seconds * 1e3, got)
                 for what, key in ((", private memory", "private_bytes"),

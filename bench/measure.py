@@ -52,7 +52,6 @@ them to the loopback of one. pasta-tap and pasta-splice are pasta with
 import collections
 import os
 import re
-import statistics
 import time
 
 from calm import Others, wait_calm
@@ -67,6 +66,7 @@ from progress import SETUP_S, group_name
 from rows import FAR_PORT, ROWS, far_in, far_out
 from servers import Nginx, dns_server, missing
 from starts import measure_ready, measure_startup
+from tables import print_figures
 
 FAR_LINE = ["--delay-ms", "10"]
 FAR_LOSS = ["--loss", "0.001"]
@@ -90,7 +90,7 @@ def start_all(peers, results, group, mtu=None, udp=False):
         try:
             peer.start(mtu, udp)
         except Failed as e:
-            results.fail(f"{group}", peer.name, 0, e)
+            results.fail(group_name(group), peer.name, 0, e)
             continue
         if verified(peer, results, group):
             up.append(peer)
@@ -106,7 +106,7 @@ def start_with(serving, peers, results):
             peer.start(serving=serving())
             up.append(peer)
         except Failed as e:
-            results.fail(serving.name, peer.name, 0, e)
+            results.fail("http", peer.name, 0, e)
     return up
 
 
@@ -179,7 +179,6 @@ def measure_row(peer, name, number, results, seconds, calm=0):
             break
     if not number:
         return
-    results.others.append(share)
     for suffix, own_unit, value, raw in figures:
         results.add(label + suffix, own_unit or unit, peer.name, number,
                     value, {**raw, "others": round(share, 3)})
@@ -279,7 +278,10 @@ def usual(peers, opts):
 
 
 def measure(lab, opts, results):
-    """All of it, and the tables; are there figures for all that was asked?"""
+    """All of it, and the tables; has it gone as it should?
+
+    That a peer has failed is a result, but not where each is to give a figure.
+    """
     peers, absent = chosen(lab, opts.against, opts.baseline)
     results.write({"machine": describe(lab, peers, opts)})
     for name, why in absent.items():
@@ -301,8 +303,10 @@ def measure(lab, opts, results):
         opts.clock.done(group)
     opts.clock.clear()
     far.terminate()
-    print_results(peers, results, opts)
-    return not results.failures
+    print(f"load at the end {os.getloadavg()[0]:.1f}\n")
+    print_figures(results)
+    return not any(opts.smoke or x.spoils(opts.baseline)
+                   for x in results.failures)
 
 
 def measure_group(lab, group, names, peers, results, opts):
@@ -326,21 +330,3 @@ def measure_group(lab, group, names, peers, results, opts):
         measure_traffic(group, names, usual(peers, opts), results, opts)
     else:
         measure_traffic(group, names, peers, results, opts)
-
-
-def print_results(peers, results, opts):
-    print(f"load at the end {os.getloadavg()[0]:.1f}\n\n"
-          f"median ±half the interquartile range  xratio to {opts.baseline} "
-          f"(median of the rounds)")
-    for of_costs in (False, True):
-        results.table([p.name for p in peers], opts.baseline, of_costs)
-    print()
-    results.say_where_behind()
-    if results.others:
-        print(f"others used {statistics.median(results.others):.0%} of the "
-              f"machine meanwhile (median), at most "
-              f"{max(results.others):.0%}")
-    for note in results.notes:
-        print(f"note: {note}")
-    for failure in results.failures:
-        print(f"failed: {failure}")

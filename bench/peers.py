@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-from lab import CLIENT4, HOST4, Failed, run
+from lab import CLIENT4, HOST4, Failed, Refused, run
 from servers import BenchServer
 
 START_S = 30  # for a peer to come up, on a busy machine
@@ -171,16 +171,16 @@ class Peer:
         helper = {exe_of(p["pid"]) for p in self.sample()["processes"]}
         wrong = helper - {None} - self.binaries()
         if wrong or (self.program and not helper & self.binaries()):
-            raise Failed(f"{self.name}: what runs is "
-                         f"{' '.join(sorted(wrong)) or 'nothing'}")
+            raise Refused(f"{self.name}: what runs is "
+                          f"{' '.join(sorted(wrong)) or 'nothing'}")
         for protocol in self.ports.protocols:
             listens = set(self.listeners(protocol))
             # pasta hands its sockets down to the server
             if not listens & self.binaries() or \
                     listens - self.binaries() - {exe_of(self.server)}:
-                raise Failed(f"{self.name}: on {protocol} port "
-                             f"{self.ports.first} listens "
-                             f"{' '.join(map(str, listens)) or 'nobody'}")
+                raise Refused(f"{self.name}: on {protocol} port "
+                              f"{self.ports.first} listens "
+                              f"{' '.join(map(str, listens)) or 'nobody'}")
 
     def last_words(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
@@ -433,7 +433,8 @@ def rotated(peers, number):
 
 
 def with_end(peer, why):
-    if peer.alive():
+    """With what it said in the end, where it has ended by itself."""
+    if peer.alive() or not peer.procs:
         return why
     ends = [p.poll() for p in peer.procs]
     return f"{why}; it has ended ({ends}): {peer.last_words() or '-'}"

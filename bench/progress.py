@@ -8,6 +8,7 @@ SETUP_S = 2  # of a peer, once for each group of rows
 
 
 def group_name(group):
+    """Of a group of rows: a number is an MTU."""
     return f"MTU {group}" if isinstance(group, int) else group
 
 

@@ -5,17 +5,61 @@ of them. podsplice(5) has the format.
 
 import json
 import math
+import os
 import re
 import statistics
 import sys
 import unicodedata
 from collections import namedtuple
 
+from lab import REFUSED
+from progress import group_name
+from rows import ROWS
+
 EXIT_OURS = 125  # when podsplice itself can't do what it should
 OURS = "podsplice"
 NO_HELPER = ("native", "veth+NAT")  # the latter takes root: no rivals
 DISTURBED = 0.1  # so much of the machine used by others is much
 MORE_IS_BETTER = ("Gbit/s", "Mbit/s", "1/s")  # of all other units, less
+
+
+# of each row, by what its labels begin with: the group that starts its peers
+GROUP_OF = {row[1]: group_name(row[0]) for row in ROWS.values()}
+
+
+class Failure(namedtuple("Failure", "label peer round why")):
+    """A measurement that gave no figure, or a peer that came to none.
+
+    label is a row's, or the name of a group of rows for which the peer didn't
+    start or was refused.
+    """
+
+    def refused(self):
+        return self.why.startswith(REFUSED)
+
+    def spoils(self, baseline):
+        """Is it more than a peer's own trouble?"""
+        return self.refused() or self.peer.startswith(OURS) or \
+            self.peer == baseline
+
+    def hides(self, key, peer):
+        """Would there be that figure without it?"""
+        label = row_label(key[0])
+        group = GROUP_OF.get(label)
+        return self.peer == peer and row_label(self.label) in (
+            label, group, f"{group}, path")
+
+    def __str__(self):
+        when = f"round {self.round}" if self.round else "before the rounds"
+        return f"{self.label}: {self.peer}, {when}: {self.why}"
+
+
+def row_label(label):
+    """Without what is told of the row: ", helper", " p50" and so on; and
+    without how many there were of it."""
+    label = re.sub(r"^\d+ ", "", label)
+    return max((x for x in GROUP_OF if label.startswith(x)), key=len,
+               default=label)
 
 
 class BadFile(Exception):
@@ -26,6 +70,11 @@ def attempt(action, *paths):
     """Do it with these files; the exit status."""
     try:
         action(*paths)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # nobody reads on; nothing more to flush at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BadFile as e:
         why = str(e)
@@ -46,12 +95,19 @@ class Figures:
         self.machine, self.far = {}, None
         self.paths, self.udp_paths, self.absent = [], [], []
         self.rows, self.raws = {}, {}
-        self.failures, self.notes = [], []
+        self.failures, self.notes = [], []  # Failure; texts
 
     def keep(self, label, unit, peer, number, value, raw):
         for rows, what in ((self.rows, value), (self.raws, raw or {})):
             rows.setdefault((label, unit), {}) \
                 .setdefault(peer, {})[number] = what
+
+    def failed(self, key, peer):
+        """The first Failure for which it has no such figure; None: it does,
+        or isn't measured that way."""
+        if self.rows.get(key, {}).get(peer):
+            return None
+        return next((x for x in self.failures if x.hides(key, peer)), None)
 
     def baseline(self):
         return self.machine.get("baseline", "native")
@@ -120,8 +176,8 @@ def take(figures, record):
 def take_row(figures, record):
     label, peer, number = record["row"], record["peer"], record["round"]
     if "error" in record:
-        figures.failures.append(f"{label}: {peer}, round {number}: "
-                                f"{record['error']}")
+        figures.failures.append(Failure(str(label), str(peer), number,
+                                        str(record["error"])))
         return
     unit, value, raw = record["unit"], record["value"], record["raw"]
     if not all(isinstance(x, str) for x in (label, peer, unit)) or \
@@ -233,6 +289,21 @@ def number(v):
     if abs(v) >= 10:
         return f"{v:.1f}"
     return f"{v:.2f}" if abs(v) >= 1 else f"{v:.3f}"
+
+
+def plain(x):
+    """A value of the head, whatever it is."""
+    if isinstance(x, dict):
+        return "; ".join(f"{k}: {plain(v)}" for k, v in x.items())
+    if isinstance(x, list):
+        each = [plain(y) for y in x]
+        return ", ".join(y if (n := each.count(y)) == 1 else f"{y} ×{n}"
+                         for y in dict.fromkeys(each))
+    if isinstance(x, bool):
+        return "yes" if x else "no"
+    if isinstance(x, float):
+        return f"{x:.4g}"
+    return "-" if x is None else x if isinstance(x, str) else json.dumps(x)
 
 
 # Rows that differ in how many clients or streams there are

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from charts import (PERCENTILES, Bar, Lane, Line, bars, curves, el, lanes,
                     percentile_key)
 from records import (DISTURBED, MORE_IS_BETTER, NO_HELPER, OURS, attempt,
-                     factor, number, ratios, read, sentence, series, spread,
+                     factor, number, plain, ratios, read, sentence, series, spread,
                      times, where_behind, where_first)
 from rows import CPU
 from style import STYLE
@@ -406,21 +406,6 @@ def described(label, unit, entries):
 
 def words(key):
     return str(key).replace("_", " ").capitalize()
-
-
-def plain(x):
-    """A value of the head, whatever it is."""
-    if isinstance(x, dict):
-        return "; ".join(f"{k}: {plain(v)}" for k, v in x.items())
-    if isinstance(x, list):
-        each = [plain(y) for y in x]
-        return ", ".join(y if (n := each.count(y)) == 1 else f"{y} ×{n}"
-                         for y in dict.fromkeys(each))
-    if isinstance(x, bool):
-        return "yes" if x else "no"
-    if isinstance(x, float):
-        return f"{x:.4g}"
-    return "-" if x is None else x if isinstance(x, str) else json.dumps(x)
 
 
 def fact(name, value):

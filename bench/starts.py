@@ -3,7 +3,7 @@
 
 import json
 
-from lab import Failed, run
+from lab import Failed, Refused, run
 from look import those_verified
 from many import bring_up_ports
 from peers import Ports, rotated, with_end
@@ -21,7 +21,7 @@ def check_once(peer):
     host = run(peer.lab.ns("host", ["readlink", "/proc/self/ns/net"])).strip()
     if peer.program and (where == host or not any(
             x.split()[1] == DEFAULT_ROUTE for x in routes[1:])):
-        raise Failed("refused: the command is not in a network of its own")
+        raise Refused("the command is not in a network of its own")
 
 
 def measure_startup(peers, results, opts):

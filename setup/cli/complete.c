@@ -245,6 +245,7 @@ static void put_argument(enum verb_args args, int at, int nth)
 		}
 		kind("words");
 		candidate("compare", "what changed between two files");
+		candidate("show", "the tables of a file, a report, charts");
 		return;
 	case VERB_TARGET:
 	case VERB_NO_ARGS:

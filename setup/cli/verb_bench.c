@@ -93,6 +93,42 @@ static const struct opt opts[] = {
 
 const struct opt_table verb_bench_opts = { "Bench", opts, ARRAY_SIZE(opts) };
 
+/* Is there an option of what is measured, and how? */
+static bool measures(const struct bench_config *cfg)
+{
+	return cfg->quick || cfg->full || cfg->smoke || cfg->list ||
+	       cfg->only || cfg->against || cfg->baseline || cfg->rounds ||
+	       cfg->seconds || cfg->calm || cfg->congestion || cfg->json;
+}
+
+/* Return: 0 or -EINVAL, logged */
+static int check_arguments(const struct bench_config *cfg, char **rest)
+{
+	bool show = strcmp(rest[0], "show") == 0;
+	size_t n = 0;
+
+	if (!show && strcmp(rest[0], "compare") != 0) {
+		log_error("bench %.64s: takes no arguments but 'show FILE' "
+			  "and 'compare OLD NEW'",
+			  rest[0]);
+		return -EINVAL;
+	}
+	while (rest[n])
+		n++;
+	if (n != (show ? 2 : 3)) {
+		log_error("bench %s", show ? "show: one file, FILE"
+					   : "compare: two files, OLD and NEW");
+		return -EINVAL;
+	}
+	if (measures(cfg) || (!show && (cfg->report || cfg->plot))) {
+		log_error("bench %s", show ? "show: no option but --report "
+					     "and --plot"
+					   : "compare: no options");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Return: 0 or -EINVAL, logged */
 static int check(const struct bench_config *cfg, char **rest)
 {
@@ -101,19 +137,7 @@ static int check(const struct bench_config *cfg, char **rest)
 			"bench: one of --quick, --full, --smoke and --list, not several");
 		return -EINVAL;
 	}
-	if (!rest[0])
-		return 0;
-	if (strcmp(rest[0], "compare") != 0) {
-		log_error(
-			"bench %.64s: takes no arguments but 'compare OLD NEW'",
-			rest[0]);
-		return -EINVAL;
-	}
-	if (!rest[1] || !rest[2] || rest[3]) {
-		log_error("bench compare: two files, OLD and NEW");
-		return -EINVAL;
-	}
-	return 0;
+	return rest[0] ? check_arguments(cfg, rest) : 0;
 }
 
 /* The path of this binary. Return: 0 or -errno, logged */
@@ -237,10 +261,13 @@ int verb_bench(int argc, char **argv)
 	const struct opt_cmd cmd = {
 		.name = argv[0],
 		.synopsis = "[--quick|--full|--smoke] [OPTION]... | "
+			    "show [--report FILE] [--plot DIR] FILE | "
 			    "compare OLD NEW",
-		.about = "Measure rootless networking on this machine, side by "
-			 "side: podsplice, its peers, and no helper. `compare` "
-			 "tells what changed between two files of --json.",
+		.about =
+			"Measure rootless networking on this machine, side by "
+			"side: podsplice, its peers, and no helper. `show` "
+			"prints the tables of a file of --json, and makes a report or charts of it; "
+			"`compare` tells what changed between two of them.",
 		.groups = groups,
 		.n_groups = ARRAY_SIZE(groups),
 	};

@@ -138,10 +138,15 @@ done <<'END'
 --jsn x | bench: unknown option '--jsn', did you mean '--json'? (see podsplice bench --help)
 --json /nonexistent/f | bench: /nonexistent/f: No such file or directory
 --report /nonexistent/f | bench: /nonexistent/f: No such file or directory
-nonsense | bench nonsense: takes no arguments but 'compare OLD NEW'
+nonsense | bench nonsense: takes no arguments but 'show FILE' and 'compare OLD NEW'
 compare | bench compare: two files, OLD and NEW
 compare a | bench compare: two files, OLD and NEW
 compare a b c | bench compare: two files, OLD and NEW
+--report r compare a b | bench compare: no options
+show | bench show: one file, FILE
+show a b | bench show: one file, FILE
+--quick show a | bench show: no option but --report and --plot
+show /nonexistent/f | bench: /nonexistent/f: No such file or directory
 END
 
 # what it can't do without

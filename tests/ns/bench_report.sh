@@ -88,26 +88,18 @@ trip p50: podsplice is ahead of pasta by x2.00, 30.0 to 60.0 us (in 3 of 3 round
 
 # The table
 
-bench '
-from records import read
-from results import Results
-figures, results = read(sys.argv[1]), Results(None)
-results.rows = figures.rows
-for of_costs in (False, True):
-    results.table(figures.peers(), figures.baseline(), of_costs)
-results.say_where_behind()' "$T/made.json"
-like "$(cat "$T/out")" 'native  +podsplice  +pasta  +slirp4netns
+verb bench show "$T/made.json"
+is "$STATUS" 0 'a file is shown'
+like "$OUT" 'native  +podsplice  +pasta  +slirp4netns
 bulk, a -> b +Gbit/s +10\.0 ±2\.50 +5\.00 ±1\.25 +x0\.50 +6\.00 ±2\.00 +x0\.60 ' \
 	'a table'
-is "$(tail -n 3 "$T/out")" "$SENTENCES" 'the sentences below it'
+is "$(tail -n 3 <<<"$OUT")" "$SENTENCES" 'the sentences below it'
 
 for width in 80 40; do
 	COLUMNS=$width bench '
 from records import read
-from results import Results
-figures, results = read(sys.argv[1]), Results(None)
-results.rows = figures.rows
-results.table(figures.peers(), figures.baseline(), False)' "$REAL"
+from tables import table
+table(read(sys.argv[1]), False)' "$REAL"
 	is "$("$PY" -c 'import sys
 print(max(len(x.rstrip("\n")) for x in open(sys.argv[1])) <= int(sys.argv[2]))' \
 		"$T/out" "$width")" True "nothing beyond $width columns"
@@ -145,6 +137,10 @@ is "$(grep -c $'[\x01-\x08\x0b-\x1f]' "$T/evil.html")" 0 \
 changes "$T/evil.json" "$T/evil.json"
 is "$STATUS" 0 'they can be compared'
 unlike "$OUT$ERR" $'\x1b' 'and do nothing to a terminal'
+verb bench show --report "$WORK/shown.html" "$T/evil.json"
+is "$STATUS" 0 'they can be shown'
+unlike "$OUT$ERR" $'\x1b' 'likewise'
+check 'and the report is the same' cmp "$T/evil.html" "$WORK/shown.html"
 
 # Charts by gnuplot
 

@@ -125,7 +125,7 @@ refused()
 	compare wrong.json --only rr-out-1k
 	is "$STATUS" 125 "$1: the run fails"
 	like "$(cat "$T/table")" "failed: [^
-]*path: $2, round 0: refused: [^
+]*path: $2, before the rounds: refused: [^
 ]*$3" '... says why'
 	is "$(peers_of wrong.json 'egress, round trip, 1 KiB p50')" native \
 		'... and has no figure'
@@ -147,6 +147,48 @@ if command -v pasta >/dev/null; then
 else
 	skip 'spliced loopback called the TAP' "pasta isn't installed"
 fi
+
+# trouble WHO PRESET: a peer doesn't come up, and WHO dies in a row
+trouble()
+{
+	cat >"$T/wrong.py" <<-END
+		import os, sys
+		sys.path.insert(0, "$TOP/bench")
+		import catalogue, peers, rows
+		class Broken(peers.Podsplice):
+		    name = "broken"
+		    argv = lambda self, mtu: ["false"]
+		class Dying(peers.Podsplice):
+		    name = "dying"
+		*words, row = rows.ROWS["rr-lo"]
+		def deadly(peer, seconds):
+		    if peer.name == "$1":
+		        os.kill(peer.server, 9)
+		    yield from row(peer, seconds)
+		rows.ROWS["rr-lo"] = (*words, deadly)
+		catalogue.PEERS = (peers.Native, peers.Podsplice, Broken, Dying)
+		import bench
+		sys.exit(bench.main())
+	END
+	compare trouble.json --preset "$2" --rounds 1 --seconds 0.2 \
+		--against broken,dying --only rr-lo,rr-lo-1k
+}
+
+COMPARE=$T/wrong.py
+trouble dying quick
+is "$STATUS" 0 "a peer's own trouble is a result"
+like "$(cat "$T/table")" 'round trip, 1 byte, loopback p50 [^
+]* failed' '... told in the table'
+like "$(cat "$T/table")" "failed: published: broken, before the rounds: broken \
+doesn't start" '... and why'
+is "$(peers_of trouble.json 'round trip, 1 KiB, loopback p50')" \
+	'dying native podsplice' '... and it is started again for the next row'
+trouble dying smoke
+is "$STATUS" 125 '... but with --smoke each has to give a figure'
+trouble native quick
+is "$STATUS" 125 'without a figure of the baseline the run has failed'
+trouble podsplice quick
+is "$STATUS" 125 '... as without one of podsplice'
 
 # a row that spoils the pod's network: the next one is measured all the same
 cat >"$T/wrong.py" <<-END

@@ -74,7 +74,9 @@ static void before_the_verb_there_are_verbs_and_global_options(void **state)
 		{ { "pod", "create", "-" }, "words", "\n--share\t", NULL },
 		{ { "pod", "nonsense", "" }, "words", NULL, "\t" },
 		{ { "bench", "" }, "words", "\ncompare\t", "\nrun\t" },
+		{ { "bench", "" }, "words", "\nshow\t", "\nrun\t" },
 		{ { "bench", "compare", "" }, "files", NULL, "\t" },
+		{ { "bench", "show", "" }, "files", NULL, "\t" },
 	};
 
 	(void)state;
