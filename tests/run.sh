@@ -244,10 +244,17 @@ release()
 	build build-release --werror --buildtype=release -Db_ndebug=true
 }
 
+# README.md's figures are those of the file of results that is kept
+figures()
+{
+	/usr/bin/python3 -B bench/readme.py --check
+}
+
 if wanted lint; then
 	stage lint
 	one 'clang-format' format
 	one 'shellcheck' shell
+	one 'figures of README.md' figures
 	one 'gcc -Werror' build build-werror --werror
 	one 'clang -Werror' clang_build
 	one 'gcc -O3 -DNDEBUG -Werror' release

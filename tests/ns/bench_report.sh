@@ -156,6 +156,40 @@ else
 	skip 'charts by gnuplot' "it isn't installed"
 fi
 
+# README.md's figures are those of the file that is kept with them
+
+mkdir "$T/tree"
+cp -a "$TOP/bench" "$TOP/README.md" "$T/tree"
+readme()
+{
+	guard "$PY" -B "$T/tree/bench/readme.py" "$@" >"$T/readme.out" 2>&1
+	STATUS=$? OUT=$(cat "$T/readme.out")
+}
+
+readme --check
+is "$STATUS $OUT" '0 ' "README.md's figures are those of the file"
+sed -i 's,Gbit/s | ,&9,' "$T/tree/README.md"
+readme --check
+is "$STATUS $OUT" "125 podsplice: bench: README.md: the figures are not those \
+of bench/results (python3 bench/readme.py)" 'a figure that was edited is found'
+readme
+readme --check
+is "$STATUS" 0 '... and mended'
+check 'so that nothing differs' cmp "$TOP/README.md" "$T/tree/README.md"
+sed -i '/"unit": "Gbit.s", "peer": "podsplice"/s/"value": /&9/' \
+	"$T"/tree/bench/results/*.json
+readme --check
+is "$STATUS" 125 'as are results that were edited'
+readme "$REAL"
+is "$STATUS" 0 'another run is published'
+readme --check
+is "$STATUS" 0 '... and stands in README.md'
+like "$(cat "$T/tree/README.md")" '## Figures.*\(bench/results/2026-11-22-.*memory of an idle helper, KiB.*## Limits' \
+	'... with where it is from'
+changes "$T"/tree/bench/results/*.json "$REAL"
+is "$STATUS" 0 'what was published is a file of results'
+unlike "$OUT" 'only in' 'with all of its figures'
+
 # What changed
 
 changes "$REAL" "$REAL"
