@@ -2,11 +2,12 @@
 /*
  * The parts of the DNS service:
  *
- *	dns_udp.c      the pod's UDP queries; one UDP socket per attempt
+ *	dns_udp.c      the pod's UDP queries, and UDP to a server
  *	dns_listen.c   accepting the pod's TCP connections
  *	dns_tcp.c      serving them
  *	dns_stream.c   a query over TCP to a server; one connection per attempt
  *	dns_query.c    which server is asked when, over either
+ *	dns_socket.c   sockets towards servers, and those that are kept
  *	dns_msg.c      the bytes
  *
  * This file holds the object they hang on, and the servers. A list of servers
@@ -70,6 +71,7 @@ int dns_set_servers(struct dns *d, const union endpoint *servers, size_t n)
 
 	if (!set)
 		return log_errno(ENOMEM, "DNS servers");
+	(void)dns_kept_drop(d);
 	dns_set_unref(d->set);
 	d->set = set;
 	return 0;
@@ -95,11 +97,13 @@ int dns_new(struct dns **out, struct loop *loop, dns_reply_fn reply, void *arg)
 		.attempt = mono_ms(1500),
 		.total = mono_s(6),
 		.down = mono_s(30),
+		.keep = mono_s(2),
 		.idle = mono_s(10),
 		.idle_full = mono_s(2),
 		.accept_pause = mono_ms(250),
 	};
 	list_init(&d->pending);
+	dns_kept_init(d);
 	dns_listen_init(d);
 	d->set = set_new(NULL, 0, NULL);
 	if (!d->set) {
@@ -117,6 +121,7 @@ struct dns *dns_free(struct dns *d)
 	dns_udp_free(d);
 	dns_listen_free(d);
 	dns_clients_free(d);
+	(void)dns_kept_drop(d);
 	dns_set_unref(d->set);
 	free(d);
 	return NULL;

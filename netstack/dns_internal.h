@@ -11,6 +11,7 @@
 
 #define DNS_UDP_QUERY_MAX 4096 /* longer ones are dropped: bounds memory */
 #define DNS_SOCKETS_MAX	  768  /* towards servers: libslirp needs some, too */
+#define DNS_KEPT_MAX	  128  /* of them, while no query waits for a reply */
 #define DNS_INFLIGHT_MAX  16   /* of one TCP client: asked, or not yet read */
 #define DNS_TCP_BYTES_MAX (8U << 20) /* of all TCP clients' messages */
 
@@ -21,6 +22,7 @@ struct dns_times {
 	struct mono attempt;   /* a server has this long before the next */
 	struct mono total;     /* then the pod gets SERVFAIL */
 	struct mono down;      /* a server that failed stays last this long */
+	struct mono keep;      /* a UDP socket isn't used for longer */
 	struct mono idle;      /* of a TCP client */
 	struct mono idle_full; /* the same while others wait for its place */
 	struct mono accept_pause; /* after accept() ran out of descriptors */
@@ -43,10 +45,28 @@ struct dns_set {
 };
 
 struct dns_query;
+struct dns_attempt;
 
-/* One query put to one server. Open while src.fd isn't -1. */
-struct dns_attempt {
+/* Its socket has something to tell: errors are what send and recv return. */
+typedef void (*dns_event_fn)(struct dns_attempt *a);
+
+/* A socket towards a server: an attempt's, or kept for the next one. */
+struct dns_socket {
 	struct loop_source src;
+	struct dns *dns;
+	struct dns_attempt *user; /* NULL: it is kept */
+	dns_event_fn on_event;
+	union endpoint server;
+	struct mono opened;
+	bool was_kept;
+	/* kept only */
+	struct list link;
+	struct dns_peer peer; /* whose queries it is for */
+};
+
+/* One query put to one server. */
+struct dns_attempt {
+	struct dns_socket *socket; /* NULL: not open */
 	struct dns_query *query;
 	struct dns_server *server;
 	struct mono sent;
@@ -99,7 +119,10 @@ struct dns {
 	struct dns_set *set;
 	struct dns_times times;
 	struct dns_stats stats;
-	size_t n_sockets; /* of all attempts */
+	size_t n_sockets; /* of all attempts, and kept */
+	struct list kept; /* struct dns_socket, the one longest there first */
+	size_t n_kept;
+	struct loop_timer sweep; /* runs while any is kept */
 
 	struct list pending; /* struct udp_query, oldest first */
 	size_t n_pending;
@@ -120,14 +143,38 @@ struct dns_set *dns_set_unref(struct dns_set *set); /* Return: NULL */
 void dns_query_begin(struct dns_query *q);
 void dns_query_end(struct dns_query *q); /* idempotent */
 
-/* For the transports; after the last two @a and its query may be gone. */
-int dns_attempt_open(struct dns_attempt *a, int type, uint32_t events,
-		     loop_source_fn fn);
+/* For the transports; afterwards @a and its query may be gone. */
 void dns_attempt_failed(struct dns_attempt *a, int err);
 void dns_attempt_answered(struct dns_attempt *a, uint8_t *msg, size_t len);
 
 /** dns_is_starved() - does this errno mean "not now" and not "not there"? */
 bool dns_is_starved(int err);
+
+/**
+ * dns_socket_open() - give @a, which has none, a socket of its own, connected
+ *		       to its server or about to be
+ * @type: SOCK_DGRAM or SOCK_STREAM
+ * Return: 0, DNS_E_STARVED or -errno, not logged
+ */
+int dns_socket_open(struct dns_attempt *a, int type, uint32_t events,
+		    dns_event_fn fn);
+
+/** dns_socket_close() - @a must have one */
+void dns_socket_close(struct dns_attempt *a);
+
+void dns_kept_init(struct dns *d);
+
+/** dns_socket_keep() - @a gives its socket up, for the next query of @peer */
+void dns_socket_keep(struct dns_attempt *a, const struct dns_peer *peer);
+
+/**
+ * dns_socket_take() - @a, which has none, gets a kept socket of @peer's
+ * Return: was there one?
+ */
+bool dns_socket_take(struct dns_attempt *a, const struct dns_peer *peer);
+
+/** dns_kept_drop() - close all kept ones; Return: were there any? */
+bool dns_kept_drop(struct dns *d);
 
 /* Memory for TCP messages, within DNS_TCP_BYTES_MAX; NULL: no more. */
 void *dns_charge(struct dns *d, size_t bytes);

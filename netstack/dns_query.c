@@ -19,12 +19,11 @@
  * A server is down when it failed, or was silent for an attempt in which it
  * answered nobody else either: one that thinks long about one name isn't down.
  *
- * No descriptor, memory or port left: the attempts of this query that could
- * only bring a late reply give theirs back; if that isn't enough the query
- * waits for a fraction of an attempt and tries again. No server is blamed.
+ * No descriptor, memory or port left: the kept sockets are closed, and then the
+ * attempts of this query that could only bring a late reply give theirs back;
+ * if that isn't enough the query waits for a fraction of an attempt and tries
+ * again. No server is blamed.
  */
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -35,75 +34,12 @@
 
 #define KEPT_MAX 1232 /* of an error reply; a longer one is cut */
 
-bool dns_is_starved(int err)
-{
-	switch (err) {
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-	case EAGAIN: /* connect(): no local port is free */
-		return true;
-	default:
-		return false;
-	}
-}
-
-/*
- * Unreachable hosts and networks are reported to a connected UDP socket only
- * with RECVERR. Without path MTU discovery a long query is fragmented, instead
- * of failing with EMSGSIZE. Neither is essential, so errors are ignored.
- */
-static void set_udp_options(int fd, int family)
-{
-	const int on = 1, v4 = IP_PMTUDISC_DONT, v6 = IPV6_PMTUDISC_DONT;
-
-	if (family == AF_INET) {
-		(void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
-		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4,
-				 sizeof(v4));
-	} else {
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on,
-				 sizeof(on));
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6,
-				 sizeof(v6));
-	}
-}
-
-int dns_attempt_open(struct dns_attempt *a, int type, uint32_t events,
-		     loop_source_fn fn)
-{
-	struct dns *d = a->query->dns;
-	const union endpoint *ep = &a->server->ep;
-	scoped_fd fd = -1;
-
-	fd = socket(ep->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return dns_is_starved(errno) ? DNS_E_STARVED : -errno;
-	if (type == SOCK_DGRAM)
-		set_udp_options(fd, ep->sa.sa_family);
-	/* the kernel binds it to a random port */
-	if (connect(fd, &ep->sa, endpoint_len(ep)) && errno != EINPROGRESS)
-		return dns_is_starved(errno) ? DNS_E_STARVED : -errno;
-	a->src = (struct loop_source){ .fd = fd, .events = events, .fn = fn };
-	if (loop_add(d->loop, &a->src)) {
-		a->src.fd = -1;
-		return DNS_E_STARVED;
-	}
-	(void)fd_take(&fd);
-	d->n_sockets++;
-	return 0;
-}
-
 static void close_attempt(struct dns_attempt *a)
 {
-	struct dns *d = a->query->dns;
-
-	if (a->src.fd < 0)
+	if (!a->socket)
 		return;
-	loop_close(d->loop, &a->src);
-	d->n_sockets--;
-	dns_uncharge(d, a->reply, a->reply_bytes);
+	dns_socket_close(a);
+	dns_uncharge(a->query->dns, a->reply, a->reply_bytes);
 	a->reply = NULL;
 }
 
@@ -116,7 +52,7 @@ static void close_all(struct dns_query *q)
 static bool any_open(const struct dns_query *q)
 {
 	for (size_t i = 0; i < q->set->n; i++)
-		if (q->attempt[i].src.fd >= 0)
+		if (q->attempt[i].socket)
 			return true;
 	return false;
 }
@@ -185,9 +121,11 @@ static int ask(struct dns_attempt *a)
 	int rc;
 
 	a->sent = loop_now(a->query->dns->loop);
-	if (a->src.fd >= 0)
+	if (a->socket)
 		return a->query->over->again(a);
 	rc = start(a);
+	if (rc == DNS_E_STARVED && dns_kept_drop(a->query->dns))
+		rc = start(a);
 	if (rc == DNS_E_STARVED && any_open(a->query)) {
 		close_all(a->query);
 		rc = start(a);
@@ -311,7 +249,6 @@ void dns_attempt_answered(struct dns_attempt *a, uint8_t *msg, size_t len)
 static void add_attempt(struct dns_query *q, size_t *n, struct dns_server *s)
 {
 	q->attempt[(*n)++] = (struct dns_attempt){
-		.src = LOOP_SOURCE_NULL,
 		.query = q,
 		.server = s,
 	};

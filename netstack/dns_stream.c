@@ -40,7 +40,7 @@ static int push(struct dns_attempt *a)
 		(struct iovec){ (void *)(uintptr_t)(q->msg + skip - 2),
 				q->len + 2 - skip };
 	mh.msg_iov = iov;
-	n = sendmsg(a->src.fd, &mh, MSG_NOSIGNAL);
+	n = sendmsg(a->socket->src.fd, &mh, MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	a->n_written += (size_t)n;
@@ -50,7 +50,7 @@ static int push(struct dns_attempt *a)
 /* Return: bytes read, 0 = none there, -errno; the end is -ECONNRESET */
 static ssize_t take(struct dns_attempt *a, void *to, size_t len)
 {
-	ssize_t n = recv(a->src.fd, to, len, 0);
+	ssize_t n = recv(a->socket->src.fd, to, len, 0);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -107,19 +107,17 @@ static void read_reply(struct dns_attempt *a)
 	dns_attempt_answered(a, d->buf, len);
 }
 
-static void on_stream(struct loop_source *src, uint32_t revents)
+static void on_stream(struct dns_attempt *a)
 {
-	struct dns_attempt *a = container_of(src, struct dns_attempt, src);
 	int rc;
 
-	(void)revents; /* an error is what send and recv return */
 	if (a->n_written == a->query->len + 2) {
 		read_reply(a);
 		return;
 	}
 	rc = push(a);
 	if (rc > 0)
-		rc = loop_mod(a->query->dns->loop, src, EPOLLIN);
+		rc = loop_mod(a->query->dns->loop, &a->socket->src, EPOLLIN);
 	if (rc < 0)
 		dns_attempt_failed(a, -rc);
 }
@@ -127,12 +125,12 @@ static void on_stream(struct loop_source *src, uint32_t revents)
 static int stream_start(struct dns_attempt *a)
 {
 	const int on = 1;
-	int rc = dns_attempt_open(a, SOCK_STREAM, EPOLLOUT, on_stream);
+	int rc = dns_socket_open(a, SOCK_STREAM, EPOLLOUT, on_stream);
 
 	/* only about speed */
 	if (!rc)
-		(void)setsockopt(a->src.fd, IPPROTO_TCP, TCP_NODELAY, &on,
-				 sizeof(on));
+		(void)setsockopt(a->socket->src.fd, IPPROTO_TCP, TCP_NODELAY,
+				 &on, sizeof(on));
 	return rc;
 }
 

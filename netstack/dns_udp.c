@@ -2,10 +2,11 @@
 /*
  * The pod's UDP queries, and UDP towards the servers.
  *
- * Each attempt has a socket of its own, connected, so that the kernel picks a
- * random port and lets in what comes from the server's address and port alone;
- * with the random ID that is what RFC 5452 asks for. What doesn't match on top
- * is counted and ignored, and the attempt goes on waiting.
+ * Each attempt has a socket to itself, connected, so that the kernel has picked
+ * a random port and lets in what comes from the server's address and port
+ * alone; with the random ID that is what RFC 5452 asks for. It is kept for the
+ * client's next query (dns_socket.c). What doesn't match on top is counted and
+ * ignored, and the attempt goes on waiting.
  *
  * Pending queries are on a list, oldest first. It is searched linearly for the
  * pod's retransmissions: 512 comparisons of an ID cost less than the system
@@ -13,6 +14,7 @@
  * whose client has most likely given up, and a flood can't keep others out.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -29,6 +31,25 @@ struct udp_query {
 	uint8_t msg[];
 };
 
+static const struct dns_peer *peer_of(const struct dns_attempt *a)
+{
+	return &container_of(a->query, struct udp_query, q)->peer;
+}
+
+/* Without path MTU discovery a long query is fragmented, instead of failing
+ * with EMSGSIZE. It isn't essential, so errors are ignored. */
+static void allow_fragments(const struct dns_socket *s)
+{
+	const int v4 = IP_PMTUDISC_DONT, v6 = IPV6_PMTUDISC_DONT;
+
+	if (s->server.sa.sa_family == AF_INET)
+		(void)setsockopt(s->src.fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4,
+				 sizeof(v4));
+	else
+		(void)setsockopt(s->src.fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+				 &v6, sizeof(v6));
+}
+
 static int send_attempt(struct dns_attempt *a)
 {
 	const struct dns_query *q = a->query;
@@ -40,22 +61,22 @@ static int send_attempt(struct dns_attempt *a)
 	};
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	if (sendmsg(a->src.fd, &mh, MSG_NOSIGNAL) >= 0)
+	if (q->len > DNS_UDP_MIN) /* no link's MTU is that small */
+		allow_fragments(a->socket);
+	if (sendmsg(a->socket->src.fd, &mh, MSG_NOSIGNAL) >= 0)
 		return 0;
 	/* full queues: as good as lost on the way, the timer knows what to do
 	 */
 	return dns_is_starved(errno) || errno == EINTR ? 0 : -errno;
 }
 
-static void on_readable(struct loop_source *src, uint32_t revents)
+static void on_readable(struct dns_attempt *a)
 {
-	struct dns_attempt *a = container_of(src, struct dns_attempt, src);
 	struct dns_query *q = a->query;
 	struct dns *d = q->dns;
 
-	(void)revents; /* an error is what recv() returns */
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		ssize_t n = recv(src->fd, d->buf, sizeof(d->buf), 0);
+		ssize_t n = recv(a->socket->src.fd, d->buf, sizeof(d->buf), 0);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -65,6 +86,7 @@ static void on_readable(struct loop_source *src, uint32_t revents)
 		}
 		if (dns_msg_is_reply(d->buf, (size_t)n, a->id, q->msg,
 				     q->qend)) {
+			dns_socket_keep(a, peer_of(a));
 			dns_attempt_answered(a, d->buf, (size_t)n);
 			return;
 		}
@@ -72,17 +94,37 @@ static void on_readable(struct loop_source *src, uint32_t revents)
 	}
 }
 
-static int udp_start(struct dns_attempt *a)
+static int ask_anew(struct dns_attempt *a)
 {
-	int rc = dns_attempt_open(a, SOCK_DGRAM, EPOLLIN, on_readable);
+	int rc = dns_socket_open(a, SOCK_DGRAM, EPOLLIN, on_readable);
 
 	return rc ? rc : send_attempt(a);
+}
+
+static int udp_start(struct dns_attempt *a)
+{
+	if (!dns_socket_take(a, peer_of(a)))
+		return ask_anew(a);
+	if (!send_attempt(a))
+		return 0;
+	/* its address is gone, or it had an old error to tell */
+	dns_socket_close(a);
+	return ask_anew(a);
+}
+
+static int udp_again(struct dns_attempt *a)
+{
+	if (!a->socket->was_kept)
+		return send_attempt(a);
+	/* perhaps its address isn't the one to ask from any more */
+	dns_socket_close(a);
+	return ask_anew(a);
 }
 
 const struct dns_transport dns_over_udp = {
 	.via = DNS_UDP,
 	.start = udp_start,
-	.again = send_attempt,
+	.again = udp_again,
 };
 
 static void unlink_query(struct udp_query *u)

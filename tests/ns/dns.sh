@@ -142,6 +142,19 @@ servfail()
 check 'all servers dead: SERVFAIL' wait_for 20 servfail
 resolv "nameserver $PEER4"
 check 'and back' wait_for 10 now 192.0.2.101
+
+# A client that asks from one port, while the host moves to another address
+same_port()
+{
+	look -b "$POD4#5454" "@$DNS4" "$1" A
+}
+is "$(same_port o.test)" 192.0.2.101 'from a port of its own'
+in_host_net sh -ec "ip addr del $HOST4/24 dev eth0
+	ip addr add 192.0.2.99/24 dev eth0"
+is "$(same_port p.test)" 192.0.2.101 '... from it again, the host has moved'
+in_host_net ip addr del 192.0.2.99/24 dev eth0
+link_up
+is "$(same_port q.test)" 192.0.2.101 '... and is back'
 pod_end
 
 # --dns, --dns-search, --no-dns

@@ -285,6 +285,16 @@ void fx_close(struct fx_server *s)
 	drop_source(&s->fx->loop, &s->tcp);
 }
 
+void fx_reopen(struct fx_server *s)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, &s->ep.sa, sizeof(s->ep.v4)), 0);
+	s->udp = (struct loop_source){ fd, EPOLLIN, on_udp };
+	assert_int_equal(loop_add(&s->fx->loop, &s->udp), 0);
+}
+
 void fx_use(struct fx *f, size_t n)
 {
 	union endpoint ep[FX_SERVERS];
@@ -349,6 +359,7 @@ int fx_setup(void **state)
 		.attempt = { 40000000 },
 		.total = { 200000000 },
 		.down = { 10000000000 },
+		.keep = { 60000000000 },
 		.idle = { 200000000 },
 		.idle_full = { 50000000 },
 		.accept_pause = { 20000000 },

@@ -77,6 +77,9 @@ void fx_use(struct fx *f, size_t n);
 /** fx_close() - nothing listens at that server any more */
 void fx_close(struct fx_server *s);
 
+/** fx_reopen() - that closed server listens again, for UDP */
+void fx_reopen(struct fx_server *s);
+
 /** fx_query() - build a query; Return: its length */
 size_t fx_query(uint8_t *out, uint16_t id, const char *name, uint16_t qtype);
 

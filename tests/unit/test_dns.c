@@ -46,15 +46,15 @@ static void query_is_answered_with_the_pods_id_to_its_peer(void **state)
 	assert_int_equal(dns_stats(f->dns)->failovers, 0);
 }
 
-static void each_query_has_another_port_and_another_id(void **state)
+static void each_query_has_another_id_and_each_client_another_port(void **state)
 {
 	struct fx *f = *state;
 	uint16_t port[20], id[20];
 	size_t same_port = 0, same_id = 0;
 
 	fx_use(f, 1);
-	for (size_t i = 0; i < 20; i++) {
-		fx_ask(f, 1, 5, ONE);
+	for (uint8_t i = 0; i < 20; i++) {
+		fx_ask(f, i, 5, ONE);
 		fx_run(f, i + 1, 1000);
 		port[i] = f->server[0].from.v4.sin_port;
 		id[i] = dns_msg_u16(f->server[0].query);
@@ -367,7 +367,7 @@ static void no_descriptors_waits_and_goes_on(void **state)
 	/* and when it lasts: SERVFAIL, no more */
 	f->dns->times.total = mono_ms(100);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	fx_ask(f, 1, 2, ONE);
+	fx_ask(f, 2, 2, ONE);
 	fx_run(f, 2, 1000);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(rcode(f), DNS_SERVFAIL);
@@ -457,7 +457,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(query_is_answered_with_the_pods_id_to_its_peer),
-		TEST(each_query_has_another_port_and_another_id),
+		TEST(each_query_has_another_id_and_each_client_another_port),
 		TEST(silent_server_is_passed_over_and_put_last),
 		TEST(refused_server_is_passed_over_at_once),
 		TEST(all_refused_is_servfail_at_once),
