@@ -15,7 +15,7 @@ import subprocess
 
 from lab import CLIENT4, HOST4, Failed, Refused, run
 from progress import group_name
-from rows import FAR_PORT, egress, loopback, offers, other_host
+from rows import egress, far_port, loopback, offers, other_host
 
 PIPE_BYTES = 1 << 20  # what who splices asks for
 LOOK_BYTES = 1 << 20  # far more than what else crosses a device meanwhile
@@ -50,7 +50,7 @@ def relay_of(peer, name):
     """What podsplice says of the flow that is open that way."""
     out = name == "egress"
     protocol = "udp" if name == "udp" else "tcp"
-    address = f"{CLIENT4}:{FAR_PORT}" if out else f":{peer.port}"
+    address = f"{CLIENT4}:{far_port(peer)}" if out else f":{peer.port}"
     paths = {f["path"] for f in peer.flows()
              if f["direction"] == ("egress" if out else "ingress")
              and f["proto"] == protocol and f["state"] == "open"

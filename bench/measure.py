@@ -63,7 +63,7 @@ from machine import LOCAL, print_machine
 from many import measure_held, measure_memory, measure_ports
 from peers import rotated, with_end
 from progress import SETUP_S, group_name
-from rows import FAR_PORT, ROWS, far_in, far_out
+from rows import FAR_PORT, ROWS, far_in, far_out, far_server
 from servers import Nginx, dns_server, missing
 from starts import measure_ready, measure_startup
 from tables import print_figures
@@ -203,8 +203,7 @@ def far_leg(up, results, opts):
     """Make it, look at it, then leave it as it is measured through."""
     lab = up[0].lab
     lab.far_leg()
-    lab.spawn("far", [lab.bin, "bench-load", "serve", "::", str(FAR_PORT)],
-              f"{lab.tmp}/far-leg.log")
+    far_server(lab, "far", "far-leg")
     line = Delay(lab, "middle", *FAR_LINE)
     run(lab.ns("host", ["ping", "-q", "-c", "1", FAR4]))  # neighbours
     text = run(lab.ns("host", ["ping", "-q", "-c", "50", "-i", "0.05", FAR4]))
@@ -287,8 +286,7 @@ def measure(lab, opts, results):
     for name, why in absent.items():
         results.write({"absent": name, "why": why})
         print(f"absent: {name}: {why}")
-    far = lab.spawn("client", [lab.bin, "bench-load", "serve", "::",
-                               str(FAR_PORT)], f"{lab.tmp}/far.log")
+    far = far_server(lab, "client", "far")
     groups = {}
     for name in opts.rows:
         groups.setdefault(ROWS[name][0], []).append(name)

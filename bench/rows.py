@@ -11,7 +11,10 @@ import time
 from lab import CLIENT4, FAR4, HOST4, NEAR4, Failed
 from servers import DNS_PORT
 
-FAR_PORT = 5300
+# of who is asked from inside: each peer has a port of its own there. All of them
+# come from one address, and one's pair of ports may still be in TIME_WAIT there
+# when another takes it, of which the kernel that translates knows nothing
+FAR_PORT, FAR_PORTS = 5300, 100
 CPU = "CPU "  # what units of costs begin with
 
 # Where a row's generator runs, and what it talks to.
@@ -26,7 +29,18 @@ def other_host(peer):
 
 
 def egress(peer):
-    return peer.server, CLIENT4, FAR_PORT
+    return peer.server, CLIENT4, far_port(peer)
+
+
+def far_port(peer):
+    return FAR_PORT + peer.port % FAR_PORTS
+
+
+def far_server(lab, where, log):
+    """At all of these ports."""
+    return lab.spawn(where, [lab.bin, "bench-load", "serve", "--count",
+                             str(FAR_PORTS), "::", str(FAR_PORT)],
+                     f"{lab.tmp}/{log}.log")
 
 
 def resolver(peer):
@@ -34,7 +48,7 @@ def resolver(peer):
 
 
 def far_out(peer):
-    return peer.server, FAR4, FAR_PORT
+    return peer.server, FAR4, far_port(peer)
 
 
 def far_in(peer):
