@@ -22,8 +22,8 @@ PERCENTILES = ("p50", "p90", "p99", "p99.9")
 
 # a peer's name, the class of its colour, what the bar shows, and in words
 Bar = namedtuple("Bar", "name tone middle low high text")
-# values: {one of PERCENTILES: value}
-Lane = namedtuple("Lane", "name tone values")
+# values: {one of PERCENTILES: value}; text: beside them
+Lane = namedtuple("Lane", "name tone values text", defaults=("",))
 # points: (x, middle, low, high)
 Line = namedtuple("Line", "name tone points")
 
@@ -78,6 +78,11 @@ def label(entry, y):
     return words
 
 
+def value(entry, y):
+    """Its text, at the right end."""
+    return text(WIDTH, y, entry.text, "value " + entry.tone, "end")
+
+
 # Bars from zero, a line over the quartiles
 
 def bars(entries, describe, reference=None):
@@ -111,7 +116,7 @@ def one_bar(x, y, at):
         yield line(at(x.low), y, at(x.high), y, "spread")
         for v in (x.low, x.high):
             yield line(at(v), y - 4, at(v), y + 4, "spread")
-    yield text(WIDTH, y + 4, x.text, "value " + x.tone, "end")
+    yield value(x, y + 4)
 
 
 # Percentiles on a logarithmic scale, a lane for each peer
@@ -120,18 +125,23 @@ def lanes(entries, describe, tick):
     """tick: what to write at a value."""
     known = [v for x in entries for v in x.values.values()]
     left = names_width(entries)
+    right = WIDTH - GAP - max(wide(x.text, x.tone) for x in entries)
     low, high = math.log10(min(known)) - 0.05, math.log10(max(known)) + 0.05
     bottom = STEP * len(entries)
 
     def at(v):
         return left + (math.log10(v) - low) / (high - low) \
-            * (WIDTH - left - GAP)
+            * (right - left)
 
     drawn = []
+    free = 0  # to the right of it nothing is written yet
     for v in log_ticks(low, high):
-        drawn += [line(at(v), 0, at(v), bottom, "grid"),
-                  text(at(v), bottom + 13, tick(v), "tick",
-                       "end" if at(v) > WIDTH - 24 else "middle")]
+        drawn.append(line(at(v), 0, at(v), bottom, "grid"))
+        half = wide(tick(v), "tick") / 2
+        x = min(at(v), WIDTH - half)
+        if x - half >= free:
+            drawn.append(text(x, bottom + 13, tick(v), "tick", "middle"))
+            free = x + half + 2
     for i, x in enumerate(entries):
         y = i * STEP + STEP / 2
         drawn += [label(x, y + 4),
@@ -139,6 +149,8 @@ def lanes(entries, describe, tick):
                        at(max(x.values.values())), y, "range " + x.tone)]
         drawn += [percentile(p, at(v), y, x.tone)
                   for p, v in reversed(x.values.items())]
+        if x.text:
+            drawn.append(value(x, y + 4))
     return svg(bottom + 18, describe, *drawn)
 
 

@@ -2,15 +2,13 @@
 """Does iperf3 say the same as our generator of the same path?"""
 
 import math
-import statistics
 
 from lab import Failed
 from look import those_verified
 from peers import rotated, with_end
+from records import cross_checks, tell_check
 from rows import ROWS, other_host
 from servers import BenchServer, Iperf3
-
-WITHIN = 0.1  # of iperf3's figure
 
 
 def bits_of(peer, serving, seconds):
@@ -35,7 +33,6 @@ def measure_check(peers, results, opts):
     _, label, unit, _ = ROWS["check-iperf3"]
     seconds = math.ceil(opts.seconds)  # iperf3 has no others
     up = those_verified([p for p in peers if p.has_other], results, "check")
-    ratios = {}
     for number in opts.clock.rounds("check", 1, opts.rounds, results.note):
         for peer in rotated(up, number):
             opts.clock.step(f"{label}: {peer.name}")
@@ -48,9 +45,5 @@ def measure_check(peers, results, opts):
             for suffix, bits in ((", ours", ours), (", iperf3", theirs)):
                 results.add(label + suffix, unit, peer.name, number,
                             bits / 1e9)
-            ratios.setdefault(peer.name, []).append(ours / theirs)
-    for name, of_rounds in ratios.items():
-        ratio = statistics.median(of_rounds)
-        verdict = "within" if abs(ratio - 1) <= WITHIN else "beyond"
-        results.note(f"check-iperf3: {name}: ours is x{ratio:.2f} of iperf3's,"
-                     f" {verdict} {WITHIN:.0%}")
+    for name, ratio in cross_checks(results).items():
+        results.note(f"check-iperf3: {tell_check(name, ratio)}")

@@ -20,6 +20,7 @@ EXIT_OURS = 125  # when podsplice itself can't do what it should
 OURS = "podsplice"
 NO_HELPER = ("native", "veth+NAT")  # the latter takes root: no rivals
 DISTURBED = 0.1  # so much of the machine used by others is much
+CHECK_WITHIN = 0.1  # of iperf3's figure
 MORE_IS_BETTER = ("Gbit/s", "Mbit/s", "1/s")  # of all other units, less
 
 
@@ -233,13 +234,51 @@ def factor(unit, a, b):
     return math.inf if more > less else 0.0
 
 
-# a peer that is ahead of another one: by how much, in how many rounds, and
-# both medians
-Lead = namedtuple("Lead", "label unit peer behind factor ahead rounds a b")
+def cross_checks(figures):
+    """{peer: of iperf3's figure, what our generator gives on the same path}"""
+    label, unit = ROWS["check-iperf3"][1:3]
+    ours, theirs = (figures.rows.get((f"{label}, {who}", unit), {})
+                    for who in ("ours", "iperf3"))
+    found = {peer: [v / theirs[peer][n] for n, v in of_rounds.items()
+                    if theirs.get(peer, {}).get(n)]
+             for peer, of_rounds in ours.items()}
+    return {peer: statistics.median(x) for peer, x in found.items() if x}
 
 
-def lead(key, by_peer, peer, behind):
+def tell_check(peer, ratio):
+    verdict = "within" if abs(ratio - 1) <= CHECK_WITHIN else "beyond"
+    return (f"{peer}: ours is x{ratio:.2f} of iperf3's, {verdict} "
+            f"{CHECK_WITHIN:.0%}")
+
+
+# a peer that is ahead of another one: by how much, in how many rounds, both
+# medians, and what else has to be known of it
+Lead = namedtuple("Lead", "label unit peer behind factor ahead rounds a b "
+                  "aside")
+
+
+def medians(rows, key, *peers):
+    """Of these, or None if one of them has no figure."""
+    values = [rows.get(key, {}).get(p) for p in peers]
+    return [statistics.median(v.values()) for v in values] if all(values) \
+        else None
+
+
+def aside(rows, key, *peers):
+    """A latency tells little without its worst cases and its rate."""
+    label = key[0].removesuffix(" p50")
+    if label == key[0]:
+        return ""
+    found = [(what, medians(rows, other, *peers))
+             for what, other in (("p99", (label + " p99", key[1])),
+                                 ("1/s", (label, "1/s")))]
+    return "".join(f"; {what}: {number(m[0])} to {number(m[1])}"
+                   for what, m in found if m)
+
+
+def lead(rows, key, peer, behind):
     """What peer is ahead of another one; None: it isn't, or nobody knows."""
+    by_peer = rows[key]
     both = [(v, by_peer[behind][n]) for n, v in by_peer.get(peer, {}).items()
             if n in by_peer.get(behind, {})]
     if not both:
@@ -250,13 +289,14 @@ def lead(key, by_peer, peer, behind):
     return Lead(*key, peer, behind, statistics.median(factors),
                 sum(f > 1 for f in factors), len(both),
                 statistics.median(a for a, _ in both),
-                statistics.median(b for _, b in both))
+                statistics.median(b for _, b in both),
+                aside(rows, key, peer, behind))
 
 
 def where_behind(rows):
     """Every Lead of a peer over podsplice, by rows, the greatest first."""
     for key, by_peer in rows.items():
-        leads = [lead(key, by_peer, p, OURS) for p in by_peer
+        leads = [lead(rows, key, p, OURS) for p in by_peer
                  if is_rival(p) and OURS in by_peer]
         yield from sorted((x for x in leads if x), key=lambda x: -x.factor)
 
@@ -264,7 +304,7 @@ def where_behind(rows):
 def where_first(rows):
     """The Lead of podsplice over the next best, of rows where it is first."""
     for key, by_peer in rows.items():
-        leads = [lead(key, by_peer, OURS, p) for p in by_peer
+        leads = [lead(rows, key, OURS, p) for p in by_peer
                  if is_rival(p)]
         if leads and all(leads):
             yield min(leads, key=lambda x: x.factor)
@@ -274,7 +314,7 @@ def sentence(x):
     by = f" by x{times(x.factor)}" if math.isfinite(x.factor) else ""
     return (f"{x.label}: {x.peer} is ahead of {x.behind}{by}, {number(x.a)} "
             f"to {number(x.b)} {x.unit}".rstrip()
-            + f" (in {x.ahead} of {x.rounds} rounds)")
+            + f" (in {x.ahead} of {x.rounds} rounds{x.aside})")
 
 
 def times(v):

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A report of one run as a page of HTML that needs nothing but itself."""
 
-import json
 import math
+import re
 import statistics
 import xml.etree.ElementTree as ET
 
 from charts import (PERCENTILES, Bar, Lane, Line, bars, curves, el, lanes,
                     percentile_key)
 from records import (DISTURBED, MORE_IS_BETTER, NO_HELPER, OURS, attempt,
-                     factor, number, plain, ratios, read, sentence, series, spread,
-                     times, where_behind, where_first)
+                     cross_checks, factor, medians, number, plain, ratios,
+                     read, sentence, series, spread, tell_check, times,
+                     where_behind, where_first)
 from rows import CPU
 from style import STYLE
+from summary import best_rival, measured
 
 TONES = 12  # of style.py, for peers
+ALIKE = 0.02  # less apart is nothing to speak of
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 TIMES = (("", ""), ("connect_", ", until connected"),
          ("total_", ", until closed"))  # as crr names what it has of these
@@ -91,15 +94,16 @@ class Page:
         return [p for p in self.peers if by_peer.get(p)]
 
     def html(self):
-        parts = [("machine", "The machine and its settings", self.machine()),
-                 ("how", "How it was measured", self.how()),
+        parts = [("summary", "In short", self.summary()),
                  ("first", None, self.verdict()),
-                 ("peers", f"Ratios: {OURS} against its peers", self.against()),
-                 ("ratios", f"Ratios to {self.base}", self.ratio_charts()),
                  ("figures", "Figures", self.figure_charts()),
                  ("latency", "How latencies are distributed", self.latency()),
                  ("scaling", "With more clients and streams", self.scaling()),
-                 ("wrong", "Failures and notes", self.wrong())]
+                 ("peers", f"Ratios: {OURS} against its peers", self.against()),
+                 ("ratios", f"Ratios to {self.base}", self.ratio_charts()),
+                 ("wrong", "Failures and notes", self.wrong()),
+                 ("how", "How it was measured", self.how()),
+                 ("machine", "The machine and its settings", self.machine())]
         parts = [p for p in parts if p[2]]
         titles = {name: title or "Where it is first, and where not"
                   for name, title, _ in parts}
@@ -129,9 +133,84 @@ class Page:
     def head(self):
         m = self.figures.machine
         facts = [self.subject(), f"Linux {m['kernel']}" if "kernel" in m
-                 else "", f"{len(self.peers)} compared"]
+                 else "", f"{m['rounds']} rounds" if "rounds" in m else "",
+                 f"{len(self.peers)} compared",
+                 f"{len(self.figures.rows)} rows"]
         return el("header", el("h1", "Rootless networking, measured"),
                   el("p", " · ".join(f for f in facts if f), cls="soft"))
+
+    # The few rows that tell most
+
+    def summary(self):
+        cards = [self.main_card(main, keys)
+                 for main, keys in measured(self.figures)]
+        content = [el("p", "Bars are rates, times and costs, the line over "
+                      "one from the lower to the upper quartile; latencies "
+                      "are a dot for the median and a ring for p99, on a "
+                      f"logarithmic scale. Below stands how {OURS} compares "
+                      "with the best of its peers.")]
+        checks = [tell_check(*x) for x in cross_checks(self.figures).items()]
+        if checks:
+            content.append(el("p", "Cross-check by iperf3: "
+                              + "; ".join(checks) + ".",
+                              cls="warn" if "beyond" in " ".join(checks)
+                              else None))
+        return content + [el("div", *cards, cls="cards")] if cards else None
+
+    def main_card(self, main, keys):
+        unit = f"{pretty_unit(main.unit)}, {direction(main.unit)}"
+        chart = self.main_bars if len(keys) == 1 else self.main_lanes
+        return el("div", el("h4", el("a", capital(main.text),
+                                     href=f"#{self.anchor(keys[0])}")),
+                  el("p", unit, cls="soft small"), chart(main, keys),
+                  self.failed(keys), *map(self.beside_best, keys), cls="card")
+
+    def main_bars(self, main, keys):
+        by_peer = self.figures.rows[keys[0]]
+        entries = [Bar(p, self.tones[p], *spread(list(by_peer[p].values())),
+                       number(statistics.median(by_peer[p].values())))
+                   for p in self.present(by_peer)]
+        return bars(entries, described(main.text, main.unit, entries))
+
+    def main_lanes(self, main, keys):
+        entries = []
+        for peer in self.peers:
+            values = [medians(self.figures.rows, key, peer) for key in keys]
+            if all(values):
+                middles = [v[0] for v in values]
+                entries.append(Lane(
+                    peer, self.tones[peer], dict(zip(("p50", "p99"), middles)),
+                    " / ".join(map(number, middles))))
+        return lanes(entries, described(main.text, main.unit, entries),
+                     duration)
+
+    def beside_best(self, key):
+        best = best_rival(self.figures, key)
+        if not best:
+            return None
+        peer, ratio = best
+        which = re.search(r" (p[\d.]+)$", key[0])
+        what = f"{which[1]}: " if which else ""
+        if abs(ratio - 1) < ALIKE:
+            return el("p", f"{what}= {peer}, the best peer", cls="verdict")
+        if ratio > 1:
+            by = f"×{times(ratio)} as good as" if ratio < math.inf else \
+                "better than"
+            return el("p", f"{what}▲ {by} {peer}, the best peer",
+                      cls="verdict good")
+        by = f"×{times(1 / ratio)} as good" if ratio > 0 else "better"
+        return el("p", f"{what}▼ {peer} is {by}", cls="verdict bad")
+
+    def failed(self, keys):
+        """Who has no figure though it was measured."""
+        names = [p for p in dict.fromkeys(
+            x.peer for x in self.figures.failures)
+            if any(self.figures.failed(key, p) for key in keys)]
+        return el("p", f"Failed: {', '.join(names)}", cls="verdict bad") \
+            if names else None
+
+    def anchor(self, key):
+        return f"row-{list(self.figures.rows).index(key) + 1}"
 
     def machine(self):
         facts = self.figures.machine.items()
@@ -218,7 +297,8 @@ class Page:
                      for key, by_peer in group.items()
                      if (chips := list(self.chips(key[1], by_peer, rivals)))]
             if items:
-                content += [el("h3", title), el("ul", *items, cls="rows")]
+                content.append(fold(title, len(items),
+                                    el("ul", *items, cls="rows")))
         return content
 
     def chips(self, unit, by_peer, rivals):
@@ -235,7 +315,8 @@ class Page:
             cards = [card for key, by_peer in group.items()
                      if (card := self.ratio_card(key, by_peer)) is not None]
             if cards:
-                content += [el("h3", title), el("div", *cards, cls="cards")]
+                content.append(fold(title, len(cards),
+                                    el("div", *cards, cls="cards")))
         if content:
             content.insert(0, el(
                 "p", f"1 is {self.base}, in the same round. Of a rate more is "
@@ -264,9 +345,9 @@ class Page:
     def figure_charts(self):
         content = []
         for title, group in grouped(self.figures.rows):
-            content += [el("h3", title), el("div", *(
+            content.append(fold(title, len(group), el("div", *(
                 self.figure_card(key, by_peer)
-                for key, by_peer in group.items()), cls="cards")]
+                for key, by_peer in group.items()), cls="cards")))
         return content
 
     def figure_card(self, key, by_peer):
@@ -283,7 +364,9 @@ class Page:
         unit = f"{pretty_unit(key[1])}, {direction(key[1])}"
         return card(pretty(key[0]), unit,
                     bars(entries, described(key[0], unit, entries)),
-                    table(["", "median", "quartiles", "by round"], cells))
+                    self.failed([key]),
+                    table(["", "median", "quartiles", "by round"], cells),
+                    name=self.anchor(key))
 
     def latency(self):
         cards, seen = [], set()
@@ -300,18 +383,23 @@ class Page:
             return None
         return [el("p", "The scale is logarithmic: from one line to the next "
                    "it is ten times as long, or as its numbers say. Medians "
-                   "of the rounds."),
+                   "of the rounds. Where a rate stands beside them, that is "
+                   "what they were measured at."),
                 el("div", percentile_key(), cls="key"),
-                el("div", *cards, cls="cards")]
+                fold("All of them", len(cards),
+                     el("div", *cards, cls="cards"))]
 
     def latency_card(self, label, prefix, by_peer):
         """A list of none or one."""
+        rates = self.figures.rows.get((label, "1/s"), {})
         entries, cells, names = [], [], []
         for peer in self.present(by_peer):
             middles = percentiles(by_peer[peer].values(), prefix)
             if len(middles) > 1 and (not names or names == list(middles)):
                 names = list(middles)
-                entries.append(Lane(peer, self.tones[peer], middles))
+                rate = f"{number(statistics.median(rates[peer].values()))}" \
+                    "/s" if rates.get(peer) else ""
+                entries.append(Lane(peer, self.tones[peer], middles, rate))
                 cells.append([peer, *map(number, middles.values())])
         if not entries:
             return []
@@ -326,7 +414,8 @@ class Page:
                  for name, by_count in series(self.figures).items()]
         if not cards:
             return None
-        return [el("div", *cards, cls="cards")]
+        return [fold("All of them", len(cards),
+                     el("div", *cards, cls="cards"))]
 
     def scaling_card(self, name, by_count):
         label, unit = name
@@ -350,10 +439,12 @@ class Page:
 
     def wrong(self):
         f = self.figures
-        items = [f"failed: {x}" for x in f.failures] + f.notes
-        if not items:
+        if not f.failures and not f.notes:
             return [el("p", "None.")]
-        return [el("ul", *(el("li", pretty(x)) for x in items), cls="plain")]
+        return [fold(title, len(items), el("ul", *(
+            el("li", pretty(str(x))) for x in items), cls="plain"))
+            for title, items in (("Failures", f.failures), ("Notes", f.notes))
+            if items]
 
 
 def sentences(leads):
@@ -361,14 +452,13 @@ def sentences(leads):
     for x in leads:
         by_row.setdefault((x.label, x.unit), []).append(x)
     for title, group in grouped(by_row):
-        yield el("h3", title)
-        yield el("ul", *(el("li", pretty(sentence(x)).replace(" us ", " µs "))
-                         for of_row in group.values() for x in of_row))
+        yield fold(title, len(group), el("ul", *(el("li", pretty(sentence(x)).replace(" us ", " µs "))
+                         for of_row in group.values() for x in of_row)))
 
 
 def chip(peer, unit, both):
     ratio = statistics.median(factor(unit, a, b) for a, b in both)
-    sign, cls = ("=", None) if abs(ratio - 1) < 0.02 else \
+    sign, cls = ("=", None) if abs(ratio - 1) < ALIKE else \
         ("▲", "good") if ratio > 1 else ("▼", "bad")
     if 0 < ratio < math.inf:
         text = f"{sign} ×{times(ratio)}"
@@ -405,7 +495,11 @@ def described(label, unit, entries):
 
 
 def words(key):
-    return str(key).replace("_", " ").capitalize()
+    return capital(str(key).replace("_", " "))
+
+
+def capital(text):
+    return text[:1].upper() + text[1:]
 
 
 def fact(name, value):
@@ -421,9 +515,15 @@ def table(head, cells):
                       for cells_ in cells))), cls="wide", tabindex="0"))
 
 
-def card(title, unit, chart, *below):
+def card(title, unit, chart, *below, name=None):
     return el("figure", el("figcaption", el("h4", title), el("p", unit)),
-              chart, *below, cls="card")
+              chart, *below, cls="card", id=name)
+
+
+def fold(title, count, *content):
+    """To be opened; on paper it is."""
+    return el("details", el("summary", el("h3", f"{title} ({count})")),
+              *content, cls="fold")
 
 
 def report(json_path, html_path):

@@ -73,6 +73,14 @@ circle.hollow { fill: var(--card); stroke: currentColor; stroke-width: 2; }
 .r10 { color: var(--r2); } .r11 { color: var(--r3); }
 details { margin-top: .4rem; font-size: .85rem; }
 summary { color: var(--soft); cursor: pointer; }
+.fold { margin: .3rem 0; font-size: 1rem; border-top: 1px solid var(--edge); }
+.fold > summary { padding: .35rem 0; color: var(--ink); }
+.fold > summary h3 { display: inline; margin: 0; }
+.fold[open] > summary { margin-bottom: .5rem; }
+.card h4 a { color: inherit; text-decoration-color: var(--grid); }
+.small { margin: 0 0 .4rem; font-size: .82rem; }
+.verdict { margin: .2rem 0 0; font-size: .9rem; }
+.verdict.good { color: var(--good); } .verdict.bad { color: var(--bad); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%;
   font-variant-numeric: tabular-nums; }
@@ -107,7 +115,10 @@ th { font-weight: 600; }
   html { font-size: 9.5pt; }
   body { padding: 0; max-width: none; }
   #machine dl { grid-template-columns: repeat(2, fit-content(15rem) 1fr); }
-  nav, details { display: none; }
+  nav, .card details { display: none; }
+  .fold::details-content { display: block; content-visibility: visible;
+    block-size: auto; }
+  .fold > summary { list-style: none; }
   .cards { grid-template-columns: repeat(2, 1fr); gap: .4rem; }
   .card, .rows > li, .pair li { break-inside: avoid; }
   h2, h3 { break-after: avoid; }

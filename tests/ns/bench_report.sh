@@ -58,7 +58,7 @@ is "$STATUS" 0 'a report of a real run'
 is "$("${PAGE[@]}" parse "$T/real.html")" '' 'a page that needs nothing else'
 is "$("${PAGE[@]}" rows "$T/real.html" "$REAL")" '' \
 	'every row has a chart, with each peer and its median'
-for part in 'The machine and its settings' 'How it was measured' \
+for part in 'In short' 'The machine and its settings' 'How it was measured' \
 	'Ratios to native' Figures 'How latencies are distributed' \
 	'With more clients and streams' 'Failures and notes'; do
 	check "it has: $part" grep -q ">$part</h2>" "$T/real.html"
@@ -76,6 +76,8 @@ results "$T/made.json" <<-'END'
 	bulk, a -> b, helper;CPU s/GB;podsplice;4;4;4
 	bulk, a -> b, helper;CPU s/GB;pasta;2;2;2
 END
+echo '{"schema": 1, "row": "trip p50", "peer": "slirp4netns", "round": 1,
+	"value": null, "error": "no answer"}' | tr -d '\n\t' >>"$T/made.json"
 SENTENCES='bulk, a -> b: pasta is ahead of podsplice by x1.20, 6.00 to 5.00 Gbit/s (in 2 of 3 rounds)
 loss: slirp4netns is ahead of podsplice, 0.000 to 1.00 % (in 3 of 3 rounds)
 bulk, a -> b, helper: pasta is ahead of podsplice by x2.00, 2.00 to 4.00 CPU s/GB (in 3 of 3 rounds)'
@@ -85,6 +87,10 @@ $SENTENCES
 = Where podsplice is first
 trip p50: podsplice is ahead of pasta by x2.00, 30.0 to 60.0 us (in 3 of 3 rounds)" \
 	'where a peer is ahead, and of the same size where none is'
+is "$(grep -o 'Failed: [^<]*' "$T/made.html")" 'Failed: slirp4netns' \
+	'who has failed is told at the row'
+like "$(cat "$T/made.html")" '<h3>Failures \(1\)</h3></summary><ul[^>]*><li>trip p50: slirp4netns, round 1: no answer<' \
+	'... and why'
 
 # The table
 
@@ -93,7 +99,10 @@ is "$STATUS" 0 'a file is shown'
 like "$OUT" 'native  +podsplice  +pasta  +slirp4netns
 bulk, a -> b +Gbit/s +10\.0 ±2\.50 +5\.00 ±1\.25 +x0\.50 +6\.00 ±2\.00 +x0\.60 ' \
 	'a table'
-is "$(tail -n 3 <<<"$OUT")" "$SENTENCES" 'the sentences below it'
+like "$OUT" 'trip p50 +us +- +30\.0 ±0\.000 +60\.0 ±7\.50 +failed' \
+	'who has failed is told from who has no such row'
+is "$(tail -n 4 <<<"$OUT")" "$SENTENCES
+failed: trip p50: slirp4netns, round 1: no answer" 'the sentences below it'
 
 for width in 80 40; do
 	COLUMNS=$width bench '
@@ -304,6 +313,7 @@ frame() # PAGE WIDTH
 		<script>
 		addEventListener("load", () => {
 		  const w = frames[0], d = w.document, wrong = [];
+		  for (const x of d.querySelectorAll("details")) x.open = true;
 		  if (d.documentElement.scrollWidth > w.innerWidth)
 		    wrong.push("the page is " + d.documentElement.scrollWidth);
 		  for (const t of d.querySelectorAll("svg text")) {
