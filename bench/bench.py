@@ -20,9 +20,12 @@ from machine import describe_machine
 from measure import measure
 from outer import OURS, Later, die, run_inside
 from progress import Clock
+from records import BadFile
 from results import Results
 from rows import ROWS
+from tables import print_figures
 
+DESCRIPTORS_LEAST = 4096
 QUICK_ROWS = ("out-1500", "pub-net", "rr-net", "crr-net-1")
 QUICK_PEERS = ("native", "podsplice", "pasta", "slirp4netns")
 
@@ -109,6 +112,9 @@ def fill_in(opts):
         (5000, 9000, 10000)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if limit != resource.RLIM_INFINITY:  # two for each connection
+        if limit < DESCRIPTORS_LEAST:
+            die(f"descriptors: {limit}, which are too few (ulimit -n "
+                f"{DESCRIPTORS_LEAST}, or more)")
         opts.held = min(opts.held, (limit - 1000) // 2)
         opts.connections = min(opts.connections, opts.held)
 
@@ -138,6 +144,10 @@ def inside(opts):
     try:
         lab = Lab(opts.binary, opts.congestion)
         return 0 if measure(lab, opts, results) else OURS
+    except BadFile as e:
+        if results.rows:
+            print_figures(results)
+        die(e)
     except Failed as e:
         die(e)
 

@@ -72,6 +72,7 @@ FAR_LINE = ["--delay-ms", "10"]
 FAR_LOSS = ["--loss", "0.001"]
 JUMBO_MTU = 9000
 WARM_SHARE = 0.25  # of the time, in round 0, which isn't a figure
+WARM_LEAST_S = 0.2
 SMOKE_AGAIN_S = 3
 GIVE_UP = 2  # failures in a row: each takes far longer than a figure
 CALM_TRIES = 4  # of a measurement that others disturb
@@ -125,7 +126,7 @@ def measure_traffic(group, names, peers, results, opts):
     first = 1 if opts.smoke or line else 0
     failed = collections.Counter()
     for number in opts.clock.rounds(group, first, opts.rounds, results.note):
-        seconds = opts.seconds * (1 if number else WARM_SHARE)
+        seconds = opts.seconds if number else warm_seconds(opts)
         for name in names:
             for peer in rotated(up, number):
                 if failed[name, peer.name] == GIVE_UP:
@@ -137,13 +138,25 @@ def measure_traffic(group, names, peers, results, opts):
                     failed[name, peer.name] = 0
                 except Failed as e:
                     failed[name, peer.name] += 1
-                    results.fail(ROWS[name][1], peer.name, number,
-                                 with_end(peer, e))
+                    tell_failure(results, ROWS[name][1], peer, number, e)
                     peer.stop()  # what it can't do may have spoilt it
     for peer in up:
         peer.stop()
     if line:
         line.end()
+
+
+def warm_seconds(opts):
+    return max(opts.seconds * WARM_SHARE, WARM_LEAST_S)
+
+
+def tell_failure(results, label, peer, number, why):
+    """What can't be done, not only before it counts, is told once more."""
+    why = with_end(peer, why)
+    if number:
+        results.fail(label, peer.name, number, why)
+    else:
+        results.note(f"{label}: {peer.name}, warming up: {why}")
 
 
 def measure_living(peer, name, number, results, seconds, opts, line, start):
@@ -247,7 +260,7 @@ def expect_groups(groups, peers, opts):
         elif group in FRESH_S:
             each = FRESH_S[group]
         elif not opts.smoke:
-            each += each * WARM_SHARE / rounds
+            each += (warm_seconds(opts) + GENERATOR_S) / rounds
         opts.clock.expect(group, rounds,
                           each * n * len(names) + SETUP_S * n / rounds)
 

@@ -12,6 +12,7 @@ and the user's subordinate ids are all the others.
 """
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -24,6 +25,7 @@ CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 PR_SET_PDEATHSIG = 1
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of what is printed
 OURS = 125  # the exit status of what failed
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -74,16 +76,26 @@ def as_init(parent, fn):
         signal.signal(sig, lambda *_: os._exit(OURS))
     try:
         unshare(CLONE_NEWNS | CLONE_NEWNET)
+        code = exit_code(fn)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return OURS  # nobody reads on
+    except Exception as e:  # pylint: disable=broad-except
+        if isinstance(e, OSError) and e.errno in UNWRITTEN:
+            print(f"podsplice: bench: standard output: {e.strerror}",
+                  file=sys.stderr, flush=True)
+        else:
+            traceback.print_exc()
+        return OURS
+
+
+def exit_code(fn):
+    """What it returns or exits with."""
+    try:
         return fn()
     except SystemExit as e:
         return e.code
-    except BrokenPipeError:
-        os._exit(OURS)  # nobody reads on
-    except Exception:  # pylint: disable=broad-except
-        traceback.print_exc()
-        return OURS
-    finally:
-        sys.stdout.flush()
 
 
 class Later:

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 
-from records import BadFile, attempt, read, series, spread
+from records import BadFile, attempt, read, series, spread, write_file
 
 GUARD_S = 120
 SCRIPT = """\
@@ -68,9 +68,7 @@ class Plotter:
         for end, text in ((".dat", data), (".gp", SCRIPT.format(
                 title=quoted(key[0]), unit=quoted(key[1]), name=name,
                 settings=settings, plots=plots))):
-            with open(os.path.join(self.out_dir, name + end), "w",
-                      encoding="utf-8") as f:
-                f.write(text)
+            write_file(os.path.join(self.out_dir, name + end), text)
 
     def bars(self, figures, key):
         by_peer = figures.rows[key]

@@ -18,7 +18,8 @@ import statistics
 import sys
 import textwrap
 
-from records import NO_HELPER, OURS, BadFile, attempt, number, read, times
+from records import (NO_HELPER, OURS, BadFile, attempt, number, read, times,
+                     write_file)
 from summary import as_good, best_rival, measured
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -63,8 +64,7 @@ def keep(path):
     os.makedirs(RESULTS, exist_ok=True)
     for old in os.listdir(RESULTS):
         os.remove(os.path.join(RESULTS, old))
-    with open(os.path.join(RESULTS, name), "w", encoding="utf-8") as f:
-        f.writelines(lines)
+    write_file(os.path.join(RESULTS, name), "".join(lines))
 
 
 def published():
@@ -166,9 +166,7 @@ def parts():
 
 def write():
     before, _, after = parts()
-    text = before + block(published()) + after
-    with open(README, "w", encoding="utf-8") as f:
-        f.write(text)
+    write_file(README, before + block(published()) + after)
 
 
 def publish(path):

@@ -67,6 +67,11 @@ class BadFile(Exception):
     """A file that is no good, or no program to read it: one line says why."""
 
 
+def print_no_more():
+    """Nor is there anything to flush at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def attempt(action, *paths):
     """Do it with these files; the exit status."""
     try:
@@ -74,15 +79,24 @@ def attempt(action, *paths):
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
-        # nobody reads on; nothing more to flush at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_no_more()  # nobody reads on
         return 0
     except BadFile as e:
         why = str(e)
     except OSError as e:
-        why = f"{e.filename}: {e.strerror}" if e.filename else e.strerror
+        why = f"{e.filename or 'standard output'}: {e.strerror}"
+        if not e.filename:
+            print_no_more()
     print(f"podsplice: bench: {clean(why)}", file=sys.stderr, flush=True)
     return EXIT_OURS
+
+
+def write_file(path, text):
+    try:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    except OSError as e:
+        raise BadFile(f"{path}: {e.strerror}") from e
 
 
 class Figures:

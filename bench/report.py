@@ -11,7 +11,7 @@ from charts import (PERCENTILES, Bar, Lane, Line, bars, curves, el, lanes,
 from records import (DISTURBED, MORE_IS_BETTER, NO_HELPER, OURS, attempt,
                      cross_checks, factor, medians, number, plain, ratios,
                      read, sentence, series, spread, tell_check, times,
-                     where_behind, where_first)
+                     where_behind, where_first, write_file)
 from rows import CPU
 from style import STYLE
 from summary import best_rival, measured
@@ -527,10 +527,8 @@ def fold(title, count, *content):
 
 
 def report(json_path, html_path):
-    """Write the page; BadFile, or OSError of what can't be written."""
-    text = Page(read(json_path)).html()
-    with open(html_path, "w", encoding="utf-8") as f:
-        f.write(text)
+    """Write the page, or BadFile."""
+    write_file(html_path, Page(read(json_path)).html())
 
 
 def main(json_path, html_path):

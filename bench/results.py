@@ -4,7 +4,7 @@
 import json
 import sys
 
-from records import Failure, Figures
+from records import BadFile, Failure, Figures
 from rows import CPU
 
 
@@ -14,12 +14,19 @@ class Results(Figures):
     def __init__(self, path):
         super().__init__()
         self.looked = set()  # at the peers' paths, of TCP, of UDP
+        self.path = path
         self.json = open(path, "w", encoding="utf-8") if path else None
 
     def write(self, record):
-        if self.json:
+        """BadFile, once: what is written is in whole lines, then no more."""
+        if not self.json:
+            return
+        try:
             self.json.write(json.dumps({"schema": 1, **record}) + "\n")
             self.json.flush()
+        except OSError as e:
+            self.json = None
+            raise BadFile(f"{self.path}: {e.strerror}") from e
 
     def add(self, label, unit, peer, round_, value, raw=None):
         if not unit.startswith(CPU):

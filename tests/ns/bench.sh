@@ -184,6 +184,26 @@ refused 'with a /dev/net/tun that is not for everybody' \
 	'/dev/net/tun: not for all users \(sudo chmod 666 /dev/net/tun\)'
 in_host umount /dev/net/tun
 
+caught "${AS_USER[@]}" bash -c 'ulimit -n 1000; exec "$@"' sh "$PODSPLICE" bench
+refused 'with too few descriptors' 'descriptors: 1000, .*\(ulimit -n 4096, or more\)'
+
+# what can't be written
+
+FULL=(--only rr-lo-1k --against native --rounds 1 --seconds 0.1)
+verb bench "${FULL[@]}" --json /dev/full
+is "$STATUS $ERR" '125 podsplice: bench: /dev/full: No space left on device' \
+	'no space for figures'
+verb bench "${FULL[@]}" --report /dev/full
+is "$STATUS $ERR" '125 podsplice: bench: /dev/full: No space left on device' \
+	'no space for a report'
+like "$OUT" 'round trip, 1 KiB, loopback p50 ' '... the table is there'
+for command in "${FULL[*]}" "show $WORK/peers.json"; do
+	caught "${AS_USER[@]}" sh -c "exec '$PODSPLICE' bench $command >/dev/full"
+	is "$STATUS $ERR" \
+		'125 podsplice: bench: standard output: No space left on device' \
+		"no space for what is printed: $command"
+done
+
 mv "$T/built/bench" "$T/built/ours"
 install -d "$T/built/bench"
 echo 'print("planted")' >"$T/built/bench/bench.py"
