@@ -5,12 +5,16 @@ the options, and measure.py for what is measured and how.
 The binary is $PODSPLICE; it is copied first, so it may be rebuilt meanwhile.
 """
 
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it, without a word
+
+# pylint: disable=wrong-import-position
 import argparse
 import importlib
 import os
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 
@@ -203,7 +207,7 @@ def main():
         return tell(opts)
     opts.binary = os.environ["PODSPLICE"]
     if opts.preset == "list":
-        print("rows:", *(f"  {name:15} {row[1]}" for name, row in ROWS.items()),
+        print("rows:", *(f"  {name:16} {row[1]}" for name, row in ROWS.items()),
               f"\npeers: {' '.join(kind.name for kind in PEERS)}", sep="\n")
         return 0
     return run(opts)

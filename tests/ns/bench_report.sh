@@ -284,6 +284,15 @@ is "$("${PAGE[@]}" manual "$TOP/setup/podsplice.5" "$WORK/own.json")" '' \
 	'its lines are as the manual says'
 like "$(cat "$WORK/own.html")" 'round trip, 1 KiB, loopback.*podsplice' \
 	'of what was measured'
+bench 'import re
+from rows import ROWS
+with open(sys.argv[1], encoding="utf-8") as f:
+    rows = f.read().split("The rows, by the names of\n")[1].split("\n.El")[0]
+words = [w for x in re.findall(r"^.It (.*)", rows, re.M)
+         for w in re.findall(r"(?:Cm|,) (?!Cm)([\w-]+)", x)]
+print(*(n for n in ROWS if not any(map(n.startswith, words))))' \
+	"$TOP/setup/podsplice.1"
+is "$STATUS $(cat "$T/out")" '0 ' 'the manual says what each row measures'
 if [ -d "$WORK/plots" ]; then
 	is "$("${PAGE[@]}" svg "$WORK/plots")" '' 'and charts'
 	check 'of each row' test -s "$WORK/plots/004-"*.svg
