@@ -346,10 +346,9 @@ spawn()
 # gone PID: not there, or only its zombie is
 gone()
 {
-	case $(ps -o stat= -p "$1" 2>/dev/null) in
-	'' | Z*) return 0 ;;
-	esac
-	return 1
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	[[ ${stat##*) } = [ZX]* ]]
 }
 
 # reap PID: waits for a spawned process, at most GUARD seconds; its exit
@@ -368,17 +367,19 @@ reap()
 # ours: pids of what this test left running in the account's name (and root's)
 ours()
 {
-	local f p
-	for f in /proc/[0-9]*/environ; do
-		p=${f#/proc/}
-		p=${p%/environ}
-		tr '\0' '\n' <"$f" 2>/dev/null | grep -qxF "$MARK" && echo "$p"
-	done 2>/dev/null
+	grep -lszxF "$MARK" /proc/[0-9]*/environ | cut -d / -f 3
 }
 
+# children PID: of all its threads
 children()
 {
-	cat /proc/"$1"/task/*/children 2>/dev/null
+	local file list all=
+	for file in /proc/"$1"/task/*/children; do
+		list=
+		{ read -r list <"$file"; } 2>/dev/null # a line without its end
+		all+=${list:+$list }
+	done
+	echo "$all"
 }
 
 # init_below PID: the pod's init (pid 1 of a pid namespace) below PID
@@ -386,8 +387,7 @@ init_below()
 {
 	local child
 	for child in $(children "$1"); do
-		if grep -Eq '^NSpid:.*[[:space:]]1$' "/proc/$child/status" \
-			2>/dev/null; then
+		if grep -Eqs '^NSpid:.*[[:space:]]1$' "/proc/$child/status"; then
 			echo "$child"
 			return 0
 		fi

@@ -61,11 +61,7 @@ netns_of()
 
 has_tap()
 {
-	local fd
-	for fd in "/proc/$1/fd"/*; do
-		[ "$(readlink "$fd")" != /dev/net/tun ] || return 0
-	done
-	return 1
+	[ "$(find "/proc/$1/fd" -lname /dev/net/tun -print -quit)" ]
 }
 
 # helper: MAKER, NETSTACK, PORTFWD: the helper's processes of the pod at SUP
