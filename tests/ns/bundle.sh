@@ -66,6 +66,10 @@ gone_all() # PID...
 	done
 }
 
+# in front of a command, which then ends when it is told to: as pid 1, and with
+# no handler, it would have to be killed after 10 s
+TOLD=(sh -c 'trap exit TERM; "$@" & wait' sh)
+
 logged() # NAME TEXT
 {
 	[[ $(as_user "$PODSPLICE" logs "$1" 2>&1) == *"$2"* ]]
@@ -92,7 +96,7 @@ for r in $RUNTIMES; do
 
 	# A server, alone, by another host; it is told the client's address
 	run -d --name web -p 8080:80 --bundle "$B" -- \
-		busybox httpd -f -p 80 -h /www
+		"${TOLD[@]}" busybox httpd -f -p 80 -h /www
 	is "$STATUS|$OUT|$ERR" '0|web|' "$r: run -d"
 	answers()
 	{
@@ -102,12 +106,12 @@ for r in $RUNTIMES; do
 	check "$r: another host is served, and seen by its address" \
 		wait_for 20 answers "[::ffff:$PEER4]"
 	verb ps
-	like "$OUT" 'web +running +[0-9]+ .*\*:8080->80/tcp .*busybox httpd' \
+	like "$OUT" 'web +running +[0-9]+ .*\*:8080->80/tcp .*sh -c trap exit' \
 		"$r: ps shows its command"
 	is "$(find "$RUNTIME" -name config.json -o -name state)" '' \
 		"$r: nobody else sees the runtime's files"
 	verb exec web -- sh -c 'id -u; pwd; cat /proc/1/comm; exit 9'
-	is "$STATUS|$OUT|$ERR" $'9|0\n/\nbusybox|' "$r: exec"
+	is "$STATUS|$OUT|$ERR" $'9|0\n/\nsh|' "$r: exec"
 	verb exec -u 5:6 -w /tmp -e A=1 web -- sh -c 'echo $A; id -u
 		id -g; pwd'
 	is "$STATUS|$OUT|$ERR" $'0|1\n5\n6\n/tmp|' "$r: exec's options"
@@ -218,7 +222,7 @@ c["hostname"] = "its-own"'
 	like "$(on_tty "$is_tty" run --runtime "$r" -it --bundle "$B" -- \
 		sh -c 'echo ready; exec sh')" '/dev/pts/0.*exited 5.*as before' \
 		"$r: run -it"
-	run -d --name x --bundle "$B" -- sleep 1000
+	run -d --name x --bundle "$B" -- "${TOLD[@]}" sleep 1000
 	like "$(on_tty "$is_tty" exec -it x sh -c 'echo ready; exec sh')" \
 		'/dev/pts/.*exited 5.*as before' "$r: exec -it"
 	verb rm -f x
@@ -227,8 +231,8 @@ c["hostname"] = "its-own"'
 	verb pod create --name shop -p 8081:80
 	verb run -d --pod shop --name stock --rootfs "$WORK/box" -- \
 		busybox httpd -f -p 127.0.0.1:5000 -h /www
-	run -d --pod shop --name front --bundle "$B" -- busybox httpd -f -p 80 \
-		-h /www
+	run -d --pod shop --name front --bundle "$B" -- "${TOLD[@]}" busybox \
+		httpd -f -p 80 -h /www
 	is "$STATUS|$OUT|$ERR" '0|front|' "$r: in a pod"
 	meets() # FROM PORT
 	{
@@ -272,7 +276,8 @@ c["hostname"] = "its-own"'
 		"$r: a file of Kubernetes' can't say what it is"
 	verb pod rm -f shop
 	is "$STATUS" 0 "$r: pod rm -f"
-	run --pod new:fresh -p 8082:80 --rm -d --name one --bundle "$B" -- sleep 1000
+	run --pod new:fresh -p 8082:80 --rm -d --name one --bundle "$B" -- \
+		"${TOLD[@]}" sleep 1000
 	is "$STATUS $(about fresh '[c["name"] for c in j["containers"]]')" \
 		"0 ['one']" "$r: in a new pod"
 	verb pod rm -f fresh
