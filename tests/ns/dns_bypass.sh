@@ -31,8 +31,7 @@ reached()
 	cat "$T"/lo-*.out
 }
 
-# In the pod: one datagram in fragments, or one TCP connection; no answer is
-# wanted.
+# in the pod: a datagram, or one TCP connection; no answer is wanted
 shoot()
 {
 	timeout 1 nsenter -t "$POD" -n -- "$PY" "$T/net.py" "$@" 2>&1
@@ -42,10 +41,10 @@ fragments() # NAME
 {
 	local before
 	before=$(reached)
-	shoot udp "$DNS4" 53 3000 >/dev/null
-	shoot udp "$DNS6" 53 3000 >/dev/null
-	shoot udp "$GW4" 53 3000 >/dev/null
-	shoot udp "$GW6" 53 3000 >/dev/null
+	shoot udp-send "$DNS4" 53 3000 >/dev/null
+	shoot udp-send "$DNS6" 53 3000 >/dev/null
+	shoot udp-send "$GW4" 53 3000 >/dev/null
+	shoot udp-send "$GW6" 53 3000 >/dev/null
 	# behind them in every queue
 	is "$(pod_net udp "$PEER4" 9002 3000)" "OK $HOST4" \
 		"$1: fragments go to the world"
@@ -65,7 +64,7 @@ for path in auto slirp; do
 	for target in "$DNS4" "$DNS6"; do
 		like "$(shoot connect "$target" 53)" "$REFUSED" \
 			"--no-dns, $path: no TCP to $target"
-		shoot udp "$target" 53 >/dev/null
+		shoot udp-send "$target" 53 >/dev/null
 	done
 	is "$(pod_net udp "$PEER4" 9002)" "OK $HOST4" '... while the world is there'
 	is "$(reached)" "$before" "--no-dns, $path: nothing reached the host's"
@@ -79,8 +78,8 @@ is "$(pod_net udp "$GW4" 53 3000)" 'OK 127.0.0.1' \
 	'--host-loopback: fragments to the gateway'
 before=$(reached)
 for target in "$DNS4" "$DNS6"; do
-	shoot udp "$target" 53 3000 >/dev/null
-	shoot udp "$target" 53 >/dev/null
+	shoot udp-send "$target" 53 3000 >/dev/null
+	shoot udp-send "$target" 53 >/dev/null
 	like "$(shoot connect "$target" 53)" "$REFUSED" \
 		"--host-loopback --no-dns: no TCP to $target"
 done

@@ -104,12 +104,18 @@ TARGETS="127.0.0.1 127.0.0.2 127.255.255.254 0.0.0.0 0.0.0.1 $GW4 $DNS4
 10.0.2.77 10.0.2.255 10.0.2.0 255.255.255.255 224.0.0.1 :: ::1 $GW6 $DNS6
 fd00::77 ::ffff:127.0.0.1 ::ffff:0.0.0.0 ::ffff:$GW4 ::127.0.0.1
 64:ff9b::7f00:1 fe80::2 ff02::1%tap0"
+ASKED=()
 for target in $TARGETS; do
-	got=$(timeout 3 nsenter -t "$POD" -n "$PY" "$T/net.py" \
-		connect "$target" 9100 2>&1)
-	unlike "$got" '^(OK|EOF)' "no TCP to the host's loopback by $target"
-	timeout 1 nsenter -t "$POD" -n "$PY" "$T/net.py" \
-		udp "$target" 9100 >/dev/null 2>&1
+	spawn "to-$target" timeout 3 nsenter -t "$POD" -n "$PY" "$T/net.py" \
+		connect "$target" 9100
+	ASKED+=("$PID")
+	pod_net udp-send "$target" 9100 >/dev/null
+done
+for target in $TARGETS; do
+	reap "${ASKED[0]}"
+	ASKED=("${ASKED[@]:1}")
+	unlike "$(cat "$T/to-$target.out")" '^(OK|EOF)' \
+		"no TCP to the host's loopback by $target"
 done
 # The same as frames, past the routes of the pod's kernel. Some addresses are
 # then really on the wire: to the gateway's MAC, from the pod's address.
@@ -183,7 +189,8 @@ for path in auto slirp; do
 	like "$(pod_net banner "$GW4" 80)" "$want" \
 		"--host-port 9100:80, $path"
 	BEFORE=$(reached)
-	pod_net udp "$GW4" 9101 >/dev/null
+	pod_net udp-send "$GW4" 9101 >/dev/null
+	is "$(pod_net udp "$PEER4" 9002)" "OK $HOST4" "--host-port, $path: works"
 	is "$(reached)" "$BEFORE" "--host-port, $path: no other UDP port"
 	no_link_local "$path"
 	pod_end

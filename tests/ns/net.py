@@ -369,11 +369,23 @@ def udp(host, port, size='100'):
         s.settimeout(1)
         try:
             s.connect(sa)
-            seen = [udp_one(s, size) for _ in range(3)]
+            seen = []
+            for _ in range(3):
+                seen.append(udp_one(s, size))
+                if seen[-1] == 'TIMEOUT':
+                    break
             say(*(seen[:1] if len(set(seen)) == 1 else seen))
         except OSError as e:
             say(errno.errorcode.get(e.errno, str(e)))
         return
+
+
+def udp_send(host, port, size='100'):
+    """udp-send HOST PORT [SIZE]: a datagram there, with no wait for an answer"""
+    af, _, _, _, sa = socket.getaddrinfo(host, int(port), 0,
+                                         socket.SOCK_DGRAM)[0]
+    with socket.socket(af, socket.SOCK_DGRAM) as s:
+        s.sendto(bytes(int(size)), sa)
 
 
 def raw_syn(device, gateway_mac, source, ports, *targets):
@@ -532,7 +544,8 @@ def leader(tty, job):
 
 VERBS = {f.__name__.replace('_', '-'): f for f in (
     serve, udp_serve, who, connect, get, put, slow, late, be_reset, do_reset,
-    hold, stream, urgent, banner, many, churn, udp, raw_syn, pty)}
+    hold, stream, urgent, banner, many, churn, udp, udp_send, raw_syn,
+    pty)}
 
 if __name__ == '__main__':
     if len(sys.argv) < 2 or sys.argv[1] not in VERBS:
