@@ -45,8 +45,7 @@ one_line()
 # in_the_pod PATTERN: the pod's processes with such a command line
 in_the_pod()
 {
-	in_pod_all grep -lsaE "$1" /proc/[0-9]*/cmdline 2>/dev/null |
-		grep -vc self
+	pgrep -c --ns "$POD" --nslist pid -f "$1"
 }
 
 nobody_in_the_pod()
@@ -141,7 +140,7 @@ for sig in TERM INT HUP QUIT USR1 USR2; do
 		"SIG$sig reaches the command"
 done
 xs unheard sleep 999
-wait_for 10 eval '[ "$(in_the_pod "sleep.999")" = 1 ]'
+wait_for 10 eval '[ "$(in_the_pod "sleep 999")" = 1 ]'
 kill -TERM "$PID"
 reap "$PID"
 is "$STATUS" 143 '... and ends it where it is not caught'
@@ -203,22 +202,24 @@ check 'orphans are reaped' wait_for 10 no_zombie
 
 # Who goes takes what with it
 xs killed sh -c 'sleep 998 & sleep 998'
-wait_for 10 eval '[ "$(in_the_pod "^sleep.998")" = 2 ]'
+wait_for 10 eval '[ "$(in_the_pod "^sleep 998$")" = 2 ]' ||
+	not_ok 'exec: two processes in the pod'
 kill -KILL "$PID"
 check 'exec killed: its process group in the pod is gone' \
-	wait_for 10 nobody_in_the_pod '^sleep.998'
+	wait_for 10 nobody_in_the_pod 'sleep 998'
 spawn killed-tty "${AS_USER[@]}" "$PY" "$T/net.py" pty \
 	'wait=never' "$PODSPLICE" exec --control "$CTL" -it sleep 997
-wait_for 10 eval '[ "$(in_the_pod "^sleep.997")" = 1 ]'
+wait_for 10 eval '[ "$(in_the_pod "^sleep 997$")" = 1 ]' ||
+	not_ok '... and one with a terminal'
 for p in $(family "$PID"); do kill -KILL "$p" 2>/dev/null; done
-check '... with a terminal, too' wait_for 10 nobody_in_the_pod '^sleep.997'
+check '... with a terminal, too' wait_for 10 nobody_in_the_pod 'sleep 997'
 check 'the container runs on' in_pod_all test -d /proc/2
 xs longer sh -c 'trap "" TERM; while :; do sleep 1; done'
 LONGER=$PID
 spawn longer-tty "${AS_USER[@]}" "$PY" "$T/net.py" pty 'wait=up,exit' \
 	"$PODSPLICE" exec --control "$CTL" -it sh -c 'echo up; sleep 996'
 LONGER_TTY=$PID
-wait_for 10 eval '[ "$(in_the_pod "sleep.996")" -ge 1 ]'
+wait_for 10 eval '[ "$(in_the_pod "sleep 996")" -ge 1 ]'
 pod_end
 is "$STATUS" 143 'the container ends'
 reap "$LONGER"
