@@ -94,17 +94,19 @@ is "$(peer_net who "$HOST4" 7004)" "$PEER4 same-port" '... IPv4 is kept there'
 # Addresses a SPEC can name
 expect() # PORT, then HOST WANT...: "-" is refused
 {
-	local port=$1 got
+	local port=$1 from
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in
-		127.* | ::1) got=$(host_net connect "$1" "$port") ;;
-		*) got=$(peer_net connect "$1" "$port") ;;
+		127.* | ::1) from=host_net ;;
+		*) from=peer_net ;;
 		esac
 		if [ "$2" = - ]; then
-			is "$got" ECONNREFUSED "$port is not there for $1"
+			is "$($from connect "$1" "$port")" ECONNREFUSED \
+				"$port is not there for $1"
 		else
-			is "$got" OK "$port is there for $1"
+			is "$($from get "$1" "$port" 1000)" OK \
+				"$port is there for $1"
 		fi
 		shift 2
 	done
