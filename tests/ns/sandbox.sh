@@ -9,6 +9,7 @@
 grep -q 'seccomp: load the filter' "$BINARY" ||
 	skip_all 'a build without lists of system calls'
 command -v gdb >/dev/null || skip_all 'gdb is not installed'
+strip -g "$PODSPLICE" # gdb would read all of it each time
 serve_peer 9000 || bail 'no server on the other host'
 start()
 {
