@@ -12,6 +12,7 @@
 #define DNS_UDP_QUERY_MAX 4096 /* longer ones are dropped: bounds memory */
 #define DNS_SOCKETS_MAX	  768  /* towards servers: libslirp needs some, too */
 #define DNS_KEPT_MAX	  128  /* of them, while no query waits for a reply */
+#define DNS_IDS		  128  /* random ones in store */
 #define DNS_INFLIGHT_MAX  16   /* of one TCP client: asked, or not yet read */
 #define DNS_TCP_BYTES_MAX (8U << 20) /* of all TCP clients' messages */
 
@@ -119,6 +120,8 @@ struct dns {
 	struct dns_set *set;
 	struct dns_times times;
 	struct dns_stats stats;
+	uint16_t ids[DNS_IDS]; /* for the attempts to come */
+	size_t n_ids;
 	size_t n_sockets; /* of all attempts, and kept */
 	struct list kept; /* struct dns_socket, the one longest there first */
 	size_t n_kept;

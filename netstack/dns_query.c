@@ -103,14 +103,25 @@ static int wait_for(struct dns_query *q, struct mono time)
 	return rc;
 }
 
+/* A random one each; the kernel is asked for many at once, which costs no more
+ * than one does. Return: 0 or DNS_E_STARVED */
+static int next_id(struct dns *d, uint16_t *out)
+{
+	if (!d->n_ids) {
+		/* can't be short or interrupted: not more than 256 bytes */
+		if (getrandom(d->ids, sizeof(d->ids), 0) != sizeof(d->ids))
+			return DNS_E_STARVED;
+		d->n_ids = DNS_IDS;
+	}
+	*out = d->ids[--d->n_ids];
+	return 0;
+}
+
 static int start(struct dns_attempt *a)
 {
 	struct dns *d = a->query->dns;
 
-	if (d->n_sockets >= DNS_SOCKETS_MAX)
-		return DNS_E_STARVED;
-	/* can't be short or interrupted: fewer than 256 bytes */
-	if (getrandom(&a->id, sizeof(a->id), 0) != sizeof(a->id))
+	if (d->n_sockets >= DNS_SOCKETS_MAX || next_id(d, &a->id))
 		return DNS_E_STARVED;
 	a->n_written = a->n_read = 0;
 	return a->query->over->start(a);
