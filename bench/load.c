@@ -195,6 +195,7 @@ static const struct opt {
 	{ RR, "size", "BYTES", "of a message (1)", set_size },
 	{ HTTP, "size", "BYTES", "of the file (1024)", set_size },
 	{ HTTP, "close", NULL, "a connection for each request", set_close },
+	{ DNS, "close", NULL, "a socket for each question", set_close },
 	{ UDP_BULK | UDP_RR, "size", "BYTES",
 	  "of a datagram, 24..9000 (1200, of round trips 64)", set_size },
 	{ UDP_BULK, "rate", "MBIT", "a second; else all that go", set_rate },

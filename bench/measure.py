@@ -71,6 +71,7 @@ from tables import print_figures
 FAR_LINE = ["--delay-ms", "10"]
 FAR_LOSS = ["--loss", "0.001"]
 JUMBO_MTU = 9000
+DNS_GROUPS = ("dns", "dns-close")
 WARM_SHARE = 0.25  # of the time, in round 0, which isn't a figure
 WARM_LEAST_S = 0.2
 SMOKE_AGAIN_S = 3
@@ -116,7 +117,7 @@ def measure_traffic(group, names, peers, results, opts):
     mtu = LINK_MTU if group == "far" else \
         group if isinstance(group, int) else None
     udp = group in ("udp", "jumbo")
-    if mtu or group == "dns":
+    if mtu or group in DNS_GROUPS:
         peers = [p for p in peers if p.has_egress]
     up = start_all(peers, results, group, mtu, udp)
     if not up:
@@ -334,7 +335,7 @@ def measure_group(lab, group, names, peers, results, opts):
         measure_ports(peers, results, opts)
     elif group == "check":
         measure_check(usual(peers, opts), results, opts)
-    elif group == "dns":
+    elif group in DNS_GROUPS:
         with dns_server(lab):
             measure_traffic(group, names, peers, results, opts)
     elif group == "far":

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Round trips of datagrams: rr.c without connections, and of questions to DNS
- * and their answers. Each client has a socket of its own, and one datagram
- * under way. One that hasn't come back after LOST_MS is counted and given up;
- * its answer, should it come, is ignored. The first tenth of the run warms up
- * and is not counted.
+ * and their answers. Each client has a socket of its own, with --close one for
+ * each question, and one datagram under way. One that hasn't come back after
+ * LOST_MS is counted and given up; its answer, should it come, is ignored. The
+ * first tenth of the run warms up and is not counted.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -88,6 +88,27 @@ static bool name_check(const struct udp_client *c, size_t len, uint32_t *seq)
 static const struct udp_kind echo = { "udp-rr", echo_ask, echo_check },
 			     names = { "dns", name_ask, name_check };
 
+static void client_event(struct loop_source *src, uint32_t revents);
+
+/* Return: false: the run has failed */
+static bool client_open(struct udp_client *c)
+{
+	struct run *run = &c->rr->run;
+	int fd = load_connect(&run->cfg->target, SOCK_DGRAM);
+
+	if (fd < 0) {
+		run_fail(run, "connect: %s", strerror(-fd));
+		return false;
+	}
+	c->src = (struct loop_source){ fd, EPOLLIN, client_event };
+	if (loop_add(&run->loop, &c->src)) {
+		loop_close(&run->loop, &c->src);
+		run_fail(run, "no epoll");
+		return false;
+	}
+	return true;
+}
+
 static void client_send(struct udp_client *c)
 {
 	struct run *run = &c->rr->run;
@@ -96,6 +117,10 @@ static void client_send(struct udp_client *c)
 	c->seq++;
 	len = c->rr->kind->ask(c);
 	c->sent_at = mono_now();
+	if (run->cfg->close)
+		loop_close(&run->loop, &c->src);
+	if (c->src.fd < 0 && !client_open(c))
+		return;
 	/* a full queue loses it, as anything on the way may */
 	if (send(c->src.fd, run->buf, len, 0) < 0 && errno != EAGAIN &&
 	    errno != ENOBUFS)
@@ -155,14 +180,9 @@ static int udp_rr_start(struct udp_rr *rr)
 		return log_errno(ENOMEM, "clients");
 	for (uint64_t i = 0; i < cfg->conns; i++) {
 		struct udp_client *c = &rr->clients[i];
-		int fd = load_connect(&cfg->target, SOCK_DGRAM);
 
 		c->rr = rr;
-		c->src = (struct loop_source){ fd, EPOLLIN, client_event };
-		if (fd < 0)
-			return log_errno(-fd, "connect");
-		if (loop_add(&rr->run.loop, &c->src))
-			return -EIO;
+		c->src = (struct loop_source)LOOP_SOURCE_NULL;
 		client_send(c);
 	}
 	rr->sweep.fn = on_sweep;
@@ -178,10 +198,10 @@ static void udp_rr_print(const struct udp_rr *rr)
 	char target[ADDR_TEXT_MAX];
 
 	printf("{\"schema\":1,\"test\":\"%s\",\"clients\":%llu,"
-	       "\"size\":%llu,\"lost\":%llu,",
+	       "\"size\":%llu,\"close\":%s,\"lost\":%llu,",
 	       rr->kind->name, (unsigned long long)cfg->conns,
 	       (unsigned long long)cfg->size_bytes,
-	       (unsigned long long)rr->n_lost);
+	       cfg->close ? "true" : "false", (unsigned long long)rr->n_lost);
 	hist_describe(&rr->lat.hist, latency_seconds(&rr->lat));
 	printf(",\"verified\":true,\"target\":\"%s\"}\n",
 	       endpoint_format(&cfg->target, target));

@@ -15,6 +15,7 @@
 #include "bench/dns.h"
 #include "bench/pattern.h"
 #include "netstack/base/addr.h"
+#include "netstack/base/fd.h"
 #include "tests/unit/generator.h"
 
 #define BODY 3000
@@ -97,6 +98,57 @@ static void names_are_asked_and_counted(void **state)
 	assert_non_null(strstr(out, "\"verified\":true"));
 	(void)kill(server, SIGTERM);
 	(void)waitpid(server, NULL, 0);
+}
+
+static uint16_t answer_one(int fd)
+{
+	union endpoint from;
+	socklen_t from_len = sizeof(from);
+	uint8_t msg[DNS_MAX];
+	ssize_t n = recvfrom(fd, msg, sizeof(msg), 0, &from.sa, &from_len);
+
+	assert_true(n > 0);
+	n = (ssize_t)dns_answer(msg, (size_t)n);
+	assert_int_equal(sendto(fd, msg, (size_t)n, 0, &from.sa, from_len), n);
+	return endpoint_port(&from);
+}
+
+/* Are four questions in a row from more than one port? */
+static bool ports_differ(bool fresh)
+{
+	struct ip lo = { .family = AF_INET, .v4 = { htonl(INADDR_LOOPBACK) } };
+	union endpoint at = endpoint_make(&lo, 0);
+	socklen_t len = sizeof(at);
+	scoped_fd fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint16_t port;
+	char text[8];
+	const char *const keep[] = { "dns",	  "--seconds", "60",
+				     "127.0.0.1", text,	       NULL };
+	const char *const renew[] = { "dns",	   "--close", "--seconds", "60",
+				      "127.0.0.1", text,      NULL };
+	scoped_fd out = -1;
+	bool differ = false;
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, &at.sa, endpoint_len(&at)), 0);
+	assert_int_equal(getsockname(fd, &at.sa, &len), 0);
+	(void)snprintf(text, sizeof(text), "%u", endpoint_port(&at));
+	out = start(fresh ? renew : keep, &pid);
+	assert_true(out >= 0);
+	port = answer_one(fd);
+	for (int i = 0; i < 3; i++)
+		differ |= answer_one(fd) != port;
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	return differ;
+}
+
+static void each_name_is_asked_from_a_port_of_its_own_if_wanted(void **state)
+{
+	(void)state;
+	assert_false(ports_differ(false));
+	assert_true(ports_differ(true));
 }
 
 /* HTTP */
@@ -246,6 +298,8 @@ int main(void)
 		cmocka_unit_test(any_other_answer_is_wrong),
 		cmocka_unit_test(only_its_own_questions_are_answered),
 		cmocka_unit_test(names_are_asked_and_counted),
+		cmocka_unit_test(
+			each_name_is_asked_from_a_port_of_its_own_if_wanted),
 		cmocka_unit_test(files_are_fetched_and_counted),
 		cmocka_unit_test(an_answer_that_is_wrong_is_no_figure),
 		cmocka_unit_test(a_client_without_an_answer_is_no_figure),
