@@ -407,7 +407,7 @@ static void build(struct nft_batch *b, const struct nft_hop *h)
 	nft_chain(b, NFPROTO_NETDEV, "from_pod", NF_NETDEV_INGRESS, 0, h->p0);
 	nft_chain(b, NFPROTO_NETDEV, "from_tap", NF_NETDEV_INGRESS, 0, h->tap);
 	nft_chain(b, NFPROTO_NETDEV, "to_pod", NF_NETDEV_EGRESS, 0, h->p0);
-	nft_udp_from_tap(b);
+	nft_udp_from_tap(b, h->p0_index);
 	from_pod(b, h);
 	from_tap(b, h);
 	nft_udp_to_pod(b, &nft_fam4);

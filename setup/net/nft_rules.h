@@ -38,5 +38,5 @@ void nft_rules_key(struct nft_rule *r, const struct nft_family *f,
 void nft_udp_sets(struct nft_batch *b, const struct nft_family *f);
 void nft_udp_from_pod(struct nft_batch *b, const struct nft_family *f, int tap);
 /* Both chains; nft_udp_to_pod() comes behind it. */
-void nft_udp_from_tap(struct nft_batch *b);
+void nft_udp_from_tap(struct nft_batch *b, int p0);
 void nft_udp_to_pod(struct nft_batch *b, const struct nft_family *f);

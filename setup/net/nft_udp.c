@@ -6,7 +6,7 @@
  *  set udp4  { ipv4_addr . port . ipv4_addr . port; timeout 60s }
  *  set frag4 { ipv4_addr . ipv4_addr . id; timeout 30s }
  *  chain from_tap { ...
- *   UDP: meta mark set 2
+ *   UDP: meta mark set 2                                fwd to p0
  *  chain to_pod { egress device p0
  *   meta mark 2                                         accept
  *   UDP, not the first fragment                         accept
@@ -179,7 +179,7 @@ static void e_ttl(struct nft_rule *r, const struct nft_family *f, uint8_t ttl)
 		    NFT_CMP_EQ, &ttl, 1);
 }
 
-void nft_udp_from_tap(struct nft_batch *b)
+void nft_udp_from_tap(struct nft_batch *b, int p0)
 {
 	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_tap");
 	uint32_t mark = HOP_UDP_MARK_TAP;
@@ -187,6 +187,7 @@ void nft_udp_from_tap(struct nft_batch *b)
 
 	nft_meta(&r, NFT_META_L4PROTO, NFT_CMP_EQ, &udp, 1);
 	nft_meta_set(&r, NFT_META_MARK, &mark, sizeof(mark));
+	nft_fwd(&r, p0);
 	nft_rule_end(&r);
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "to_pod");
