@@ -17,7 +17,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
 
 #include "netstack/dns_internal.h"
 
@@ -53,17 +53,14 @@ static void allow_fragments(const struct dns_socket *s)
 static int send_attempt(struct dns_attempt *a)
 {
 	const struct dns_query *q = a->query;
-	uint8_t id[2] = { (uint8_t)(a->id >> 8), (uint8_t)a->id };
-	struct iovec iov[2] = {
-		{ .iov_base = id, .iov_len = 2 },
-		{ .iov_base = (void *)(uintptr_t)(q->msg + 2),
-		  .iov_len = q->len - 2 },
-	};
-	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
+	uint8_t msg[DNS_UDP_QUERY_MAX];
 
+	memcpy(msg, q->msg, q->len);
+	msg[0] = (uint8_t)(a->id >> 8);
+	msg[1] = (uint8_t)a->id;
 	if (q->len > DNS_UDP_MIN) /* no link's MTU is that small */
 		allow_fragments(a->socket);
-	if (sendmsg(a->socket->src.fd, &mh, MSG_NOSIGNAL) >= 0)
+	if (send(a->socket->src.fd, msg, q->len, MSG_NOSIGNAL) >= 0)
 		return 0;
 	/* full queues: as good as lost on the way, the timer knows what to do
 	 */
