@@ -24,6 +24,7 @@
 #define SNAPLEN	      262144
 #define TCP_FIN_PSH   0x09
 #define TCP_CWR	      0x80
+#define SEGMENT_MAX   (65535 + 18) /* as IP's length has it, and a VLAN tag */
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* since Linux 6.2 */
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
@@ -175,6 +176,7 @@ static bool find_layout(const uint8_t *f, size_t len,
 	header = l->tcp ? (size_t)(f[l->l4 + 12] >> 4) * 4 : 8;
 	l->payload = l->l4 + header;
 	return header >= (l->tcp ? 20 : 8) && l->payload < len &&
+	       l->payload + hdr->gso_size <= SEGMENT_MAX &&
 	       (!l->tcp || l->v6 == (type == VIRTIO_NET_HDR_GSO_TCPV6));
 }
 
@@ -220,7 +222,7 @@ static void sum_l4(uint8_t *frame, const struct layout *l, size_t len)
 static void cut(struct pcap *p, const struct timespec *when, const uint8_t *f,
 		const struct layout *l, size_t size)
 {
-	uint8_t seg[PCAP_FRAME_MAX];
+	uint8_t seg[SEGMENT_MAX];
 	size_t total = l->len - l->payload;
 
 	for (size_t off = 0, nth = 0; off < total; off += size, nth++) {

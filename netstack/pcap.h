@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A capture file of what crosses the pod's veth, as a wire would have carried
- * it. The kernel moves up to 64 KiB of TCP at once and leaves checksums to
+ * it. The kernel moves up to 192 KiB of TCP at once and leaves checksums to
  * hardware that isn't there: a packet socket shows that, with what is missing
  * in a struct virtio_net_hdr (linux/virtio_net.h, PACKET_VNET_HDR in
  * packet(7)). Here such a packet becomes the segments that a network card would
@@ -15,9 +15,8 @@
 #include <stdint.h>
 #include <time.h>
 
-#define PCAP_FRAME_MAX                                                         \
-	(65535 + 18) /* one packet as it comes, and a VLAN tag                 \
-		      */
+/* One packet as it comes: more than HOP_GSO_BYTES (setup/net/hop.h). */
+#define PCAP_FRAME_MAX	(255 * 1024)
 #define PCAP_BUFFER_LEN (256 * 1024)
 
 struct pcap {

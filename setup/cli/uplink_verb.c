@@ -141,6 +141,9 @@ static int uplink_2_fork(struct uplink_verb *u)
 		.hop = {
 			.ns_pod = u->target.ns_net,
 			.joined = true,
+			/* a path's end is only seen when nobody holds it */
+			.unheld = u->target.pidfd < 0 &&
+				  !u->cfg->net.publish_all,
 			.bare = u->cfg->bare,
 			.plain = u->cfg->plain,
 			.tap = u->tap,
@@ -156,10 +159,6 @@ static int uplink_2_fork(struct uplink_verb *u)
 
 	fd_drop(&runner); /* there is none */
 	fd_drop(&u->net.helpers.hop.ns_pod);
-	/* a socket of the namespace keeps it, too: a path's end is only seen
-	 * when nobody does */
-	if (u->target.pidfd < 0 && !u->cfg->net.publish_all)
-		fd_drop(&u->net.helpers.hop.sockets);
 	fd_drop(&u->target.ns_net);
 	fd_drop(&u->target.ns_user);
 	fd_drop(&u->tap); /* the hop has its own */

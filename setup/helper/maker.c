@@ -31,8 +31,8 @@
 	{                                                                      \
 		&(h)->tap, &(h)->tap_hop, &(h)->tproxy[0], &(h)->tproxy[1],    \
 			&(h)->dns[0], &(h)->dns[1], &(h)->links,               \
-			&(h)->capture, &(h)->sockets, &(h)->ns_user,           \
-			&(h)->ns_hop, &(h)->ns_pod,                            \
+			&(h)->devices, &(h)->capture, &(h)->sockets,           \
+			&(h)->ns_user, &(h)->ns_hop, &(h)->ns_pod,             \
 	}
 
 /*

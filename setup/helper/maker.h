@@ -36,7 +36,7 @@ struct maker_totals {
 
 /* Which descriptors of struct hop follow, in the order of its fields. */
 struct maker_hop {
-	bool has[12];
+	bool has[13];
 	struct podnet plan; /* as hop_setup() left it */
 };
 

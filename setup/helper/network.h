@@ -59,8 +59,9 @@ struct network {
 	struct uplink_watch *uplink_watch;
 	struct sockdiag sockets; /* its descriptor is the hop's */
 	struct autopublish *autopublish;
-	struct rtnl_alarm *links; /* of the hop */
-	struct rtnl_alarm *names; /* of the host; NULL: no SPEC has any */
+	struct rtnl_alarm *links;   /* of the hop */
+	struct rtnl_alarm *devices; /* of the pod; NULL: not watched */
+	struct rtnl_alarm *names;   /* of the host; NULL: no SPEC has any */
 	struct loop_source usr1;
 	struct loop_timer log_check;
 	int pcap_file;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -121,7 +122,7 @@ struct recording {
 	int sock;
 	const char *path;
 	struct pcap *pcap;
-	uint64_t lost;
+	uint64_t too_long;
 	uint8_t frame[4 + PCAP_FRAME_MAX]; /* room for a VLAN tag in front */
 };
 
@@ -163,6 +164,10 @@ static bool one_packet(struct recording *r)
 	if (n < (ssize_t)sizeof(hdr))
 		/* a device that is down says so once; it may come back */
 		return n >= 0 || errno == EINTR || errno == ENETDOWN;
+	if (m.msg_flags & MSG_TRUNC) { /* the pod's root made its device so */
+		r->too_long++;
+		return true;
+	}
 	len = (size_t)n - sizeof(hdr);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
 		struct tpacket_auxdata aux;
@@ -228,6 +233,10 @@ static void tell_loss(const struct recording *r)
 	    st.tp_drops)
 		log_warn("--pcap %s: %u packets came too fast and are missing",
 			 r->path, st.tp_drops);
+	if (r->too_long)
+		log_warn("--pcap %s: %" PRIu64
+			 " packets of more than %u bytes are missing",
+			 r->path, r->too_long, PCAP_FRAME_MAX);
 }
 
 static int recorder_main(const struct recorder_config *cfg, int ctl, int sock,

@@ -41,10 +41,11 @@
 #include "setup/net/rtnl_alarm.h"
 #include "setup/net/sockdiag.h"
 
-#define P0	    "p0"
-#define TAP	    "tap0"
-#define TABLE_LOCAL 100
-#define BACKLOG	    4096
+#define P0		"p0"
+#define USUAL_GSO_BYTES 65536 /* GSO_LEGACY_MAX_SIZE in linux/netdevice.h */
+#define TAP		"tap0"
+#define TABLE_LOCAL	100
+#define BACKLOG		4096
 
 /* The hop's sysctls that hold for every device; before any is made. */
 static int hop_sysctls(void)
@@ -405,6 +406,7 @@ void hop_close(struct hop *hop)
 		fd_drop(&hop->dns[i]);
 	}
 	fd_drop(&hop->links);
+	fd_drop(&hop->devices);
 	fd_drop(&hop->capture);
 	fd_drop(&hop->sockets);
 	fd_drop(&hop->ns_user);
@@ -454,12 +456,25 @@ static int watch_packets(struct hop *hop)
 	return hop->capture < 0 ? hop->capture : 0;
 }
 
-static int watch_sockets(void *arg)
+/* In the pod. */
+static int watch_pod(void *arg)
 {
 	struct hop *hop = arg;
 
 	hop->sockets = sockdiag_socket();
-	return hop->sockets < 0 ? hop->sockets : 0;
+	if (hop->sockets < 0)
+		return hop->sockets;
+	hop->devices = rtnl_alarm_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR);
+	return hop->devices < 0 ? hop->devices : 0;
+}
+
+static void set_gso(uint32_t bytes)
+{
+	struct nl_sock *nl = NULL;
+
+	if (!link_open(&nl))
+		link_gso_ipv4(nl, P0, bytes);
+	link_close(nl);
 }
 
 int hop_setup(const struct hop_config *cfg, struct hop *out)
@@ -483,7 +498,11 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 	if (!rc && cfg->capture)
 		rc = watch_packets(&hop);
 	if (!rc)
-		rc = netconf_in(hop.ns_pod, watch_sockets, &hop);
+		if (!rc && !cfg->unheld)
+			rc = netconf_in(hop.ns_pod, watch_pod, &hop);
+	if (!rc && hop.tap_hop < 0 && hop.devices >= 0 &&
+	    hop_pod_alone(hop.devices, cfg->plan))
+		set_gso(HOP_GSO_BYTES);
 	if (!rc) {
 		hop.ns_hop = sys_open_ns(0, "net");
 		rc = hop.ns_hop < 0 ? hop.ns_hop : 0;
@@ -502,6 +521,23 @@ bool hop_cut_off(int fd)
 
 	/* asks the namespace that the socket was made in: netdevice(7) */
 	return ioctl(fd, SIOCGIFINDEX, &ifr) < 0 && errno == ENODEV;
+}
+
+bool hop_pod_alone(int fd, const struct podnet *plan)
+{
+	struct ifreq list[16];
+	struct ifconf all = { .ifc_len = sizeof(list), .ifc_req = list };
+	size_t n;
+
+	if (ioctl(fd, SIOCGIFCONF, &all))
+		return false;
+	n = (size_t)all.ifc_len / sizeof(list[0]);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].ifr_name, plan->tap) != 0 &&
+		    (ioctl(fd, SIOCGIFFLAGS, &list[i]) ||
+		     (list[i].ifr_flags & (IFF_UP | IFF_LOOPBACK)) == IFF_UP))
+			return false;
+	return n < ARRAY_SIZE(list); /* else there may be more */
 }
 
 /* What is to be done in one of the hop's namespaces later. */
@@ -561,6 +597,22 @@ int hop_route6(struct hop *hop, const struct podnet *plan, bool add)
 		return rc;
 	hop->no_route6 = true;
 	return 0;
+}
+
+static int small_packets(const struct errand *e)
+{
+	(void)e;
+	set_gso(USUAL_GSO_BYTES);
+	return 0;
+}
+
+int hop_small_packets(const struct hop *hop)
+{
+	const struct errand e = { .hop = hop,
+				  .ns = hop->ns_hop,
+				  .fn = small_packets };
+
+	return send_errand(&e);
 }
 
 static int remove_p0(const struct errand *e)

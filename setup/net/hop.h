@@ -14,6 +14,15 @@
 /* The TPROXY listeners' port on the gateway's addresses, inside the hop. */
 #define HOP_TPROXY_PORT 1
 
+/*
+ * IPv4 TCP's packets between hop and pod: three times the usual 64 KiB, so that
+ * the rules, the routes and the veth have a third of the work. Where the pod
+ * hands them on to other devices (containers behind a bridge), which take no
+ * more than the usual, the processor would cut each into segments, which costs
+ * far more: there they stay as they are, see hop_pod_alone().
+ */
+#define HOP_GSO_BYTES 196608
+
 struct hop_config {
 	struct podnet *plan; /* completed by hop_setup() */
 	enum datapath datapath;
@@ -21,6 +30,7 @@ struct hop_config {
 	bool route6;  /* the host has an IPv6 default route now */
 	int ns_pod;   /* the pod's network namespace; hop_setup() takes it */
 	bool joined;  /* somebody else made it: the device may be there */
+	bool unheld;  /* make no socket in the pod: it holds the namespace */
 	bool capture; /* make hop.capture */
 	bool bare;    /* others set addresses, routes and the device's state */
 	bool plain;   /* no sysctl is set, and no IPv6 address: router
@@ -37,6 +47,7 @@ struct hop {
 	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
 	int dns[2];    /* listeners on the DNS addresses, TCP */
 	int links;     /* rtnl_alarm.h: devices of the hop change */
+	int devices;   /* ... or the pod's, and its IPv4 addresses */
 	int capture; /* recorder.h: packets of p0, as the pod's veth has them */
 	int sockets; /* sockdiag.h: the pod's */
 	/* the helper's user namespace, the hop's and the pod's network ones */
@@ -46,7 +57,8 @@ struct hop {
 
 #define HOP_NULL                                                               \
 	{                                                                      \
-		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1, -1, false, \
+		-1, -1, { -1, -1 }, { -1, -1 }, -1, -1, -1, -1, -1, -1, -1,    \
+			false,                                                 \
 	}
 
 /**
@@ -74,6 +86,20 @@ int hop_setup(const struct hop_config *cfg, struct hop *out);
  * @fd: a socket of the hop, as hop.links is; the caller may be elsewhere
  */
 bool hop_cut_off(int fd);
+
+/**
+ * hop_pod_alone() - has the pod no device with an IPv4 address but ours and lo?
+ * @fd: a socket of the pod, as hop.devices is; the caller may be elsewhere
+ * Devices that are down don't count. What can't be asked is "no".
+ */
+bool hop_pod_alone(int fd, const struct podnet *plan);
+
+/**
+ * hop_small_packets() - the pod isn't alone any more: TCP's packets to it have
+ *			 the usual 64 KiB at most, those of new flows
+ * Forks; the child enters @hop's namespaces. Return: 0 or -errno, logged
+ */
+int hop_small_packets(const struct hop *hop);
 
 /** hop_close() - close what is left in @hop; idempotent */
 void hop_close(struct hop *hop);

@@ -23,6 +23,8 @@
 
 #include "netstack/base/log.h"
 
+#define GSO_IPV4_MAX_SIZE 63 /* IFLA_GSO_IPV4_MAX_SIZE, since Linux 6.3 */
+
 /* libnl has error numbers of its own; back to errno's. */
 static int nl_errno(int rc)
 {
@@ -128,6 +130,21 @@ int link_set(struct nl_sock *sk, const char *name, const struct link_opts *o)
 	rtnl_link_put(old);
 	rtnl_link_put(l);
 	return done(rc, "set link", name);
+}
+
+void link_gso_ipv4(struct nl_sock *sk, const char *name, uint32_t bytes)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+
+	if (!msg)
+		return;
+	if (nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO) ||
+	    nla_put_string(msg, IFLA_IFNAME, name) ||
+	    nla_put_u32(msg, GSO_IPV4_MAX_SIZE, bytes))
+		nlmsg_free(msg);
+	else
+		(void)nl_send_sync(sk, msg); /* frees it */
 }
 
 int link_del(struct nl_sock *sk, const char *name)

@@ -35,6 +35,15 @@ int link_add_veth(struct nl_sock *sk, const char *name,
 		  const struct link_opts *o, const char *peer, int peer_netns,
 		  const struct link_opts *p);
 
+/**
+ * link_gso_ipv4() - how large packets of IPv4 TCP may be before they are cut
+ *		     into segments, which no other device of a veth pair does
+ * @bytes: more than 65,536 ("BIG TCP"): their IPv4 header tells a length of 0
+ *
+ * For speed only: kernels before 6.3 ignore it, and no error is told.
+ */
+void link_gso_ipv4(struct nl_sock *sk, const char *name, uint32_t bytes);
+
 /** link_move() - give a device to another namespace, where its name is @as */
 int link_move(struct nl_sock *sk, const char *name, int netns, const char *as);
 

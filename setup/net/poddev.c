@@ -293,6 +293,8 @@ static int config(void *arg)
 	rc = link_open(&nl);
 	if (!rc)
 		rc = link_set(nl, plan->tap, &own);
+	if (!rc && !e->tap)
+		link_gso_ipv4(nl, plan->tap, HOP_GSO_BYTES);
 	if (!rc && e->had->there && !e->tap)
 		rc = link_copy_apply(nl, plan->tap, e->had);
 	if (!rc && !e->cfg->bare)

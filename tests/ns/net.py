@@ -439,6 +439,24 @@ def raw_syn(device, gateway_mac, source, ports, *targets):
 
 # A terminal for -t, ^C, ^Z and window sizes
 
+def gso(device):
+    """gso DEVICE: the most bytes of an IPv4 TCP packet; 0: the kernel is older
+
+    It is attribute 63 of a link, which iproute2 tells since 6.3 only.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
+        s.send(struct.pack('=IHHIIBBHiII', 32, 18, 1, 0, 0, 0, 0, 0,
+                           socket.if_nametoindex(device), 0, 0))
+        answer = s.recv(65536)
+    at, value = 32, 0
+    while at + 8 <= len(answer):
+        size, kind = struct.unpack_from('=HH', answer, at)
+        if kind == 63:
+            value = struct.unpack_from('=I', answer, at + 4)[0]
+        at += (size + 3) & ~3
+    say(value)
+
+
 def pty(script, *argv):
     """pty STEPS CMD...: runs CMD on a new terminal as a job of a small shell
     like parent. STEPS, comma-separated: wait=TEXT, send=TEXT (^C and ^Z are
@@ -544,7 +562,7 @@ def leader(tty, job):
 
 VERBS = {f.__name__.replace('_', '-'): f for f in (
     serve, udp_serve, who, connect, get, put, slow, late, be_reset, do_reset,
-    hold, stream, urgent, banner, many, churn, udp, udp_send, raw_syn,
+    hold, stream, urgent, banner, many, churn, udp, udp_send, raw_syn, gso,
     pty)}
 
 if __name__ == '__main__':

@@ -238,6 +238,34 @@ static void segments_are_as_a_card_would_cut_them(void **state)
 	assert_int_equal(setup(NULL), 0); /* for the teardown */
 }
 
+/* BIG TCP: a packet that IPv4's length can't tell of. */
+static void more_than_64k_is_cut_too(void **state)
+{
+	static uint8_t f[54 + 150000];
+	struct virtio_net_hdr hdr;
+	uint8_t head[PKT_MAX];
+	struct record r;
+	size_t seen = 0;
+
+	(void)state;
+	(void)build(head, &tcp4, &hdr);
+	memcpy(f, head, 54);
+	for (size_t i = 54; i < sizeof(f); i++)
+		f[i] = (uint8_t)(i * 31 >> 3);
+	pkt_16(f + 16, 0);
+	hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	hdr.gso_size = 1448;
+	pcap_packet(&pcap, &when, &hdr, f, sizeof(f));
+	load();
+	while (next(&r)) {
+		good_sums(&r, L3, 34);
+		assert_int_equal(be16(r.data + 16), r.len - 14);
+		assert_memory_equal(r.data + 54, f + 54 + seen, r.len - 54);
+		seen += r.len - 54;
+	}
+	assert_int_equal(seen, 150000);
+}
+
 static void udp_segments_are_datagrams(void **state)
 {
 	struct pkt spec = tcp4;
@@ -379,6 +407,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(missing_checksums_are_put_in),
 		TEST(segments_are_as_a_card_would_cut_them),
+		TEST(more_than_64k_is_cut_too),
 		TEST(udp_segments_are_datagrams),
 		TEST(nonsense_is_written_as_it_is),
 		TEST(raw_changes_nothing),
