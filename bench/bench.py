@@ -130,11 +130,14 @@ def check_tools(tools):
 
 
 def check_outputs(opts):
-    """Before half an hour has gone by for them."""
+    """Before half an hour has gone by for them; none is left if it ends."""
     try:
         for path in filter(None, (opts.json, opts.report)):
+            there = os.path.lexists(path)
             with open(path, "a", encoding="utf-8"):
                 pass
+            if not there:
+                os.remove(path)
         if opts.plot:
             os.makedirs(opts.plot, exist_ok=True)
     except OSError as e:

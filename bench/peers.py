@@ -90,7 +90,15 @@ class Peer:
 
     def absence(self):
         """Why it can't be measured; None: it can."""
-        return None if self.present() else "not installed"
+        if not self.present():
+            return "not installed"
+        return "podsplice has that name in PATH" if self.is_ours() else None
+
+    def is_ours(self):
+        """podsplice takes other programs' names, and is started by them."""
+        return self.program not in (None, "podsplice") and \
+            ("podsplice" in self.version() or os.path.basename(
+                os.path.realpath(self.present())) == "podsplice")
 
     def binaries(self):
         """Whatever else its processes run is not what is to be measured."""

@@ -244,7 +244,8 @@ nobody_is_in_there()
 
 for signal in INT TERM HUP KILL; do
 	spawn "$signal" "${AS_USER[@]}" "$PODSPLICE" bench --only pub-net \
-		--seconds 100 --json "$WORK/$signal.json"
+		--seconds 100 --json "$WORK/$signal.json" \
+		--report "$WORK/$signal.html"
 	wait_for 60 measures || bail "no measurement"
 	unlike "$USER_NS" "^$(readlink /proc/self/ns/user)\$" \
 		"$signal: it is in a user namespace"
@@ -252,6 +253,7 @@ for signal in INT TERM HUP KILL; do
 	wait "$PID" 2>/dev/null
 	is $? $((128 + $(kill -l "$signal"))) '... ends by the signal'
 	check '... with all its processes' wait_for 20 nobody_is_in_there
+	check '... no report is begun' test ! -e "$WORK/$signal.html"
 	check '... and its figures are kept' grep -q '"machine"' \
 		"$WORK/$signal.json"
 done

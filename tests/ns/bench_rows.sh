@@ -148,6 +148,26 @@ else
 	skip 'spliced loopback called the TAP' "pasta isn't installed"
 fi
 
+wrong PodspliceSlirp 'options, default = (), True'
+refused 'splicing called podsplice-slirp' podsplice-slirp \
+	'egress: its flows tell of splice'
+
+if command -v rootlesskit >/dev/null && command -v slirp4netns >/dev/null; then
+	mkdir "$T/names"
+	cp "$PODSPLICE" "$T/names/slirp4netns"
+	COMPARE='' PATH=$T/names:$PATH compare names.json \
+		--against slirp4netns,rootlesskit --only rr-lo-1k
+	is "$(peers_of names.json 'round trip, 1 KiB, loopback p50')" \
+		'native podsplice' 'podsplice called slirp4netns has no figure'
+	for peer in slirp4netns rootlesskit; do
+		like "$(cat "$T/table")" \
+			"absent: $peer: podsplice has that name in PATH" \
+			"... says why: $peer"
+	done
+else
+	skip 'podsplice called slirp4netns' "rootlesskit isn't installed"
+fi
+
 # trouble WHO PRESET: a peer doesn't come up, and WHO dies in a row
 trouble()
 {
