@@ -313,9 +313,9 @@ static int bind_outbound(const struct egress *e, int fd, int family)
 	return bind(fd, &ep.sa, endpoint_len(&ep)) ? -errno : 0;
 }
 
-/* Return: the socket, or -errno */
+/* Return: the socket, or -errno; @done: it is connected already */
 static int start_connect(const struct egress *e, const struct ip *to,
-			 uint16_t port)
+			 uint16_t port, bool *done)
 {
 	union endpoint ep = endpoint_make(to, port);
 	scoped_fd fd = socket(to->family,
@@ -329,23 +329,23 @@ static int start_connect(const struct egress *e, const struct ip *to,
 		rc = bind_outbound(e, fd, to->family);
 	if (rc)
 		return rc;
-	/* connected at once or not, its EPOLLOUT tells */
-	if (connect(fd, &ep.sa, endpoint_len(&ep)) && errno != EINPROGRESS)
-		return -errno;
-	return fd_take(&fd);
+	rc = relay_socket_connect(fd, &ep);
+	*done = !rc;
+	return !rc || rc == -EINPROGRESS ? fd_take(&fd) : rc;
 }
 
 static void open_flow(struct egress *e, const struct syn_ask *ask,
 		      const struct ip *to, uint16_t port)
 {
 	struct flow *f = calloc(1, sizeof(*f));
+	bool done;
 	int fd;
 
 	if (!f) {
 		failed(e, ask->id, ENOMEM);
 		return;
 	}
-	fd = start_connect(e, to, port);
+	fd = start_connect(e, to, port, &done);
 	if (fd < 0) {
 		free(f);
 		failed(e, ask->id, -fd);
@@ -354,11 +354,16 @@ static void open_flow(struct egress *e, const struct syn_ask *ask,
 	f->egress = e;
 	f->ask = *ask;
 	f->relay.ended = on_relay_ended;
-	f->relay.a.src = (struct loop_source){ fd, RELAY_EVENTS, on_host };
+	f->relay.a.src = (struct loop_source){ .fd = fd };
 	list_init(&f->link);
 	list_append(&e->connecting, &f->link);
 	flow_book_add(&e->book, &f->node, loop_now(e->loop));
 	table_add(e, f);
+	if (done) {
+		connected(f); /* from relay_start() on it is watched */
+		return;
+	}
+	f->relay.a.src = (struct loop_source){ fd, RELAY_EVENTS, on_host };
 	if (loop_add(e->loop, &f->relay.a.src)) {
 		say(e, ask->id, SYN_DECLINE);
 		flow_free(f);
@@ -490,6 +495,7 @@ static void pair(struct egress *e, int fd, const union endpoint *pod)
 	socklen_t len = sizeof(remote);
 	struct tuple key;
 	struct flow *f = NULL;
+	int host;
 
 	if (!getsockname(fd, &remote.sa, &len)) {
 		key = (struct tuple){ endpoint_ip(pod), endpoint_ip(&remote),
@@ -502,7 +508,9 @@ static void pair(struct egress *e, int fd, const union endpoint *pod)
 		fd_drop(&fd); /* lingers: resets the pod */
 		return;
 	}
-	if (relay_start(e->relay, &f->relay, f->relay.a.src.fd, fd)) {
+	host = f->relay.a.src.fd;
+	if (relay_start(e->relay, &f->relay, host, fd)) {
+		f->relay.a.src.fd = host;
 		fd_drop(&fd);
 		flow_free(f);
 		return;

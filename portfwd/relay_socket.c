@@ -46,3 +46,17 @@ int relay_socket_prepare_host(int fd)
 		return -errno;
 	return 0;
 }
+
+int relay_socket_connect(int fd, const union endpoint *to)
+{
+	socklen_t len = endpoint_len(to);
+
+	if (!connect(fd, &to->sa, len))
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	/* the second one only looks: EALREADY, or what the first came to */
+	if (!connect(fd, &to->sa, len))
+		return 0;
+	return errno == EALREADY ? -EINPROGRESS : -errno;
+}

@@ -5,6 +5,8 @@
  * what it accepts, so that it costs no system call per connection.
  */
 
+#include "netstack/base/addr.h"
+
 /**
  * relay_socket_prepare() - SO_LINGER {1, 0}, TCP_NODELAY, SO_OOBINLINE
  * @fd: a TCP socket, not yet connected, or a listener; borrowed
@@ -18,3 +20,14 @@ int relay_socket_prepare(int fd);
  * Return: 0 or -errno, not logged
  */
 int relay_socket_prepare_host(int fd);
+
+/**
+ * relay_socket_connect() - connect(), and see whether that was all
+ *
+ * A handshake with this machine is over when connect() comes back, although it
+ * says EINPROGRESS: then there is no event to wait for.
+ *
+ * Return: 0: connected; -EINPROGRESS: an event will tell; another -errno: it
+ *	   has failed, not logged
+ */
+int relay_socket_connect(int fd, const union endpoint *to);

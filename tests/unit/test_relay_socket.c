@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The options of relayed sockets, and that listeners pass them on. */
+/* The options of relayed sockets, that listeners pass them on, and what
+ * connect() came to. */
 #include "portfwd/relay_socket.h"
 
 #include <setjmp.h>
@@ -95,12 +96,72 @@ static void what_is_no_socket_is_refused(void **state)
 	assert_int_equal(relay_socket_prepare_host(-1), -EBADF);
 }
 
+static int listener(union endpoint *at, int backlog)
+{
+	struct sockaddr_storage any;
+	socklen_t len;
+	int fd = loopback_listener(AF_INET, &any, &len);
+
+	memcpy(at, &any, sizeof(*at));
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+static int client(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void a_handshake_with_this_machine_is_over_at_once(void **state)
+{
+	union endpoint at;
+	scoped_fd l = listener(&at, 1), c = client();
+
+	(void)state;
+	assert_int_equal(relay_socket_connect(c, &at), 0);
+	assert_int_equal(send(c, "x", 1, MSG_NOSIGNAL), 1);
+}
+
+static void a_refusal_by_this_machine_is_known_at_once(void **state)
+{
+	union endpoint at;
+	scoped_fd l = listener(&at, 1), c = client();
+
+	(void)state;
+	fd_drop(&l);
+	assert_int_equal(relay_socket_connect(c, &at), -ECONNREFUSED);
+}
+
+static void a_handshake_that_is_under_way_is_no_error(void **state)
+{
+	union endpoint at;
+	scoped_fd l = listener(&at, 0);
+	int fds[8], rc = 0;
+	size_t n = 0;
+
+	(void)state;
+	/* until its backlog is full: then nobody answers */
+	while (!rc && n < ARRAY_SIZE(fds)) {
+		fds[n] = client();
+		rc = relay_socket_connect(fds[n++], &at);
+	}
+	while (n > 0)
+		fd_drop(&fds[--n]);
+	assert_int_equal(rc, -EINPROGRESS);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_relayed_socket_resets_and_does_not_wait),
 		cmocka_unit_test(host_side_looks_for_peers_that_vanish),
 		cmocka_unit_test(what_is_no_socket_is_refused),
+		cmocka_unit_test(a_handshake_with_this_machine_is_over_at_once),
+		cmocka_unit_test(a_refusal_by_this_machine_is_known_at_once),
+		cmocka_unit_test(a_handshake_that_is_under_way_is_no_error),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
