@@ -358,6 +358,7 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		syn_flush(t);
 	for (int turns = 0; turns < 16 && t->peer.fd >= 0; turns++) {
 		struct msg m;
+		size_t n;
 		int rc = msg_recv(t->peer.fd, &m);
 
 		if (msg_again(rc))
@@ -370,8 +371,11 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		if (m.type != SYN_VERDICT || m.len > sizeof(v))
 			continue;
 		memcpy(v, m.body, m.len);
-		for (size_t i = 0; i < m.len / sizeof(v[0]); i++)
+		n = m.len / sizeof(v[0]);
+		for (size_t i = 0; i < n; i++)
 			carry_out(t, &v[i]);
+		if (n < SYN_BATCH)
+			return; /* hardly more behind it, and if, an event */
 	}
 }
 

@@ -468,6 +468,7 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		loop_defer(e->loop, &e->flush);
 	for (int i = 0; i < ASKS_A_TURN; i++) {
 		struct msg m;
+		size_t n;
 		int rc = msg_recv(src->fd, &m);
 
 		if (msg_again(rc))
@@ -482,8 +483,11 @@ static void on_peer(struct loop_source *src, uint32_t revents)
 		if (m.type != SYN_ASK || m.len > sizeof(asks))
 			continue;
 		memcpy(asks, m.body, m.len);
-		for (size_t k = 0; k < m.len / sizeof(asks[0]); k++)
+		n = m.len / sizeof(asks[0]);
+		for (size_t k = 0; k < n; k++)
 			take_ask(e, &asks[k]);
+		if (n < SYN_BATCH)
+			return; /* hardly more behind it, and if, an event */
 	}
 }
 
@@ -560,6 +564,9 @@ static void on_listener(struct loop_source *src, uint32_t revents)
 
 		if (fd >= 0) {
 			pair(l->egress, fd, &pod);
+			/* none is expected, and if, there is an event */
+			if (list_empty(&l->egress->written))
+				return;
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
