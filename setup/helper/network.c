@@ -11,6 +11,7 @@
 #include "netstack/base/log.h"
 #include "setup/base/log_path.h"
 #include "setup/helper/control_json.h"
+#include "setup/net/poddev.h"
 
 #define LOG_CHECK_S 10
 #define RESOLV_PATH "/etc/resolv.conf"
@@ -196,7 +197,7 @@ static void on_devices(void *arg, int fd)
 {
 	struct network *n = arg;
 
-	if (hop_pod_alone(fd, &n->plan))
+	if (poddev_alone(fd, &n->plan))
 		return;
 	n->devices = rtnl_alarm_free(n->devices);
 	log_info("pod: has other devices: TCP's packets are of 64 KiB at most");

@@ -464,7 +464,7 @@ static int watch_pod(void *arg)
 	hop->sockets = sockdiag_socket();
 	if (hop->sockets < 0)
 		return hop->sockets;
-	hop->devices = rtnl_alarm_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR);
+	hop->devices = rtnl_alarm_socket(RTMGRP_LINK);
 	return hop->devices < 0 ? hop->devices : 0;
 }
 
@@ -501,7 +501,7 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 		if (!rc && !cfg->unheld)
 			rc = netconf_in(hop.ns_pod, watch_pod, &hop);
 	if (!rc && hop.tap_hop < 0 && hop.devices >= 0 &&
-	    hop_pod_alone(hop.devices, cfg->plan))
+	    poddev_alone(hop.devices, cfg->plan))
 		set_gso(HOP_GSO_BYTES);
 	if (!rc) {
 		hop.ns_hop = sys_open_ns(0, "net");
@@ -521,23 +521,6 @@ bool hop_cut_off(int fd)
 
 	/* asks the namespace that the socket was made in: netdevice(7) */
 	return ioctl(fd, SIOCGIFINDEX, &ifr) < 0 && errno == ENODEV;
-}
-
-bool hop_pod_alone(int fd, const struct podnet *plan)
-{
-	struct ifreq list[16];
-	struct ifconf all = { .ifc_len = sizeof(list), .ifc_req = list };
-	size_t n;
-
-	if (ioctl(fd, SIOCGIFCONF, &all))
-		return false;
-	n = (size_t)all.ifc_len / sizeof(list[0]);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(list[i].ifr_name, plan->tap) != 0 &&
-		    (ioctl(fd, SIOCGIFFLAGS, &list[i]) ||
-		     (list[i].ifr_flags & (IFF_UP | IFF_LOOPBACK)) == IFF_UP))
-			return false;
-	return n < ARRAY_SIZE(list); /* else there may be more */
 }
 
 /* What is to be done in one of the hop's namespaces later. */

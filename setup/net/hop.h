@@ -19,7 +19,7 @@
  * the rules, the routes and the veth have a third of the work. Where the pod
  * hands them on to other devices (containers behind a bridge), which take no
  * more than the usual, the processor would cut each into segments, which costs
- * far more: there they stay as they are, see hop_pod_alone().
+ * far more: there they stay as they are, see poddev_alone().
  */
 #define HOP_GSO_BYTES 196608
 
@@ -47,7 +47,7 @@ struct hop {
 	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
 	int dns[2];    /* listeners on the DNS addresses, TCP */
 	int links;     /* rtnl_alarm.h: devices of the hop change */
-	int devices;   /* ... or the pod's, and its IPv4 addresses */
+	int devices;   /* ... or of the pod */
 	int capture; /* recorder.h: packets of p0, as the pod's veth has them */
 	int sockets; /* sockdiag.h: the pod's */
 	/* the helper's user namespace, the hop's and the pod's network ones */
@@ -86,13 +86,6 @@ int hop_setup(const struct hop_config *cfg, struct hop *out);
  * @fd: a socket of the hop, as hop.links is; the caller may be elsewhere
  */
 bool hop_cut_off(int fd);
-
-/**
- * hop_pod_alone() - has the pod no device with an IPv4 address but ours and lo?
- * @fd: a socket of the pod, as hop.devices is; the caller may be elsewhere
- * Devices that are down don't count. What can't be asked is "no".
- */
-bool hop_pod_alone(int fd, const struct podnet *plan);
 
 /**
  * hop_small_packets() - the pod isn't alone any more: TCP's packets to it have

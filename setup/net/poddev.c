@@ -14,9 +14,14 @@
 #include "setup/net/poddev.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "netstack/base/fd.h"
@@ -27,6 +32,8 @@
 #include "setup/net/link.h"
 #include "setup/net/netconf.h"
 
+#define DUMP_SEQ      1	   /* what the kernel tells of itself has 0 */
+#define DUMP_PIECES   1024 /* and alarms before them */
 #define BUSY_TRIES    75
 #define BUSY_PAUSE_NS 20000000L
 
@@ -145,6 +152,59 @@ int poddev_look(const struct hop_config *cfg, int ns_pod, struct link_copy *out)
 			    : netconf_in(ns_pod, look, &e);
 
 	return rc ? rc : follow(cfg, out);
+}
+
+/* @link: an RTM_NEWLINK. May packets of the pod's be handed on to it? */
+static bool is_other(struct nlmsghdr *link, const char *tap)
+{
+	const struct ifinfomsg *ifi = nlmsg_data(link);
+	struct nlattr *name = nlmsg_find_attr(link, sizeof(*ifi), IFLA_IFNAME);
+
+	return (ifi->ifi_flags & (IFF_UP | IFF_LOOPBACK)) == IFF_UP &&
+	       !(name && strcmp(nla_get_string(name), tap) == 0);
+}
+
+/* A piece of the answer. Return: 1 = alone, 0 = not, -1 = so far */
+static int judge(void *buf, int len, const char *tap)
+{
+	for (struct nlmsghdr *h = buf; nlmsg_ok(h, len);
+	     h = nlmsg_next(h, &len)) {
+		if (h->nlmsg_seq != DUMP_SEQ)
+			continue; /* what the socket is there for */
+		if (h->nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (h->nlmsg_type != RTM_NEWLINK || is_other(h, tap))
+			return 0;
+	}
+	return -1;
+}
+
+bool poddev_alone(int fd, const struct podnet *plan)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg ifi;
+	} ask = { .h = { .nlmsg_len = sizeof(ask),
+			 .nlmsg_type = RTM_GETLINK,
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			 .nlmsg_seq = DUMP_SEQ } };
+	union {
+		struct nlmsghdr align;
+		char bytes[32768]; /* the kernel's largest piece of a dump */
+	} buf;
+	int rc = -1;
+
+	if (send(fd, &ask, sizeof(ask), 0) != sizeof(ask))
+		return false;
+	for (int i = 0; i < DUMP_PIECES && rc < 0; i++) {
+		ssize_t n = recv(fd, &buf, sizeof(buf), MSG_DONTWAIT);
+
+		if (n >= 0)
+			rc = judge(&buf, (int)n, plan->tap);
+		else if (errno != ENOBUFS && errno != EINTR)
+			rc = 0;
+	}
+	return rc == 1;
 }
 
 /* ---- moving it ---- */

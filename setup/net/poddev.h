@@ -46,6 +46,14 @@ int poddev_give_back(const struct hop_config *cfg, int ns_pod, const char *name,
 int poddev_config(const struct hop_config *cfg, int ns_pod,
 		  const struct link_copy *had, int *tap);
 
+/**
+ * poddev_alone() - has the pod no other device that is up, but lo?
+ * @fd: a non-blocking rtnetlink socket of the pod's, as hop.devices is; the
+ *	caller may be elsewhere
+ * Return: false, too, when that can't be asked
+ */
+bool poddev_alone(int fd, const struct podnet *plan);
+
 /** poddev_mtu() - what it begins with in the pod */
 uint32_t poddev_mtu(const struct hop_config *cfg, const struct link_copy *had);
 
