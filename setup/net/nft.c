@@ -7,6 +7,7 @@
  *  set fin_pod4, fin_tap4 { the same }
  *  set closing4, ended4 { the same; timeout 60s }
  *  chain from_pod { ingress device p0
+ *   ack, no rst, key neither @slow nor @closing         accept
  *   meta protocol != { ip, ip6 }                        fwd to TAP
  *   ICMP errors (they answer the hop's own packets)     accept
  *   UDP of a relayed flow: nft_udp.c                    accept
@@ -68,6 +69,7 @@
 #define TCP_SYNACK 0x12
 #define TCP_FIN	   0x01
 #define TCP_RST	   0x04
+#define TCP_ACK	   0x10
 #define KEY4_BYTES 16 /* 4 + 2 padded to 4, twice */
 #define KEY6_BYTES 40
 
@@ -273,11 +275,32 @@ static void slow_down(struct nft_batch *b, const struct nft_family *f, int tap)
 	member(b, f, FROM_POD, &f->closing, tap);
 }
 
+/*
+ * What nearly all packets are needn't pass all other rules, which would do the
+ * same with it in the end.
+ */
+static void relayed_up(struct nft_batch *b, const struct nft_family *f)
+{
+	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
+
+	e_tcp(&r, f);
+	e_tcpflags(&r, TCP_ACK | TCP_RST, TCP_ACK);
+	nft_rules_key(&r, f, false);
+	nft_lookup_not(&r, &f->slow);
+	nft_lookup_not(&r, &f->closing);
+	nft_rules_up(&r);
+	nft_rule_end(&r);
+}
+
 static void from_pod(struct nft_batch *b, const struct nft_hop *h)
 {
 	uint16_t ip = htons(ETH_P_IP), ip6 = htons(ETH_P_IPV6);
-	struct nft_rule r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
+	struct nft_rule r;
 
+	relayed_up(b, &nft_fam4);
+	relayed_up(b, &nft_fam6);
+
+	r = nft_rule_start(b, NFPROTO_NETDEV, "from_pod");
 	nft_meta(&r, NFT_META_PROTOCOL, NFT_CMP_NEQ, &ip, 2);
 	nft_meta(&r, NFT_META_PROTOCOL, NFT_CMP_NEQ, &ip6, 2);
 	nft_fwd(&r, h->tap_index);

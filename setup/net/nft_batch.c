@@ -298,15 +298,27 @@ void nft_fwd(struct nft_rule *r, int ifindex)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FWD_SREG_DEV, NFT_REG_1);
 }
 
-void nft_lookup(struct nft_rule *r, const struct nft_set *set)
+static void lookup(struct nft_rule *r, const struct nft_set *set,
+		   uint32_t lookup_flags)
 {
 	struct nftnl_expr *e = nft_expr(r, "lookup");
 
 	if (!e)
 		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, lookup_flags);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG32_00);
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set->name);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, set->id);
+}
+
+void nft_lookup(struct nft_rule *r, const struct nft_set *set)
+{
+	lookup(r, set, 0);
+}
+
+void nft_lookup_not(struct nft_rule *r, const struct nft_set *set)
+{
+	lookup(r, set, NFT_LOOKUP_F_INV);
 }
 
 /* update or delete the loaded key */

@@ -107,4 +107,7 @@ void nft_fwd(struct nft_rule *r, int ifindex);
 
 /* The key loaded from NFT_REG32_00 on; @op: NFT_DYNSET_OP_… */
 void nft_lookup(struct nft_rule *r, const struct nft_set *set);
+
+/** nft_lookup_not() - the same, for a key that isn't in it */
+void nft_lookup_not(struct nft_rule *r, const struct nft_set *set);
 void nft_dynset(struct nft_rule *r, const struct nft_set *set, uint32_t op);

@@ -8,6 +8,7 @@
  *  chain from_tap { ...
  *   UDP: meta mark set 2                                fwd to p0
  *  chain to_pod { egress device p0
+ *   not UDP                                             accept
  *   meta mark 2                                         accept
  *   UDP, not the first fragment                         accept
  *   UDP, ttl 1: delete @udp { reversed key }            drop
@@ -188,6 +189,11 @@ void nft_udp_from_tap(struct nft_batch *b, int p0)
 	nft_meta(&r, NFT_META_L4PROTO, NFT_CMP_EQ, &udp, 1);
 	nft_meta_set(&r, NFT_META_MARK, &mark, sizeof(mark));
 	nft_fwd(&r, p0);
+	nft_rule_end(&r);
+
+	r = nft_rule_start(b, NFPROTO_NETDEV, "to_pod");
+	nft_meta(&r, NFT_META_L4PROTO, NFT_CMP_NEQ, &udp, 1);
+	nft_verdict(&r, NF_ACCEPT);
 	nft_rule_end(&r);
 
 	r = nft_rule_start(b, NFPROTO_NETDEV, "to_pod");
