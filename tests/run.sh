@@ -38,7 +38,7 @@ for arg; do
 	*) SUITES="$SUITES $arg" ;;
 	esac
 done
-FUZZ_SECONDS=30 NS_SECONDS=400
+FUZZ_SECONDS=10 NS_SECONDS=400
 [ -z "$LONG" ] || FUZZ_SECONDS=3600 NS_SECONDS=1800
 
 LOGS=build/test-logs

@@ -195,11 +195,14 @@ REACHED=$(reached)
 run_pod spliced
 attack spliced
 run_pod slirp --datapath slirp
+# A flood of SYNs costs a minute or more until libslirp gives them up; datagrams
+# end in libslirp on each path. One of the two for each of them will do.
+ALL=$CLASSES
+[ "$LONG" ] || CLASSES=${ALL/udp_flood/}
 attack slirp
 AS_USER+=(PODSPLICE_FAIL_HOP=1)
 run_pod user-hop
-# a flood of SYNs costs a minute here until libslirp gives them up, as above
-[ "$LONG" ] || CLASSES=${CLASSES/syn_flood/}
+[ "$LONG" ] || CLASSES=${ALL/syn_flood/}
 attack user-hop
 is "$(reached)" "$REACHED" "nothing reached the host's loopback"
 like "$(senders)" "^($HOST4 |$HOST6 )*$" \

@@ -7,7 +7,8 @@
 
 PORTS_BEFORE=$(ports_of_host)
 STORE=$RUNTIME/podsplice/containers
-CYCLES=200
+CYCLES=50
+[ -z "${PODSPLICE_LONG-}" ] || CYCLES=200
 
 # all_end N PREFIX: the spawned PREFIX-1 to PREFIX-N, whose pids are in MANY,
 # end with 0 or 125, or as a command that another of them stopped, and say one
