@@ -296,7 +296,8 @@ def measure(lab, opts, results):
     That a peer has failed is a result, but not where each is to give a figure.
     """
     peers, absent = chosen(lab, opts.against, opts.baseline)
-    results.write({"machine": describe(lab, peers, opts)})
+    results.machine = describe(lab, peers, opts)
+    results.write({"machine": results.machine})
     for name, why in absent.items():
         results.write({"absent": name, "why": why})
         print(f"absent: {name}: {why}")
@@ -317,7 +318,7 @@ def measure(lab, opts, results):
     far.terminate()
     print(f"load at the end {os.getloadavg()[0]:.1f}\n")
     print_figures(results)
-    return not any(opts.smoke or x.spoils(opts.baseline)
+    return not any(opts.smoke or results.spoilt_by(x)
                    for x in results.failures)
 
 

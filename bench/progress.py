@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where a run is, how long it will take, and when it has taken long enough."""
 
+import shutil
 import sys
 import time
 
@@ -77,7 +78,9 @@ class Clock:
             return
         minutes, seconds = divmod(round(self.left()), 60)
         left = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-        sys.__stderr__.write(f"\r\x1b[K{text[:60]}  ({left} left)")
+        end = f"  ({left} left)"
+        room = shutil.get_terminal_size().columns - len(end) - 1
+        sys.__stderr__.write(f"\r\x1b[K{text[:max(room, 0)]}{end}")
         sys.__stderr__.flush()
         self.said = True
 

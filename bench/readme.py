@@ -18,8 +18,9 @@ import statistics
 import sys
 import textwrap
 
-from records import (NO_HELPER, OURS, BadFile, attempt, number, read, times,
-                     write_file)
+from records import (NO_HELPER, OURS, BadFile, attempt, cross_checks, number,
+                     read, tell_check, times, write_file)
+from rows import CPU
 from summary import as_good, best_rival, measured
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -89,6 +90,8 @@ def conditions(figures, name):
         f"{m['memory_mib']} MiB, Linux {m['kernel']}, {m['congestion']}, "
         f"others used {statistics.median(shares or [0]):.0%} of the machine. "
         f"{versions}.",
+        *(f"The same path by iperf3: {tell_check(*x)}."
+          for x in cross_checks(figures).items() if x[0] == OURS),
         f"The first two columns say how many times as good {OURS} is, as no "
         f"helper and as the best of its peers in that row: twice the rate, "
         f"or half the time, is 2. Compare the figures with each other, not "
@@ -118,7 +121,7 @@ def against_best(figures, keys):
 
 
 def row(figures, main, keys, peers):
-    unit = main.unit.replace("us", "µs")
+    unit = main.unit.replace("us", "µs").removeprefix(CPU)
     base = [as_good(figures, key, figures.baseline()) for key in keys]
     return [f"{main.text}, {unit}",
             joined([times(x) for x in base if x is not None]),

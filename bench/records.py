@@ -38,13 +38,8 @@ class Failure(namedtuple("Failure", "label peer round why")):
     def refused(self):
         return self.why.startswith(REFUSED)
 
-    def spoils(self, baseline):
-        """Is it more than a peer's own trouble?"""
-        return self.refused() or self.peer.startswith(OURS) or \
-            self.peer == baseline
-
-    def hides(self, key, peer):
-        """Would there be that figure without it?"""
+    def concerns(self, key, peer):
+        """Might there be another such figure without it?"""
         label = row_label(key[0])
         group = GROUP_OF.get(label)
         return self.peer == peer and row_label(self.label) in (
@@ -122,7 +117,15 @@ class Figures:
         or isn't measured that way."""
         if self.rows.get(key, {}).get(peer):
             return None
-        return next((x for x in self.failures if x.hides(key, peer)), None)
+        return next((x for x in self.failures if x.concerns(key, peer)), None)
+
+    def spoilt_by(self, failure):
+        """Is it more than a peer's own trouble, or that of one round?"""
+        who = failure.peer
+        return failure.refused() or \
+            (who.startswith(OURS) or who == self.baseline()) and not any(
+                who in by_peer and failure.concerns(key, who)
+                for key, by_peer in self.rows.items())
 
     def baseline(self):
         return self.machine.get("baseline", "native")
@@ -133,8 +136,7 @@ class Figures:
         seen += [p for by_peer in self.rows.values() for p in by_peer]
         seen = [p for p in dict.fromkeys(seen)
                 if any(p in by_peer for by_peer in self.rows.values())]
-        first = [p for p in (self.baseline(), OURS) if p in seen]
-        return first + [p for p in seen if p not in first]
+        return sorted(seen, key=lambda p: (p != self.baseline(), p != OURS))
 
     def rivals(self):
         return [p for p in self.peers() if is_rival(p)]

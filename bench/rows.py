@@ -278,5 +278,5 @@ ROWS = {
     "idle-out": ("memory", "per idle egress connection", "", None),
     "held": ("held", "per connection held, other host", "", None),
     "ports": ("ports", "published ports", "ms", None),
-    "check-iperf3": ("check", "other host -> pod", "Gbit/s", None),
+    "check-iperf3": ("check", "cross-check, other host -> pod", "Gbit/s", None),
 }

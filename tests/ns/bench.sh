@@ -98,6 +98,12 @@ is "$(figures rows.json podsplice | grep '^100 published')" \
 100 published ports, Pss; KiB' 'figures of many ports'
 is "$(stat -c %U "$WORK/rows.json")" "$ACCOUNT" "the user's file is the user's"
 
+bench other.json --smoke --only pub-net-rev --baseline podsplice \
+	--against podsplice
+like "$OUT" 'xratio to podsplice .*
+ +podsplice
+published' 'another baseline, alone'
+
 bench peers.json --smoke --only udp-1200-200,pub-net-rev
 is "$STATUS" 0 'nothing failed with the peers'
 for peer in pasta rootlesskit slirp4netns; do

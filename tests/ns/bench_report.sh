@@ -92,6 +92,19 @@ is "$(grep -o 'Failed: [^<]*' "$T/made.html")" 'Failed: slirp4netns' \
 like "$(cat "$T/made.html")" '<h3>Failures \(1\)</h3></summary><ul[^>]*><li>trip p50: slirp4netns, round 1: no answer<' \
 	'... and why'
 
+results "$T/check.json" <<-'END'
+	cross-check, other host -> pod, ours;Gbit/s;podsplice;30;31;29
+	cross-check, other host -> pod, iperf3;Gbit/s;podsplice;20;30;20
+	cross-check, other host -> pod, ours;Gbit/s;native;30;31;29
+	cross-check, other host -> pod, iperf3;Gbit/s;native;30;30;30
+	idle helper, private memory;KiB;podsplice;1;1;1
+END
+report "$T/check.json" "$T/check.html"
+is "$(grep -o '<p class="warn">Cross-check[^<]*' "$T/check.html")" \
+	"<p class=\"warn\">Cross-check by iperf3: podsplice: ours is x1.45 of \
+iperf3's, beyond 10%; native: ours is x1.00 of iperf3's, within 10%." \
+	'that iperf3 disagrees stands at the top'
+
 # The table
 
 verb bench show "$T/made.json"

@@ -69,8 +69,8 @@ else
 	skip 'HTTP' 'nginx is not installed'
 fi
 if command -v iperf3 >/dev/null; then
-	row 'other host -> pod, ours'
-	row 'other host -> pod, iperf3'
+	row 'cross-check, other host -> pod, ours'
+	row 'cross-check, other host -> pod, iperf3'
 	like "$(cat "$T/table")" 'note: check-iperf3: podsplice: ours is x[0-9.]+ of' \
 		'whether iperf3 agrees is noted'
 else
