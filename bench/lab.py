@@ -45,7 +45,9 @@ def run(argv, timeout=60, **kw):
         p = subprocess.run(argv, stdout=subprocess.PIPE, timeout=timeout,
                            stderr=subprocess.PIPE, text=True, check=False,
                            **{"stdin": subprocess.DEVNULL, **kw})
-    except (subprocess.TimeoutExpired, OSError) as e:
+    except subprocess.TimeoutExpired as e:
+        raise Failed(f"not done after {timeout} s") from e
+    except OSError as e:
         raise Failed(str(e)) from e
     if p.returncode:
         lines = p.stderr.strip().splitlines() or [f"status {p.returncode}"]

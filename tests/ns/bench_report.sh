@@ -51,6 +51,13 @@ results()
 	END
 }
 
+bench 'from lab import Failed, run
+try:
+    run(["sleep", "1000"], timeout=0.1)
+except Failed as e:
+    print(e)'
+is "$(cat "$T/out")" 'not done after 0.1 s' 'what hangs is told in a few words'
+
 # The page
 
 report "$REAL" "$T/real.html"
