@@ -39,6 +39,13 @@ class Refused(Failed):
         super().__init__(REFUSED + str(why))
 
 
+def said(stderr):
+    """Its lines, of our generators without whose they are: what they say is of
+    the peer between them."""
+    return [line.removeprefix("podsplice: bench-load ")
+            for line in stderr.strip().splitlines()]
+
+
 def run(argv, timeout=60, **kw):
     """Run to the end; its stdout, or Failed with its last line of stderr."""
     try:
@@ -50,7 +57,7 @@ def run(argv, timeout=60, **kw):
     except OSError as e:
         raise Failed(str(e)) from e
     if p.returncode:
-        lines = p.stderr.strip().splitlines() or [f"status {p.returncode}"]
+        lines = said(p.stderr) or [f"status {p.returncode}"]
         raise Failed(lines[-1])
     return p.stdout
 

@@ -13,7 +13,7 @@ import re
 import select
 import subprocess
 
-from lab import CLIENT4, HOST4, Failed, Refused, run
+from lab import CLIENT4, HOST4, Failed, Refused, run, said
 from progress import group_name
 from rows import egress, far_port, loopback, offers, other_host
 
@@ -122,7 +122,7 @@ def wait_line(proc, timeout=60):
     line = proc.stdout.readline() if ready else b""
     if not line:
         why = proc.stderr.read().decode() if ready and proc.stderr else ""
-        raise Failed("; ".join(why.splitlines())
+        raise Failed("; ".join(said(why))
                      or "connections could not be opened")
     return json.loads(line)
 
