@@ -338,7 +338,7 @@ static void open_flow(struct egress *e, const struct syn_ask *ask,
 		      const struct ip *to, uint16_t port)
 {
 	struct flow *f = calloc(1, sizeof(*f));
-	bool done;
+	bool done = false;
 	int fd;
 
 	if (!f) {

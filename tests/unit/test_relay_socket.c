@@ -121,6 +121,7 @@ static void a_handshake_with_this_machine_is_over_at_once(void **state)
 	scoped_fd l = listener(&at, 1), c = client();
 
 	(void)state;
+	assert_true(l >= 0);
 	assert_int_equal(relay_socket_connect(c, &at), 0);
 	assert_int_equal(send(c, "x", 1, MSG_NOSIGNAL), 1);
 }
@@ -143,6 +144,7 @@ static void a_handshake_that_is_under_way_is_no_error(void **state)
 	size_t n = 0;
 
 	(void)state;
+	assert_true(l >= 0);
 	/* until its backlog is full: then nobody answers */
 	while (!rc && n < ARRAY_SIZE(fds)) {
 		fds[n] = client();
