@@ -178,7 +178,8 @@ def measure_once(peer, name, number, results, seconds, opts, line):
         measure_far(line, peer, name, number, results,
                     max(seconds, opts.far_seconds))
     else:
-        measure_row(peer, name, number, results, seconds, opts.calm)
+        measure_row(peer, name, number, results, seconds,
+                    0 if opts.clock.hurried() else opts.calm)
 
 
 def measure_row(peer, name, number, results, seconds, calm=0):
@@ -275,7 +276,8 @@ def describe(lab, peers, opts):
                (line.partition(":") for line in told.splitlines())}
     facts = {**opts.machine, "link_mtu": LINK_MTU,
              "rounds": opts.rounds, "seconds": opts.seconds,
-             "congestion": opts.congestion, "baseline": opts.baseline,
+             "calm": opts.calm * 100, "congestion": opts.congestion,
+             "baseline": opts.baseline,
              "connections": opts.connections, "held": opts.held,
              "ports": opts.ports,
              "versions": {p.name: p.version() for p in peers if p.program}}

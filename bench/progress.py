@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 
+LEAST_SHARE = 0.4  # of five rounds: the first one, and the one to warm up
 SETUP_S = 2  # of a peer, once for each group of rows
 
 
@@ -23,6 +24,7 @@ class Clock:
     def __init__(self, budget=None):
         self.until = time.monotonic() + budget if budget else None
         self.plan = {}  # what is to come: seconds by group
+        self.current = 0  # what was planned of the group that is measured
         self.planned, self.taken = 1, 1  # of all rounds that are done
         self.group_ends = 0  # as expected
         self.said = False
@@ -37,7 +39,7 @@ class Clock:
 
         Round 0 is for warming up.
         """
-        planned = self.plan.pop(group)
+        planned = self.current = self.plan.pop(group)
         each = planned / (last - max(first, 1) + 1)
         share = planned / (planned + sum(self.plan.values()))
         now = time.monotonic()
@@ -60,6 +62,11 @@ class Clock:
         """Nothing more is to come of it."""
         self.plan.pop(group, None)
         self.group_ends = 0
+
+    def hurried(self):
+        """Is there just time for a round of each group, and none to wait?"""
+        return self.until is not None and self.until - time.monotonic() < \
+            (self.current + sum(self.plan.values())) * LEAST_SHARE
 
     def pace(self):
         return self.taken / self.planned

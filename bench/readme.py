@@ -88,7 +88,8 @@ def conditions(figures, name):
         f"[{name}](bench/results/{name}): {m['date']}, {m['cpu']}, "
         f"{m['cores']} cores that also run sender and receiver, "
         f"{m['memory_mib']} MiB, Linux {m['kernel']}, {m['congestion']}, "
-        f"others used {statistics.median(shares or [0]):.0%} of the machine. "
+        f"others used {statistics.median(shares or [0]):.0%} of the machine"
+        f"{', which was waited for' if m.get('calm') else ''}. "
         f"{versions}.",
         *(f"The same path by iperf3: {tell_check(*x)}."
           for x in cross_checks(figures).items() if x[0] == OURS),

@@ -292,11 +292,11 @@ is "$("$PY" -B - "$TOP/bench" 2>&1 <<-'END'
 	    for number in clock.rounds(group, 1, 5, print):
 	        done.append(number)
 	        now += 20
-	    print(group, done, now - 1000, round(clock.left()))
+	    print(group, done, now - 1000, round(clock.left()), clock.hurried())
 END
 )" 'first: 2 of 5 rounds: no time for more
-first [1, 2] 40.0 60
+first [1, 2] 40.0 60 False
 second: 3 of 5 rounds: no time for more
-second [1, 2, 3] 100.0 0' 'a round that would take too long is not begun'
+second [1, 2, 3] 100.0 0 True' 'a round that would take too long is not begun'
 
 finish
