@@ -380,14 +380,22 @@ fi
 SANITIZED='bad_input control detach dns kube pods_restart pods_run ports_live'
 SANITIZED="$SANITIZED publish_proxy publish_udp restart shortage"
 SANITIZED="$SANITIZED slirp4netns_api splice_tcp uplink_verb"
+# They wait for something most of the time. Those that take long come first, the
+# longest of all in front, so that none of them is left over at the end.
+BESIDE=$((2 * JOBS))
+FIRST='hostile_frames faults readme bench shortage shortage+asan death life'
+FIRST="$FIRST publish_udp publish_udp+asan pods_many slirp4netns detach"
+FIRST="$FIRST detach+asan rootlessport splice_pod splice_tcp splice_tcp+asan"
+FIRST="$FIRST podman"
+
 # of --long: what tests/newer_debian.sh makes
 NEWER=$TOP/build/newer
 
 ns_seconds() # NAME: after which it hangs
 {
 	case $1$LONG in
-	# floods, and what libslirp has to give up after them
-	hostile_frames*) echo $((NS_SECONDS * 2)) ;;
+	# floods, and what libslirp has to give up after them; 1,000 pods
+	hostile_frames* | faults*) echo $((NS_SECONDS * 2)) ;;
 	soak) echo 600 ;;
 	soak1) echo 4500 ;;
 	*) echo "$NS_SECONDS" ;;
@@ -474,6 +482,18 @@ ns_beside()
 
 ns_list() # FOLDER ALONE: 1 for those that say they run alone, 0 for the others
 {
+	all=" $(ns_names "$1" "$2" | tr '\n' ' ')" first=
+	for key in $FIRST; do
+		case $all in *" $key "*) first="$first $key" ;; esac
+	done
+	for key in $all; do
+		case "$first " in *" $key "*) ;; *) first="$first $key" ;; esac
+	done
+	echo "$first"
+}
+
+ns_names() # FOLDER ALONE
+{
 	for f in tests/"$1"/*.sh; do
 		name=${f##*/}
 		name=${name%.sh}
@@ -494,20 +514,19 @@ rm -f "$LOGS/ns-done"
 mkfifo "$LOGS/ns-done"
 exec 3<>"$LOGS/ns-done"
 
-if [ "$(ns_list ns 0)$(ns_list ns 1)" ]; then
+if [ "$(ns_names ns 0)$(ns_names ns 1)" ]; then
 	stage 'ns (real namespaces, an ordinary account)'
 	one 'build with sanitizers' asan_build
-	# most of the time they wait for something
-	ns_beside ns $((JOBS + 1)) $(ns_list ns 0)
+	ns_beside ns $BESIDE $(ns_list ns 0)
 	ns_all ns 1 $(ns_list ns 1)
 	stage_end
 fi
 
-if [ "$(ns_list engines 0)" ]; then
+if [ "$(ns_names engines 0)" ]; then
 	stage 'engines (podman and others, by an ordinary account)'
 	# shellcheck disable=SC2086 # no word, or two
 	[ -z "$LONG" ] || [ "$ROOT" = none ] ||
 		one 'a newer Debian' $ROOT sh tests/newer_debian.sh "$NEWER"
-	ns_beside engines $((JOBS + 1)) $(ns_list engines 0)
+	ns_beside engines $BESIDE $(ns_list engines 0)
 	stage_end
 fi
