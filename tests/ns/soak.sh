@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Ninety seconds, or an hour with --long, of everything at once, each byte
+# Two minutes, or an hour with --long, of everything at once, each byte
 # checked, while netstack is killed again and again: no spliced flow notices,
 # and nothing grows. PODSPLICE_SOAK_SECONDS and PODSPLICE_SOAK_SEED choose
 # another time, and the kills of an earlier run.
@@ -9,10 +9,10 @@
 . "$(dirname "$0")/splice_lib.sh"
 
 PORTS_BEFORE=$(ports_of_host)
-LOAD=90 EVERY=1
+LOAD=120 EVERY=2
 [ -z "$LONG" ] || LOAD=3600 EVERY=10
-# with sanitizers, whose memory says nothing about ours, the short one will do
-[ -z "${ASAN_OPTIONS-}" ] || LOAD=90 EVERY=1
+# with sanitizers, whose memory says nothing about ours, two minutes will do
+[ -z "${ASAN_OPTIONS-}" ] || LOAD=120 EVERY=2
 LOAD=${PODSPLICE_SOAK_SECONDS:-$LOAD}
 SEED=${PODSPLICE_SOAK_SEED:-$RANDOM}
 WARM_UP=70 # an element of closing4 is there for 60 s
