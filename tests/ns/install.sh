@@ -13,6 +13,7 @@ setpriv "--reuid=$OWNER" "--regid=$(stat -c %g "$BUILD")" --clear-groups \
 	>"$T/install.out" 2>"$T/install.err" || bail 'meson install'
 chown -R 0:0 "$T/dest" # as sudo would; zsh trusts no third user's files
 PREFIX=$T/dest/usr/local
+# readme.py is for README.md of the sources
 is "$(cd "$PREFIX" && find . ! -type d | sort)" "./bin/podsplice
 ./libexec/podsplice/rootlessport
 ./libexec/podsplice/slirp4netns
@@ -25,7 +26,7 @@ is "$(cd "$PREFIX" && find . ! -type d | sort)" "./bin/podsplice
 ./share/fish/vendor_completions.d/podsplice.fish
 ./share/man/man1/podsplice.1
 ./share/man/man5/podsplice.5
-$(cd "$TOP" && printf './share/podsplice/%s\n' bench/*.py)
+$(cd "$TOP" && printf './share/podsplice/%s\n' bench/*.py | grep -v /readme.py)
 ./share/zsh/site-functions/_podsplice" 'everything is where it belongs'
 is "$(readelf -d "$PREFIX/bin/podsplice" | grep -E 'RPATH|RUNPATH')" '' \
 	'the program looks for libraries where the system has them'
