@@ -8,12 +8,16 @@
 #include "netstack/base/msg.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "netstack/base/fd.h"
 #include "netstack/base/log.h"
+
+#define PATIENCE_TRIES	  1000
+#define PATIENCE_PAUSE_MS 10
 
 int msg_pair(int out[2])
 {
@@ -56,11 +60,23 @@ int msg_send(int fd, uint32_t type, const void *body, size_t len,
 	return n < 0 ? -errno : 0;
 }
 
+bool msg_patience(int rc, unsigned int *tries)
+{
+	if (rc != -ETOOMANYREFS || ++*tries > PATIENCE_TRIES)
+		return false;
+	(void)poll(NULL, 0, PATIENCE_PAUSE_MS);
+	return true;
+}
+
 int msg_must_send(int fd, const char *to, uint32_t type, const void *body,
 		  size_t len, const int *fds, size_t n_fds)
 {
-	int rc = msg_send(fd, type, body, len, fds, n_fds);
+	unsigned int tries = 0;
+	int rc;
 
+	do
+		rc = msg_send(fd, type, body, len, fds, n_fds);
+	while (msg_patience(rc, &tries));
 	if (rc && rc != -EPIPE)
 		(void)log_errno(-rc, "message %u to %s", type, to);
 	return rc;

@@ -39,8 +39,21 @@ int msg_send(int fd, uint32_t type, const void *body, size_t len,
 	     const int *fds, size_t n_fds);
 
 /**
+ * msg_patience() - what msg_send() said: is it worth to wait and try again?
+ * @tries: 0 before the first
+ *
+ * -ETOOMANYREFS: all processes of this user together have more descriptors on
+ * their way than RLIMIT_NOFILE allows this one (too_many_unix_fds() in
+ * net/unix/garbage.c of Linux). That is over when they have been received: up
+ * to ten seconds are waited for it, a moment at each call.
+ */
+bool msg_patience(int rc, unsigned int *tries);
+
+/**
  * msg_must_send() - msg_send(), where the message is the only chance
  * @to: whom, for the log
+ *
+ * Has msg_patience(), so is for who may wait.
  *
  * Return: as msg_send(), logged but for -EPIPE: who has ended, or who watches
  *         it, tells why

@@ -83,13 +83,16 @@ int helpers_config_portfwd(const struct helpers *h)
 		.has_tproxy = { hop->tproxy[0] >= 0, hop->tproxy[1] >= 0 },
 	};
 	int ctl = h->children[HELPER_PORTFWD].ctl;
+	unsigned int tries = 0;
 	int fds[2], rc;
 	size_t n = 0;
 
 	for (int i = 0; i < 2; i++)
 		if (cfg.has_tproxy[i])
 			fds[n++] = hop->tproxy[i];
-	rc = msg_send(ctl, PORTFWD_CONFIG, &cfg, sizeof(cfg), fds, n);
+	do
+		rc = msg_send(ctl, PORTFWD_CONFIG, &cfg, sizeof(cfg), fds, n);
+	while (msg_patience(rc, &tries));
 	if (!rc)
 		rc = publisher_send(h->publisher, ctl);
 	if (!rc)

@@ -98,6 +98,7 @@ static int send_batch(struct published *p, int ctl)
 
 int publisher_send(struct publisher *pb, int ctl)
 {
+	unsigned int tries = 0;
 	int rc = 0;
 
 	list_for_each (e, &pb->specs) {
@@ -105,7 +106,8 @@ int publisher_send(struct publisher *pb, int ctl)
 
 		p->sent = 0;
 		p->again = false;
-		while (!rc && p->sent < p->spec.count)
+		while ((!rc || msg_patience(rc, &tries)) &&
+		       p->sent < p->spec.count)
 			rc = send_batch(p, ctl);
 	}
 	return rc;

@@ -3,6 +3,8 @@
 #include "netstack/base/msg.h"
 
 #include <setjmp.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 /* cmocka wants some of the above first */
 #include <cmocka.h>
 
@@ -277,6 +281,49 @@ static void descriptors_we_have_no_room_for_refuse_the_message(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* As an ordinary user, whom alone the kernel bounds. Return: exit status */
+static int crowded(int crowd[2], int quiet[2])
+{
+	const struct rlimit few = { 32, 32 };
+	int null[MSG_FDS_MAX] = { 0 };
+	pid_t reader;
+	int rc;
+
+	if ((geteuid() == 0 && setuid(65534)) ||
+	    setrlimit(RLIMIT_NOFILE, &few) ||
+	    msg_send(crowd[0], 1, NULL, 0, null, MSG_FDS_MAX))
+		return 1;
+	/* no message of the test's own may bring more than the crowd's */
+	if (msg_send(quiet[0], 2, NULL, 0, null, 1) != -ETOOMANYREFS)
+		return 2;
+	reader = fork();
+	if (reader == 0) {
+		struct msg m;
+
+		(void)poll(NULL, 0, 50);
+		rc = msg_recv(crowd[1], &m); /* more than it has room for */
+		_exit(rc == -EMFILE ? 0 : 1);
+	}
+	rc = msg_must_send(quiet[0], "nobody", 2, NULL, 0, null, 1);
+	return reader > 0 && rc == 0 ? 0 : 3;
+}
+
+static void crowd_of_descriptors_on_their_way_is_waited_for(void **state)
+{
+	struct fx *fx = *state;
+	int crowd[2], status;
+	pid_t pid;
+
+	assert_int_equal(msg_pair(crowd), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(crowded(crowd, fx->fd));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fd_drop(&crowd[0]);
+	fd_drop(&crowd[1]);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -294,6 +341,7 @@ int main(void)
 		TEST(message_without_a_type_is_refused_and_leaks_nothing),
 		TEST(foreign_control_data_is_refused_and_leaks_nothing),
 		TEST(descriptors_we_have_no_room_for_refuse_the_message),
+		TEST(crowd_of_descriptors_on_their_way_is_waited_for),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
