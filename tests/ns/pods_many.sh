@@ -208,9 +208,14 @@ for p in $(ours); do
 	kill -KILL "$p" 2>/dev/null
 done
 wait_for 20 no_process
-is "$(of_json '[(p["name"], p["state"], p["infra"]) for p in j["pods"]]' \
-	pod ls --json)" "[('stale', 'stopped', None)]" \
-	'all killed: the pod is stopped'
+# a process that is ending has no memory before it has no files, nor locks
+is_stale()
+{
+	STALE=$(of_json '[(p["name"], p["state"], p["infra"]) for p in
+		j["pods"]]' pod ls --json)
+	[ "$STALE" = "[('stale', 'stopped', None)]" ]
+}
+check 'all killed: the pod is stopped' wait_for 20 is_stale
 is "$(container inside 'c["state"], c["exit_code"]')" "('exited', None)" \
 	'... its container has ended'
 verb pod start stale

@@ -7,6 +7,8 @@
 
 PORTS_BEFORE=$(ports_of_host)
 SOCK=$WORK/control.sock
+# what the host itself uses is none of the ranges below, from the beginning
+in_host_net sysctl -qw net.ipv4.ip_local_port_range='62000 65535'
 
 cat >"$T/ctl.py" <<'END'
 """ctl.py SOCK CODE: runs CODE, in which
@@ -380,8 +382,6 @@ fi
 # More than there are descriptors for
 
 if [ "$LIMIT" -lt 42000 ]; then
-	# what the host itself uses is none of the range
-	in_host_net sysctl -qw net.ipv4.ip_local_port_range='62000 65535'
 	like "$(ctl 'print(add("20000-61999:20000-61999"))')" \
 		'too many open files' 'more ports than descriptors'
 	is "$(peer_net who "$HOST4" 8080)" "$PEER4 same-port" \
