@@ -7,8 +7,8 @@ import statistics
 import sys
 import textwrap
 
-from records import (attempt, number, plain, ratios, read, sentence, spread, times,
-                     where_behind)
+from records import (attempt, number, plain, ratios, read, sentence, spread,
+                     times, where_behind)
 from rows import CPU
 
 UNLIMITED = 10000  # columns of what is no terminal
