@@ -187,11 +187,6 @@ static void on_links(void *arg, int fd)
 		helpers_tap_gone(&n->helpers);
 }
 
-static bool splices(const struct network *n)
-{
-	return n->cfg->forward.kind || helpers_splice(&n->helpers);
-}
-
 /* Once is for good: a pod can't keep us busy with it. */
 static void on_devices(void *arg, int fd)
 {
@@ -202,21 +197,6 @@ static void on_devices(void *arg, int fd)
 	n->devices = rtnl_alarm_free(n->devices);
 	log_info("pod: has other devices: TCP's packets are of 64 KiB at most");
 	(void)hop_small_packets(&n->helpers.hop); /* logged */
-}
-
-/* Devices that came before are told of by nothing. */
-static int watch_devices(struct network *n)
-{
-	int fd = fd_take(&n->helpers.hop.devices), rc;
-
-	if (fd < 0 || !splices(n)) {
-		fd_drop(&fd);
-		return 0;
-	}
-	rc = rtnl_alarm_new(&n->devices, n->loop, fd, on_devices, n);
-	if (!rc)
-		on_devices(n, fd);
-	return rc;
 }
 
 static void on_resolv(void *arg, const struct resolv *now)
@@ -269,14 +249,21 @@ static int watch_all(struct network *n)
 		return rc;
 	rc = rtnl_alarm_new(&n->links, n->loop, fd_take(&n->helpers.hop.links),
 			    on_links, n);
-	if (!rc)
-		rc = watch_devices(n);
+	if (!rc && n->helpers.hop.devices >= 0)
+		rc = rtnl_alarm_new(&n->devices, n->loop,
+				    fd_take(&n->helpers.hop.devices),
+				    on_devices, n);
 	if (!rc && n->cfg->serve_dns && !n->cfg->n_dns)
 		rc = watch_resolv(n);
 	if (!rc && n->plan.has_ipv6)
 		rc = uplink_watch_new(&n->uplink_watch, n->loop, n->route6,
 				      on_uplink, n);
 	return rc;
+}
+
+static bool splices(const struct network *n)
+{
+	return n->cfg->forward.kind || helpers_splice(&n->helpers);
 }
 
 static const char *why_slirp(const struct network *n)

@@ -497,12 +497,13 @@ int hop_setup(const struct hop_config *cfg, struct hop *out)
 	}
 	if (!rc && cfg->capture)
 		rc = watch_packets(&hop);
-	if (!rc)
-		if (!rc && !cfg->unheld)
-			rc = netconf_in(hop.ns_pod, watch_pod, &hop);
-	if (!rc && hop.tap_hop < 0 && hop.devices >= 0 &&
+	if (!rc && !cfg->unheld)
+		rc = netconf_in(hop.ns_pod, watch_pod, &hop);
+	if (hop.tap_hop < 0 && hop.devices >= 0 &&
 	    poddev_alone(hop.devices, cfg->plan))
 		set_gso(HOP_GSO_BYTES);
+	else
+		fd_drop(&hop.devices);
 	if (!rc) {
 		hop.ns_hop = sys_open_ns(0, "net");
 		rc = hop.ns_hop < 0 ? hop.ns_hop : 0;

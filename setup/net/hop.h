@@ -47,7 +47,7 @@ struct hop {
 	int tproxy[2]; /* listeners for written-back SYNs: IPv4, IPv6 */
 	int dns[2];    /* listeners on the DNS addresses, TCP */
 	int links;     /* rtnl_alarm.h: devices of the hop change */
-	int devices;   /* ... or of the pod */
+	int devices;   /* ... or of the pod, while poddev_alone() */
 	int capture; /* recorder.h: packets of p0, as the pod's veth has them */
 	int sockets; /* sockdiag.h: the pod's */
 	/* the helper's user namespace, the hop's and the pod's network ones */

@@ -36,9 +36,9 @@ int link_add_veth(struct nl_sock *sk, const char *name,
 		  const struct link_opts *p);
 
 /**
- * link_gso_ipv4() - how large packets of IPv4 TCP may be before they are cut
- *		     into segments, which no other device of a veth pair does
- * @bytes: more than 65,536 ("BIG TCP"): their IPv4 header tells a length of 0
+ * link_gso_ipv4() - how large packets of IPv4 TCP may leave by a veth, which
+ *		     never cuts them into segments itself
+ * @bytes: above 65,536 ("BIG TCP") their IPv4 header tells a length of 0
  *
  * For speed only: kernels before 6.3 ignore it, and no error is told.
  */

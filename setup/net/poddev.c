@@ -32,8 +32,7 @@
 #include "setup/net/link.h"
 #include "setup/net/netconf.h"
 
-#define DUMP_SEQ      1	   /* what the kernel tells of itself has 0 */
-#define DUMP_PIECES   1024 /* and alarms before them */
+#define DUMP_PIECES   1024 /* and alarms between them */
 #define BUSY_TRIES    75
 #define BUSY_PAUSE_NS 20000000L
 
@@ -167,13 +166,13 @@ static bool is_other(struct nlmsghdr *link, const char *tap)
 /* A piece of the answer. Return: 1 = alone, 0 = not, -1 = so far */
 static int judge(void *buf, int len, const char *tap)
 {
+	/* alarms are among them: what they tell of is as good as the answer */
 	for (struct nlmsghdr *h = buf; nlmsg_ok(h, len);
 	     h = nlmsg_next(h, &len)) {
-		if (h->nlmsg_seq != DUMP_SEQ)
-			continue; /* what the socket is there for */
 		if (h->nlmsg_type == NLMSG_DONE)
 			return 1;
-		if (h->nlmsg_type != RTM_NEWLINK || is_other(h, tap))
+		if (h->nlmsg_type == NLMSG_ERROR ||
+		    (h->nlmsg_type == RTM_NEWLINK && is_other(h, tap)))
 			return 0;
 	}
 	return -1;
@@ -186,8 +185,7 @@ bool poddev_alone(int fd, const struct podnet *plan)
 		struct ifinfomsg ifi;
 	} ask = { .h = { .nlmsg_len = sizeof(ask),
 			 .nlmsg_type = RTM_GETLINK,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			 .nlmsg_seq = DUMP_SEQ } };
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 	union {
 		struct nlmsghdr align;
 		char bytes[32768]; /* the kernel's largest piece of a dump */

@@ -34,7 +34,6 @@ gso_is() # BYTES: of p0, the hop's end of the pod's device
 # packets_of BYTES TITLE: how large TCP's packets to the pod may be
 packets_of()
 {
-	[ "$PATHNAME" = splice ] || return 0
 	if gso_is 0; then
 		skip "$2" 'a kernel before 6.3'
 	else
@@ -51,7 +50,7 @@ for PATHNAME in splice slirp; do
 		grep -o 'lladdr [^ ]*' | cut -d' ' -f2)
 	steady through "$FAR4" 9000
 	works 'as it is'
-	packets_of 196608 'splice: in large packets'
+	packets_of 196608 "$PATHNAME: in large packets"
 
 	in_pod nft -f - <<'END'
 table inet strict {
@@ -209,7 +208,7 @@ END'
 			"$PATHNAME: Docker's container sees what is native"
 	is "$(peer_net put "$HOST4" 8000 3000000)" OK \
 		"$PATHNAME: to Docker's published port"
-	packets_of 65536 'splice: smaller for other devices to pass on'
+	packets_of 65536 "$PATHNAME: smaller for other devices to pass on"
 	in_pod sh -ec 'nft flush ruleset; ip link del docker0
 		ip link del veth0; echo 0 >/proc/sys/net/ipv4/ip_forward'
 	ip netns del "$C"
